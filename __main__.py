@@ -1,0 +1,93 @@
+"""The bootstrap of the Oceanid cluster, from start-up checks to outputs, in the order in which it happens."""
+
+import os
+
+import pulumi
+
+from oceanid_cluster import outputs
+from oceanid_cluster.components.adapter import LsTritonAdapter
+from oceanid_cluster.components.base import Context
+from oceanid_cluster.components.flux import FluxBootstrap
+from oceanid_cluster.components.image_automation import ImageAutomation
+from oceanid_cluster.components.label_studio import LabelStudio
+from oceanid_cluster.components.node_tunnels import NodeTunnels
+from oceanid_cluster.components.nodes import NodeLabels
+from oceanid_cluster.components.operator import PulumiOperator
+from oceanid_cluster.components.tunnel import CloudflareTunnel
+from oceanid_cluster.config import NODES, load_from_engine
+from oceanid_cluster.guard import check_not_hosted_ci
+from oceanid_cluster.kubeconfig import check_reachable, load_kubeconfig
+from oceanid_cluster.providers import cloudflare_provider, kubernetes_provider
+from oceanid_cluster.rollout import Rollout
+
+# Nothing is registered before all of this holds.
+check_not_hosted_ci(os.environ)
+settings = load_from_engine()
+cluster, enabled = settings.cluster, settings.enabled
+known_hosts = [cluster.tethys_ip, cluster.styx_ip, settings.tunnel.hostname, *cluster.allowed_api_hosts]
+kubeconfig = load_kubeconfig(cluster.kubeconfig_path, os.environ, cluster.kube_context, known_hosts)
+check_reachable(kubeconfig)
+
+cloudflare = cloudflare_provider(settings)
+context = Context(cluster.name, kubernetes_provider(settings, kubeconfig), cluster.ready_timeout_minutes, Rollout())
+
+
+def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
+    """Options of a component that comes after others, of which some may be turned off."""
+    return pulumi.ResourceOptions(depends_on=[resource for resource in previous if resource])
+
+
+nodes = NodeLabels("nodes", NODES, context) if cluster.manage_node_labels else None
+
+flux = FluxBootstrap("gitops", settings.flux, context) if enabled.flux else None
+
+operator = PulumiOperator("pko", settings.operator, context, after(flux)) if enabled.operator else None
+
+tunnel = None
+if enabled.tunnel:
+    tunnel = CloudflareTunnel(
+        "cloudflare", settings.tunnel, settings.ingress, context, cloudflare, after(operator or flux)
+    )
+
+node_tunnels = None
+if enabled.node_tunnels:
+    node_tunnels = NodeTunnels(
+        "node-tunnels",
+        settings.node_tunnels,
+        settings.tunnel.service_url,
+        settings.tunnel.protocol,
+        context,
+        cloudflare if settings.node_tunnels.manage_dns else None,
+        after(tunnel or operator or flux, nodes),
+    )
+
+if enabled.image_automation:
+    ImageAutomation("version-monitor", settings.image_automation, settings.flux, context, after(flux))
+
+label_studio = None
+if enabled.label_studio:
+    label_studio = LabelStudio("label-studio", settings.label_studio, context, after(tunnel or operator or flux))
+
+adapter = None
+if enabled.adapter:
+    adapter = LsTritonAdapter(
+        "ls-triton-adapter",
+        settings.adapter,
+        context,
+        label_studio.apps_namespace if label_studio else None,
+        after(label_studio or tunnel or operator or flux),
+    )
+
+pulumi.export("kubeconfigPath", kubeconfig.path)
+pulumi.export("fluxNamespace", flux.namespace if flux else None)
+pulumi.export("pkoNamespace", operator.namespace if operator else None)
+pulumi.export("cloudflareNamespace", tunnel.namespace if tunnel else None)
+pulumi.export("labelStudioHostname", label_studio.hostname if label_studio else None)
+pulumi.export("migrationStatus", outputs.migration_status(cluster.migration_phase, enabled))
+pulumi.export("cloudflareTunnelHostname", tunnel.hostname if tunnel else None)
+pulumi.export("nodeTunnelNamespace", node_tunnels.namespace if node_tunnels else None)
+pulumi.export("gitRepository", settings.flux.url if flux else None)
+pulumi.export("gitPath", settings.flux.path if flux else None)
+pulumi.export("tritonAdapterUrl", adapter.url if adapter else None)
+pulumi.export("labelStudioAdminPassword", label_studio.admin_password if label_studio else None)
+pulumi.export("components", outputs.components(enabled))

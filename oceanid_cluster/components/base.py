@@ -1,0 +1,146 @@
+"""What every component shares: its provider, its options for children, and how a manifest becomes a resource."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from oceanid_cluster import labels
+from oceanid_cluster.pods import Manifest
+from oceanid_cluster.rollout import Rollout
+
+_KINDS: dict[tuple[str, str], Any] = {
+    ("v1", "Namespace"): k8s.core.v1.Namespace,
+    ("v1", "Secret"): k8s.core.v1.Secret,
+    ("v1", "ConfigMap"): k8s.core.v1.ConfigMap,
+    ("v1", "Service"): k8s.core.v1.Service,
+    ("v1", "ServiceAccount"): k8s.core.v1.ServiceAccount,
+    ("v1", "PersistentVolumeClaim"): k8s.core.v1.PersistentVolumeClaim,
+    ("v1", "Node"): k8s.core.v1.NodePatch,  # nodes are made by K3s; we own some of their labels
+    ("apps/v1", "Deployment"): k8s.apps.v1.Deployment,
+    ("apps/v1", "DaemonSet"): k8s.apps.v1.DaemonSet,
+    ("policy/v1", "PodDisruptionBudget"): k8s.policy.v1.PodDisruptionBudget,
+    ("networking.k8s.io/v1", "NetworkPolicy"): k8s.networking.v1.NetworkPolicy,
+    ("rbac.authorization.k8s.io/v1", "Role"): k8s.rbac.v1.Role,
+    ("rbac.authorization.k8s.io/v1", "RoleBinding"): k8s.rbac.v1.RoleBinding,
+}
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run gives to every component.
+
+    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready.
+    """
+
+    cluster: str
+    provider: pulumi.ProviderResource
+    timeout_minutes: int
+    rollout: Rollout
+
+
+@dataclass(frozen=True)
+class Child:
+    """Options of one child, beyond parent and provider, which every child gets."""
+
+    after: Sequence[pulumi.Resource] = ()
+    retain: bool = False
+    aliases: Sequence[pulumi.Alias] = ()
+    provider: pulumi.ProviderResource | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+class Component(pulumi.ComponentResource):
+    """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs."""
+
+    token: str  # type token, which the stack's state holds
+
+    def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None) -> None:
+        """``name`` is the logical name that the stack's state holds."""
+        super().__init__(self.token, name, None, opts)
+        self.name = name
+        self.context = context
+
+    def options(self, child: Child = Child()) -> pulumi.ResourceOptions:
+        """Resource options of a child: this parent, the explicit provider, the workload timeout."""
+        minutes = f"{self.context.timeout_minutes}m"
+        return pulumi.ResourceOptions(
+            parent=self,
+            provider=child.provider or self.context.provider,
+            depends_on=list(child.after),
+            retain_on_delete=child.retain or None,
+            aliases=list(child.aliases) or None,
+            custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
+            **child.extra,
+        )
+
+    def make(self, part: str, manifest: Manifest, child: Child = Child()) -> Any:
+        """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
+        api_version, kind = manifest["apiVersion"], manifest["kind"]
+        name, options = f"{self.name}-{part}", self.options(child)
+        fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
+        resource = _KINDS.get((api_version, kind))
+        if resource is None:
+            return k8s.apiextensions.CustomResource(name, api_version=api_version, kind=kind, opts=options, **fields)
+        return resource(name, opts=options, **fields)
+
+    def make_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> k8s.core.v1.Namespace:
+        """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
+        return self.make("ns", namespace(name, self.context.cluster, component, level), Child(retain=True))
+
+
+def namespace(
+    name: str,
+    cluster: str,
+    component: str,
+    level: labels.PodSecurityLevel,
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
+    """A namespace with its labels."""
+    metadata: Manifest = {"name": name, "labels": labels.namespace_labels(cluster, component, level)}
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
+    """An Opaque Secret; ``data`` in clear text, as Pulumi secrets."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "type": "Opaque",
+        "metadata": {
+            "name": name,
+            "namespace": ns,
+            "labels": dict(object_labels),
+            "annotations": dict(labels.FLUX_NEVER_PRUNES),
+        },
+        "stringData": dict(data),
+    }
+
+
+def service(
+    name: str, ns: str, selector: Mapping[str, str], port_name: str, port: int, object_labels: Mapping[str, str]
+) -> Manifest:
+    """A ClusterIP Service of one TCP port, which is not waited for: its workload is."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "namespace": ns,
+            "labels": dict(object_labels),
+            "annotations": dict(labels.SKIP_AWAIT),
+        },
+        "spec": {
+            "selector": dict(selector),
+            "ports": [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}],
+        },
+    }
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda m: "_" + m[1].lower(), name)

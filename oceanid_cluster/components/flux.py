@@ -1,0 +1,146 @@
+"""Step 1: Flux, the GitOps engine, and the repository that it follows."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_kubernetes.helm import v4 as helm
+
+from oceanid_cluster import labels, versions
+from oceanid_cluster.components.base import Child, Component, Context, secret
+from oceanid_cluster.config import FluxSettings
+from oceanid_cluster.pods import Manifest
+
+NAMESPACE = "flux-system"
+TOKEN_SECRET = "github-token"
+SSH_SECRET = "flux-system-ssh"
+CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+SERVICE_TYPE = "kubernetes:core/v1:Service"
+
+_CONTROLLERS = (
+    "sourceController",
+    "kustomizeController",
+    "helmController",
+    "notificationController",
+    "imageAutomationController",
+    "imageReflectionController",
+)
+
+
+class FluxBootstrap(Component):
+    """Installs Flux from its chart and points it at the repository.
+
+    It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
+    """
+
+    token = "oceanid:gitops:FluxBootstrap"
+
+    def __init__(
+        self, name: str, settings: FluxSettings, context: Context, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        """Output: ``namespace``."""
+        super().__init__(name, context, opts)
+        self.namespace = NAMESPACE
+        object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
+        ns = self.make_namespace("gitops", "restricted", NAMESPACE)
+        secrets: list[pulumi.Resource] = []
+        if settings.ssh_private_key and settings.known_hosts:
+            data = {"identity": settings.ssh_private_key.output(), "known_hosts": settings.known_hosts.output()}
+            secrets.append(self.make("ssh", secret(SSH_SECRET, NAMESPACE, data, object_labels), Child(after=[ns])))
+        if settings.github_token:
+            token = settings.github_token.output()
+            # Git reads username and password; the notification provider reads token.
+            data = {"username": pulumi.Output.from_input("git"), "password": token, "token": token}
+            secrets.append(
+                self.make("github-token", secret(TOKEN_SECRET, NAMESPACE, data, object_labels), Child(after=[ns]))
+            )
+        chart = helm.Chart(
+            f"{name}-flux",
+            chart=settings.chart,
+            version=settings.chart_version if _is_remote(settings.chart) else None,
+            repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
+            namespace=NAMESPACE,
+            values=chart_values(),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
+            ),
+        )
+        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *secrets]))
+        self.make("kustomization", root_kustomization(settings), Child(after=[repository]))
+        self.register_outputs({"namespace": NAMESPACE})
+
+    def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        """Options of what the chart makes: CRDs stay when Flux goes (deleting one deletes every object of its kind)."""
+        minutes = f"{self.context.timeout_minutes}m"
+        opts = args.opts
+        props: dict[str, Any] = dict(args.props)
+        if args.type_ == CRD_TYPE:
+            opts.retain_on_delete = True
+        elif args.type_ == SERVICE_TYPE:
+            metadata: dict[str, Any] = props["metadata"]
+            annotations: dict[str, Any] = metadata.get("annotations") or {}
+            props["metadata"] = {**metadata, "annotations": {**annotations, **labels.SKIP_AWAIT}}
+        opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
+        return pulumi.ResourceTransformResult(props=props, opts=opts)
+
+
+def chart_values() -> dict[str, Any]:
+    """Values of the chart flux2: its CRDs, and limits for controllers that have none by default."""
+    resources = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+    return {"installCRDs": True, **{controller: {"resources": resources} for controller in _CONTROLLERS}}
+
+
+def git_repository(settings: FluxSettings) -> Manifest:
+    """The repository that Flux reads, over SSH when there are keys for it."""
+    return {
+        "apiVersion": versions.flux_api("source"),
+        "kind": "GitRepository",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "interval": f"{settings.interval_seconds}s",
+            "timeout": "60s",
+            "url": repository_url(settings),
+            "ref": {"branch": settings.branch},
+            "secretRef": {"name": SSH_SECRET if settings.uses_ssh else TOKEN_SECRET},
+        },
+    }
+
+
+def repository_url(settings: FluxSettings) -> str:
+    """The repository's URL; an https one is rewritten to ``ssh://git@host/path`` when SSH keys are given."""
+    if not settings.uses_ssh or settings.url.startswith("ssh://"):
+        return settings.url
+    parts = urlsplit(settings.url)
+    return f"ssh://git@{parts.netloc}{parts.path}"
+
+
+def root_kustomization(settings: FluxSettings) -> Manifest:
+    """The Kustomization from which everything in Git hangs.
+
+    ``deletionPolicy: Orphan``: if it is ever deleted, the applications go on running.
+    """
+    return {
+        "apiVersion": versions.flux_api("kustomize"),
+        "kind": "Kustomization",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "interval": f"{settings.reconciliation_seconds}s",
+            "retryInterval": "2m",
+            "timeout": "5m",
+            "path": settings.path,
+            "prune": True,
+            "wait": True,
+            "force": False,
+            "deletionPolicy": "Orphan",
+            "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+        },
+    }
+
+
+def _is_name(chart: str) -> bool:
+    """Whether a chart is named within a repository, rather than given as a path or an OCI reference."""
+    return "/" not in chart
+
+
+def _is_remote(chart: str) -> bool:
+    return _is_name(chart) or chart.startswith("oci://")

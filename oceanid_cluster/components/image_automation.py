@@ -1,0 +1,107 @@
+"""Step 5: Flux image automation, which proposes newer images by pushing a branch."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+
+from oceanid_cluster import versions
+from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.components.flux import NAMESPACE, TOKEN_SECRET
+from oceanid_cluster.config import FluxSettings, ImageAutomationSettings
+from oceanid_cluster.pods import Manifest
+
+# Image, and which of its tags to follow. cloudflared's tags are calendar versions, which SemVer can order.
+POLICIES: dict[str, tuple[str, Manifest]] = {
+    "cloudflared": ("docker.io/cloudflare/cloudflared", {"semver": {"range": ">=2026.0.0"}}),
+    "cert-manager": ("quay.io/jetstack/cert-manager-controller", {"semver": {"range": ">=1.0.0 <2.0.0"}}),
+    "label-studio": ("docker.io/heartexlabs/label-studio", {"semver": {"range": ">=1.23.0 <2.0.0"}}),
+}
+_COMMIT_MESSAGE = """\
+chore(images): update images
+
+{{ range .Changed.Changes -}}
+- {{ .OldValue }} -> {{ .NewValue }}
+{{ end -}}
+"""
+
+
+class ImageAutomation(Component):
+    """Follows image tags and pushes updates of marked lines to a branch of the repository."""
+
+    token = "oceanid:monitoring:ImageAutomation"
+
+    def __init__(
+        self,
+        name: str,
+        settings: ImageAutomationSettings,
+        flux: FluxSettings,
+        context: Context,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Lives in Flux's namespace and pushes with Flux's credentials. Output: ``branch``."""
+        super().__init__(name, context, opts)
+        for image, (repository, policy) in POLICIES.items():
+            self.make(f"{image}-repo", image_repository(image, repository))
+            self.make(f"{image}-policy", image_policy(image, policy))
+        self.make("update-automation", update_automation(settings, flux.branch))
+        if flux.github_token:
+            self.make("github-provider", notification_provider(flux.url))
+            self.make("version-alert", alert())
+        self.register_outputs({"branch": settings.push_branch})
+
+
+def image_repository(name: str, image: str) -> Manifest:
+    """Scans the tags of ``image`` every hour."""
+    return _object("image", "ImageRepository", name, {"image": image, "interval": "1h", "provider": "generic"})
+
+
+def image_policy(name: str, policy: Manifest) -> Manifest:
+    """Picks the newest release among the tags; tags of one architecture, or of a test, are left out."""
+    spec = {
+        "imageRepositoryRef": {"name": name},
+        "filterTags": {"pattern": r"^v?\d+\.\d+\.\d+$"},
+        "policy": policy,
+    }
+    return _object("image", "ImagePolicy", name, spec)
+
+
+def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifest:
+    """Commits newer tags of marked lines under the path, and pushes them to a branch of their own."""
+    spec = {
+        "interval": "1h",
+        "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+        "git": {
+            "checkout": {"ref": {"branch": branch}},
+            "commit": {
+                "author": {"name": settings.author_name, "email": settings.author_email},
+                "messageTemplate": _COMMIT_MESSAGE,
+            },
+            "push": {"branch": settings.push_branch},
+        },
+        "update": {"path": settings.path, "strategy": "Setters"},
+    }
+    return _object("image", "ImageUpdateAutomation", "flux-system", spec)
+
+
+def notification_provider(repository_url: str) -> Manifest:
+    """Sets the status of commits on GitHub, with the key ``token`` of Flux's secret."""
+    parts = urlsplit(repository_url)
+    address = f"https://{parts.hostname}{parts.path.removesuffix('.git')}"
+    spec = {"type": "github", "address": address, "secretRef": {"name": TOKEN_SECRET}}
+    return _object("notification", "Provider", "github-updates", spec)
+
+
+def alert() -> Manifest:
+    """Reports Kustomizations, the one kind whose events carry the commit that GitHub's statuses hang on."""
+    spec: dict[str, Any] = {
+        "providerRef": {"name": "github-updates"},
+        "eventSeverity": "info",
+        "eventSources": [{"kind": "Kustomization", "name": "*"}],
+    }
+    return _object("notification", "Alert", "image-updates", spec)
+
+
+def _object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": versions.flux_api(group), "kind": kind, "metadata": metadata, "spec": spec}

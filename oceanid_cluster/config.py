@@ -1,0 +1,528 @@
+"""Everything that can be configured: the table of keys, by component, and the table of nodes.
+
+A row here is a row of the README's table. ``load`` checks the whole configuration before anything is registered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pulumi
+
+from oceanid_cluster import values, versions
+from oceanid_cluster.ingress import IngressRule, check_hostname, check_rules, check_service, parse_rules
+from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
+from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
+from oceanid_cluster.secret import Secret
+from oceanid_cluster.tunnel_token import TunnelToken, parse_tunnel_token
+from oceanid_cluster.values import Resources
+
+PROJECT = "oceanid-cluster"
+PHASES = ("preparation", "parallel-validation", "cutover", "cleanup")
+DEFAULT_NER_LABELS = '["O","VESSEL","HS_CODE","PORT","COMMODITY","IMO","FLAG","RISK_LEVEL","DATE"]'
+
+_TUNNEL_RESOURCES: Resources = {
+    "requests": {"cpu": "200m", "memory": "256Mi"},
+    "limits": {"cpu": "500m", "memory": "512Mi"},
+}
+_LABEL_STUDIO_RESOURCES: Resources = {
+    "requests": {"cpu": "250m", "memory": "1Gi"},
+    "limits": {"cpu": "2", "memory": "2Gi"},
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A machine of the cluster: its Kubernetes node name and the ``oceanid.cluster/*`` labels that we manage."""
+
+    name: str
+    host: str
+    labels: Mapping[str, str]
+
+
+# Edit a label here and run `pulumi up`: that label changes, and nothing else.
+NODES = (
+    Node("tethys", "srv712429", {"node": "tethys", "provider": "hostinger", "control-plane": "primary"}),
+    Node("styx", "srv712695", {"node": "styx", "provider": "hostinger", "control-plane": "secondary"}),
+    Node("calypso", "calypso", {"node": "calypso", "provider": "local", "gpu": "rtx4090", "tunnel-enabled": "true"}),
+)
+
+
+@dataclass(frozen=True)
+class Enabled:
+    """Which components this run installs."""
+
+    flux: bool = key("enableFluxBootstrap", values.boolean, "install Flux", default="true")
+    operator: bool = key(
+        "enablePulumiOperator", values.boolean, "install the Pulumi Kubernetes Operator", default="true"
+    )
+    tunnel: bool = key("enableCloudflareTunnel", values.boolean, "install the Cloudflare Tunnel", default="true")
+    node_tunnels: bool = key("enableNodeTunnels", values.boolean, "install the per-node tunnels", default="true")
+    image_automation: bool = key(
+        "enableImageAutomation", values.boolean, "install Flux image automation (needs Flux)", default="true"
+    )
+    label_studio: bool = key("enableLabelStudio", values.boolean, "install Label Studio", default="true")
+    adapter: bool = key("enableTritonAdapter", values.boolean, "install the Triton adapter", default="true")
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Which cluster, how it is reached, and what holds for every component."""
+
+    kubeconfig_path: str | None = key("kubeconfigPath", values.text, "kubeconfig file; else the variable KUBECONFIG")
+    kube_context: str | None = key("kubeContext", values.text, "context of the kubeconfig; else its current context")
+    allowed_api_hosts: tuple[str, ...] = key(
+        "allowedApiHosts", values.host_list, "further hosts at which the API server may answer", default="[]"
+    )
+    adopt_existing: bool = key(
+        "adoptExisting", values.boolean, "take over objects that are already in the cluster", default="false"
+    )
+    name: str = key("clusterName", values.label_value, "label and identity of the cluster", default="oceanid-{stack}")
+    tethys_ip: str = key(
+        "tethysIp", values.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
+    )
+    styx_ip: str = key(
+        "styxIp", values.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
+    )
+    calypso_ip: str = key(
+        "calypsoIp", values.ip_address, "IP address of calypso, the GPU worker", default="192.168.2.80"
+    )
+    manage_node_labels: bool = key(
+        "manageNodeLabels", values.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
+    )
+    ready_timeout_minutes: int = key(
+        "readyTimeoutMinutes", values.integer(1, 60), "minutes that a workload may take to get ready", default="5"
+    )
+    migration_phase: str = key(
+        "migration_phase", values.choice(*PHASES), f"phase shown by migrationStatus: {', '.join(PHASES)}",
+        default="preparation",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FluxSettings:
+    """Flux and the repository that it follows."""
+
+    github_token: Secret | None = key(
+        "github_token", values.secret(values.text), "GitHub token for Flux and image automation; or the two SSH keys",
+        secret=True, old=("github.token",), value="token",
+    )  # fmt: skip
+    ssh_private_key: Secret | None = key(
+        "flux.ssh_private_key", values.secret(values.lines), "Git over SSH: deploy key", secret=True, value="key"
+    )
+    known_hosts: Secret | None = key(
+        "flux.known_hosts", values.secret(values.lines), "Git over SSH: known_hosts lines", secret=True, value="lines"
+    )
+    url: str = key(
+        "gitRepositoryUrl", values.git_url, "repository", default="https://github.com/goldfish-inc/oceanid", value="url"
+    )
+    branch: str = key("gitRepositoryBranch", values.git_branch, "branch", default="main")
+    path: str = key("gitRepositoryPath", values.repository_path, "folder in the repository", default="clusters/tethys")
+    interval_seconds: int = key(
+        "gitRepositoryIntervalSeconds", values.integer(1, 86400), "seconds between polls of Git", default="60"
+    )
+    reconciliation_seconds: int = key(
+        "gitReconciliationSeconds", values.integer(1, 86400), "seconds between drift corrections", default="600"
+    )
+    chart: str = key(
+        "fluxChart", values.text, "chart: name, local path or OCI reference", default=versions.chart("flux2").chart
+    )
+    chart_repository: str | None = key(
+        "fluxChartRepository", values.http_url, "its repository, unless a path or OCI",
+        default=versions.chart("flux2").repository,
+    )  # fmt: skip
+    chart_version: str = key(
+        "fluxChartVersion", values.chart_version, "its version", default=versions.chart("flux2").version
+    )
+
+    @property
+    def uses_ssh(self) -> bool:
+        """Whether Git is read over SSH."""
+        return self.ssh_private_key is not None
+
+
+@dataclass(frozen=True)
+class OperatorSettings:
+    """The Pulumi Kubernetes Operator."""
+
+    access_token: Secret | None = key(
+        "pulumi_access_token", values.secret(values.text), "the operator's Pulumi Cloud token", secret=True,
+        old=("pulumi.access_token",), value="token",
+    )  # fmt: skip
+    chart: str = key(
+        "pulumiOperatorChart", values.text, "chart: OCI reference or local path",
+        default=versions.chart("pulumi-kubernetes-operator").chart,
+    )  # fmt: skip
+    chart_version: str = key(
+        "pulumiOperatorChartVersion", values.chart_version, "its version",
+        default=versions.chart("pulumi-kubernetes-operator").version,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class TunnelSettings:
+    """The Cloudflare Tunnel."""
+
+    token: TunnelToken = key(
+        "cloudflare_tunnel_token", parse_tunnel_token, "token of the Cloudflare Tunnel", secret=True,
+        needed_by="enableCloudflareTunnel", value="token",
+    )  # fmt: skip
+    tunnel_id: str | None = key(
+        "cloudflare_tunnel_id", values.text, "must agree with the token", shown_default="from the token"
+    )
+    account_id: str | None = key(
+        "cloudflare_account_id", values.hexadecimal_id, "must agree with the tokens", shown_default="from the token"
+    )
+    hostname: str = key(
+        "cloudflare_tunnel_hostname", check_hostname, "host name of the Kubernetes API", default="k3s.{base}"
+    )
+    service_url: str = key(
+        "cloudflare_tunnel_service_url", check_service, "where the Kubernetes API answers",
+        default="https://kubernetes.default.svc.cluster.local:443",
+    )  # fmt: skip
+    api_token: Secret | None = key(
+        "cloudflare_api_token", values.secret(values.text),
+        "also writes the rules to Cloudflare, as a tunnel made in its dashboard needs", secret=True, value="token",
+    )  # fmt: skip
+    image: str = key("cloudflared_image", values.image, "image", default=versions.image("cloudflared"))
+    protocol: str = key(
+        "cloudflareProtocol", values.choice("auto", "http2", "quic"), "auto, http2 or quic", default="auto"
+    )
+    replicas: int = key("cloudflareTunnelReplicas", values.integer(1, 25), "number of pods", default="2")
+    metrics_port: int = key("metricsPort", values.integer(1024, 65535), "port of metrics and probes", default="2000")
+    resources: Resources = key(
+        "cloudflareTunnelResources", values.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
+        default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
+    )  # fmt: skip
+    extra_ingress: tuple[IngressRule, ...] = key(
+        "extraIngress", parse_rules, "further rules: [{hostname, service, path?, noTLSVerify?}]", default="[]"
+    )
+
+
+@dataclass(frozen=True)
+class NodeTunnelSettings:
+    """The per-node tunnels."""
+
+    token: TunnelToken = key(
+        "cloudflare_node_tunnel_token", parse_tunnel_token, "token of the node tunnel (another tunnel)", secret=True,
+        needed_by="enableNodeTunnels", value="token",
+    )  # fmt: skip
+    tunnel_id: str | None = key(
+        "cloudflare_node_tunnel_id", values.text, "must agree with the token", shown_default="from the token"
+    )
+    base: str = key(
+        "cloudflare_node_tunnel_hostname", check_hostname, "the base domain of every host name (<base>)",
+        default="boathou.se",
+    )  # fmt: skip
+    zone_id: str | None = key("cloudflare_zone_id", values.hexadecimal_id, "zone of <base>, for node DNS")
+    manage_dns: bool = key(
+        "manageNodeTunnelDns", values.boolean,
+        "make the DNS records of the node tunnel here (needs cloudflare_zone_id and cloudflare_api_token)",
+        default="false",
+    )  # fmt: skip
+    image: str = key("cloudflare_node_tunnel_image", values.image, "image", default=versions.image("cloudflared"))
+    metrics_port: int = key(
+        "cloudflare_node_tunnel_metrics_port", values.integer(1024, 65535), "port of metrics and probes", default="2200"
+    )
+    resources: Resources = key(
+        "cloudflare_node_tunnel_resources", values.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
+        default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
+    )  # fmt: skip
+    expose_kubelet: bool = key(
+        "exposeKubelet", values.boolean, "publish the kubelet (root on the node) as *.pod.<base>", default="false"
+    )
+
+
+@dataclass(frozen=True)
+class ImageAutomationSettings:
+    """Flux image automation."""
+
+    author_name: str = key("imageUpdateAuthorName", values.text, "author of its commits", default="Flux Bot")
+    author_email: str = key("imageUpdateAuthorEmail", values.email, "and address", default="flux@boathou.se")
+    push_branch: str = key("imageUpdateBranch", values.git_branch, "branch it pushes to", default="flux-image-updates")
+    path: str = key("imageUpdatePath", values.repository_path, "folder it updates", default="./clusters/tethys")
+
+
+@dataclass(frozen=True)
+class LabelStudioSettings:
+    """Label Studio."""
+
+    database: PostgresUrl = key(
+        "postgres_url", parse_postgres_url, "database of Label Studio (from the cloud stack)", secret=True,
+        old=("labelStudioDbUrl",), needed_by="enableLabelStudio", value="url",
+    )  # fmt: skip
+    hostname: str = key("labelStudioHostname", check_hostname, "public host name", default="label.{base}")
+    image: str = key("labelStudioImage", values.image, "image", default=versions.image("label-studio"))
+    storage: str = key("labelStudioStorage", values.quantity, "size of the volume", default="10Gi")
+    storage_class: str | None = key(
+        "labelStudioStorageClass", values.text, "storage class", shown_default="the cluster's default"
+    )
+    node_selector: dict[str, str] = key(
+        "labelStudioNodeSelector", values.label_map, "nodes that can reach the database", default="{{}}"
+    )
+    resources: Resources = key(
+        "labelStudioResources", values.resources(_LABEL_STUDIO_RESOURCES), "CPU and memory, merged field by field",
+        default="{{}}", shown_default="250m/1Gi, limits 2/2Gi",
+    )  # fmt: skip
+    admin_email: str = key(
+        "labelStudioAdminEmail", values.email, "the first user, made at first start", default="admin@{base}"
+    )
+    admin_password: Secret | None = key(
+        "labelStudioAdminPassword", values.secret(values.text), "its password at first start", secret=True,
+        shown_default="generated once", value="password",
+    )  # fmt: skip
+    s3_access_key_id: Secret | None = key(
+        "aws.labelStudio.accessKeyId", values.secret(values.text), "uploads in S3, if both keys are set", secret=True,
+        value="id",
+    )  # fmt: skip
+    s3_secret_access_key: Secret | None = key(
+        "aws.labelStudio.secretAccessKey", values.secret(values.text), "uploads in S3", secret=True, value="key"
+    )
+    s3_bucket: str = key(
+        "aws.labelStudio.bucketName", values.text, "bucket of the uploads", default="labelstudio-goldfish-uploads"
+    )
+    s3_region: str = key("aws.labelStudio.region", values.text, "its region", default="us-east-1")
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """The Triton adapter and the training Jobs that it starts."""
+
+    triton_base_url: str = key("tritonBaseUrl", values.http_url, "Triton", default="https://gpu.{base}", value="url")
+    image_name: str = key(
+        "adapterImage", values.image_repository, "image; its own tag or digest wins over adapterImageTag",
+        default=versions.image("ls-triton-adapter").rpartition(":")[0],
+    )  # fmt: skip
+    image_tag: str = key(
+        "adapterImageTag", values.image_tag, "tag", default=versions.image("ls-triton-adapter").rpartition(":")[2]
+    )
+    training_image_name: str = key(
+        "trainingWorkerImage", values.image_repository, "image of training Jobs",
+        default=versions.image("training-worker").rpartition(":")[0],
+    )  # fmt: skip
+    training_image_tag: str = key(
+        "trainingWorkerImageTag", values.image_tag, "tag", default=versions.image("training-worker").rpartition(":")[2]
+    )
+    train_async: bool = key("trainAsync", values.boolean, "answer before a training ends", default="true")
+    train_dry_run: bool = key("trainDryRun", values.boolean, "start no training Job", default="false")
+    training_job_ttl_seconds: int = key(
+        "trainingJobTtlSeconds", values.integer(0, 604800), "seconds that an ended Job is kept", default="3600"
+    )
+    training_node_selector: str = key(
+        "trainingNodeSelector", values.label_selector, "node of training Jobs", default="kubernetes.io/hostname=calypso"
+    )
+    training_gpu_resource: str = key(
+        "trainingGpuResource", values.resource_name, "GPU resource", default="nvidia.com/gpu"
+    )
+    training_gpu_count: int = key("trainingGpuCount", values.integer(0, 16), "GPUs of a training Job", default="1")
+    triton_model_name: str = key("tritonModelName", values.text, "model in Triton", default="ner-distilbert")
+    hf_dataset_repo: str = key(
+        "hfDatasetRepo", values.text, "Hugging Face data set", default="goldfish-inc/oceanid-annotations"
+    )
+    hf_model_repo: str = key(
+        "hfModelRepo", values.text, "Hugging Face model", default="goldfish-inc/oceanid-ner-distilbert"
+    )
+    hf_access_token: Secret | None = key(
+        "hfAccessToken", values.secret(values.text), "Hugging Face token", secret=True, value="token"
+    )
+    ner_labels: Secret = key(
+        "nerLabels", values.secret(values.ner_labels), "entity labels, a JSON list", secret=True,
+        default=DEFAULT_NER_LABELS, shown_default="nine labels", value="json",
+    )  # fmt: skip
+    access_client_id: Secret | None = key(
+        "cfAccessClientId", values.secret(values.text), "Cloudflare Access service token: id", secret=True, value="id"
+    )
+    access_client_secret: Secret | None = key(
+        "cfAccessClientSecret", values.secret(values.text), "Cloudflare Access service token: secret", secret=True,
+        value="secret",
+    )  # fmt: skip
+    sentry_dsn: Secret | None = key(
+        "sentry.dsn", values.secret(values.text), "Sentry address", secret=True, value="dsn"
+    )
+    sentry_environment: str = key("sentry.environment", values.text, "Sentry environment", default="{stack}")
+    sentry_release: str | None = key("sentry.release", values.text, "Sentry release")
+    ghcr_username: str | None = key("ghcrUsername", values.text, "user of ghcr.io, for the pull secret ghcr-creds")
+    ghcr_token: Secret | None = key(
+        "ghcrToken", values.secret(values.text), "token of ghcr.io", secret=True, value="token"
+    )
+
+    @property
+    def image(self) -> str:
+        """The adapter's image with its tag."""
+        return self.image_name if values.has_tag(self.image_name) else f"{self.image_name}:{self.image_tag}"
+
+    @property
+    def training_image(self) -> str:
+        """The training worker's image with its tag."""
+        name = self.training_image_name
+        return name if values.has_tag(name) else f"{name}:{self.training_image_tag}"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole configuration of one stack, checked."""
+
+    enabled: Enabled
+    cluster: ClusterSettings
+    flux: FluxSettings
+    operator: OperatorSettings
+    tunnel: TunnelSettings
+    node_tunnels: NodeTunnelSettings
+    image_automation: ImageAutomationSettings
+    label_studio: LabelStudioSettings
+    adapter: AdapterSettings
+    warnings: tuple[str, ...]
+
+    @property
+    def ingress(self) -> list[IngressRule]:
+        """The rules beside the Kubernetes API's: Label Studio, then the operator's own."""
+        label_studio = IngressRule("http://label-studio.apps.svc.cluster.local:8080", self.label_studio.hostname)
+        return [*([label_studio] if self.enabled.label_studio else []), *(self.tunnel.extra_ingress or ())]
+
+
+S = TypeVar("S")
+SECTIONS: tuple[type, ...] = (
+    ClusterSettings, Enabled, FluxSettings, OperatorSettings, TunnelSettings, NodeTunnelSettings,
+    ImageAutomationSettings, LabelStudioSettings, AdapterSettings,
+)  # fmt: skip
+
+
+def all_keys() -> list[Key]:
+    """Every key, in the order of the README's table."""
+    return [row for section in SECTIONS for row in keys_of(section).values()]
+
+
+def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) -> Settings:
+    """Read and check the whole configuration of ``stack``.
+
+    ``given`` maps keys of this project, without the namespace, to their text; ``stored_secret`` names those that are
+    encrypted in the stack file. Raises RunError with every problem, each with the command that mends it.
+    """
+    problems = Problems()
+    reader = Reader(given, stored_secret, problems, {"stack": stack})
+    flags = {row.name: bool(reader.read(row, {})) for row in keys_of(Enabled).values()}
+
+    def section(cls: type[S]) -> S:
+        return cls(**{name: reader.read(row, flags) for name, row in keys_of(cls).items()})
+
+    enabled = Enabled(*flags.values())
+    node_tunnels = section(NodeTunnelSettings)
+    reader.fill["base"] = node_tunnels.base or "invalid.invalid"
+    settings = Settings(
+        enabled=enabled,
+        cluster=section(ClusterSettings),
+        flux=section(FluxSettings),
+        operator=section(OperatorSettings),
+        tunnel=section(TunnelSettings),
+        node_tunnels=node_tunnels,
+        image_automation=section(ImageAutomationSettings),
+        label_studio=section(LabelStudioSettings),
+        adapter=section(AdapterSettings),
+        warnings=(
+            *reader.unknown(all_keys()),
+            *(f"'{row.name}' is stored in clear; run: {row.remedy}" for row in all_keys() if reader.in_clear(row)),
+        ),
+    )
+    _check_together(settings, problems)
+    if problems:
+        raise pulumi.RunError(problems.message(stack))
+    return settings
+
+
+def load_from_engine() -> Settings:
+    """``load`` for the configuration that the engine handed to this process; logs the warnings."""
+    prefix = f"{PROJECT}:"
+    given = {
+        name.removeprefix(prefix): str(value)
+        for name, value in pulumi.runtime.config.get_config_env().items()
+        if name.startswith(prefix)
+    }
+    secret_names = pulumi.runtime.config.get_config_secret_keys_env()
+    settings = load(given, frozenset(name.removeprefix(prefix) for name in secret_names), pulumi.get_stack())
+    for warning in settings.warnings:
+        pulumi.log.warn(warning)
+    return settings
+
+
+def _check_together(settings: Settings, problems: Problems) -> None:
+    """Note what single keys cannot tell: pairs, prerequisites, and values that must agree or differ."""
+    enabled, cluster, flux = settings.enabled, settings.cluster, settings.flux
+    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
+    if enabled.image_automation and not enabled.flux:
+        problems.add(
+            "enableImageAutomation needs Flux, but enableFluxBootstrap is false",
+            "pulumi config set enableImageAutomation false",
+        )
+    addresses = {"tethysIp": cluster.tethys_ip, "styxIp": cluster.styx_ip, "calypsoIp": cluster.calypso_ip}
+    for name, address in addresses.items():
+        twin = next((other for other in addresses if other < name and addresses[other] == address), None)
+        if address and twin:
+            problems.add(f"'{twin}' and '{name}' are the same address", f"pulumi config set {name} <ip>")
+
+    for left, right, given in (
+        ("flux.ssh_private_key", "flux.known_hosts", (flux.ssh_private_key, flux.known_hosts)),
+        (
+            "aws.labelStudio.accessKeyId", "aws.labelStudio.secretAccessKey",
+            (settings.label_studio.s3_access_key_id, settings.label_studio.s3_secret_access_key),
+        ),
+        (
+            "cfAccessClientId", "cfAccessClientSecret",
+            (settings.adapter.access_client_id, settings.adapter.access_client_secret),
+        ),
+        ("ghcrUsername", "ghcrToken", (settings.adapter.ghcr_username, settings.adapter.ghcr_token)),
+    ):  # fmt: skip
+        if (given[0] is None) != (given[1] is None):
+            absent = left if given[0] is None else right
+            row = next(row for row in all_keys() if row.name == absent)
+            problems.add(f"'{left}' and '{right}' go together, and '{absent}' is missing", row.remedy)
+
+    row = keys_of(FluxSettings)["github_token"]
+    if enabled.flux and flux.github_token is None and not flux.uses_ssh:
+        problems.add(f"'{row.name}' is missing: {row.doc} (needed while enableFluxBootstrap is true)", row.remedy)
+    if flux.url and flux.url.startswith("ssh://") and not flux.uses_ssh:
+        problems.add(
+            "'gitRepositoryUrl' is ssh, but there is no deploy key",
+            keys_of(FluxSettings)["ssh_private_key"].remedy,
+        )
+
+    _check_tunnel_ids(tunnel, node_tunnels, problems)
+    if node_tunnels.manage_dns:
+        for row, value in (
+            (keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
+            (keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+        ):
+            if value is None:
+                problems.add(f"'{row.name}' is missing (needed while manageNodeTunnelDns is true)", row.remedy)
+
+    if tunnel.hostname and settings.label_studio.hostname:
+        try:
+            check_rules([IngressRule("", tunnel.hostname), *settings.ingress])
+        except ValueError as problem:
+            problems.add(f"'extraIngress': {problem}", "pulumi config set extraIngress <json>")
+
+
+def _check_tunnel_ids(tunnel: TunnelSettings, node_tunnels: NodeTunnelSettings, problems: Problems) -> None:
+    if tunnel.token and node_tunnels.token and tunnel.token.tunnel_id == node_tunnels.token.tunnel_id:
+        problems.add(
+            "'cloudflare_tunnel_token' and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would"
+            " mix their traffic",
+            keys_of(NodeTunnelSettings)["token"].remedy,
+        )
+    for name, given, key_name, token in (
+        ("cloudflare_tunnel_id", tunnel.tunnel_id, "cloudflare_tunnel_token", tunnel.token),
+        ("cloudflare_node_tunnel_id", node_tunnels.tunnel_id, "cloudflare_node_tunnel_token", node_tunnels.token),
+    ):
+        if given and token and given.lower() != token.tunnel_id:
+            problems.add(
+                f"'{name}' does not agree with the tunnel id inside '{key_name}'",
+                f"pulumi config rm {name}   (the token says it)",
+            )
+    for key_name, token in (
+        ("cloudflare_tunnel_token", tunnel.token),
+        ("cloudflare_node_tunnel_token", node_tunnels.token),
+    ):
+        if tunnel.account_id and token and tunnel.account_id != token.account_id:
+            problems.add(
+                f"'cloudflare_account_id' does not agree with the account id inside '{key_name}'",
+                "pulumi config rm cloudflare_account_id   (the token says it)",
+            )

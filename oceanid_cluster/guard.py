@@ -1,0 +1,24 @@
+"""Keeps the program away from GitHub-hosted runners, which have no business with the cluster."""
+
+from collections.abc import Mapping
+
+import pulumi
+
+
+def check_not_hosted_ci(environ: Mapping[str, str]) -> None:
+    """Stop the program in GitHub Actions, unless the job runs on a self-hosted runner.
+
+    ``environ`` is the process environment, with the variables that GitHub sets on every job ("Variables reference" in
+    its documentation). Raises RunError before anything else is read.
+    """
+    in_actions = environ.get("CI") == "true" and environ.get("GITHUB_ACTIONS") == "true"
+    runner = environ.get("RUNNER_ENVIRONMENT")
+    self_hosted = runner == "self-hosted" or (not runner and environ.get("SELF_HOSTED") == "true")
+    if runner == "github-hosted" or (in_actions and not self_hosted):
+        raise pulumi.RunError(
+            "CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS\n"
+            "  found: CI and GITHUB_ACTIONS are set, and this is not a self-hosted runner.\n"
+            "  If you meant cloud resources (DNS, Access, databases), change the cloud/ stack instead.\n"
+            "  To deploy the cluster, run the workflow 'Deploy Cluster (self-hosted)' on the self-hosted runner"
+            " (RUNNER_ENVIRONMENT=self-hosted, which GitHub sets, or SELF_HOSTED=true)."
+        )

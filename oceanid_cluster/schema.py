@@ -1,0 +1,189 @@
+"""How a configuration key is declared, and how a table of keys is read: every problem in one go, no secret shown."""
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Key:
+    """One configuration key: one row of the README's table.
+
+    ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
+    ``default`` is written as an operator would write it; ``{base}`` and ``{stack}`` in it are filled in.
+    ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
+    """
+
+    name: str
+    parse: Callable[[str], object]
+    doc: str
+    default: str | None
+    secret: bool
+    needed_by: str | None
+    old: tuple[str, ...]
+    value: str
+    shown_default: str | None
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """Every accepted spelling: as documented, snake_case, camelCase, then the old names."""
+        names = [self.name, *self.old]
+        return tuple(dict.fromkeys(form for name in names for form in (name, snake_case(name), camel_case(name))))
+
+    @property
+    def remedy(self) -> str:
+        """The command that sets this key."""
+        return f"pulumi config set {'--secret ' if self.secret else ''}{self.name} <{self.value}>"
+
+
+def key(
+    name: str,
+    parse: Callable[[str], T],
+    doc: str,
+    *,
+    default: str | None = None,
+    secret: bool = False,
+    needed_by: str | None = None,
+    old: tuple[str, ...] = (),
+    value: str = "value",
+    shown_default: str | None = None,
+) -> Any:
+    """Declare a dataclass field as a configuration key (see Key)."""
+    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default)
+    return dataclasses.field(metadata={"key": row})
+
+
+def keys_of(section: type) -> dict[str, Key]:
+    """The keys that a dataclass declares, by field name."""
+    return {f.name: f.metadata["key"] for f in dataclasses.fields(section) if "key" in f.metadata}
+
+
+def snake_case(name: str) -> str:
+    """``camelCase`` to ``snake_case``, segment by segment of a dotted name."""
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda m: "_" + m[1].lower(), name)
+
+
+def camel_case(name: str) -> str:
+    """``snake_case`` to ``camelCase``, segment by segment of a dotted name."""
+    return re.sub(r"(?<=[a-zA-Z0-9])_([a-z0-9])", lambda m: m[1].upper(), name)
+
+
+class Problems:
+    """Collects what is wrong with a configuration, each with the command that mends it."""
+
+    def __init__(self) -> None:
+        """Start with nothing wrong."""
+        self._lines: list[str] = []
+
+    def add(self, text: str, remedy: str) -> None:
+        """Note one problem."""
+        self._lines.append(f"  - {text}\n      {remedy}")
+
+    def __bool__(self) -> bool:
+        return bool(self._lines)
+
+    def message(self, stack: str) -> str:
+        """All problems as one text for the operator."""
+        count = f"{len(self._lines)} problem{'s' if len(self._lines) > 1 else ''}"
+        return "\n".join([f"the configuration of stack '{stack}' (Pulumi.{stack}.yaml) has {count}:", *self._lines])
+
+
+class Reader:
+    """Reads keys out of the configuration of one namespace.
+
+    ``values`` maps each key, without its namespace, to its text as the engine hands it over (objects as JSON);
+    ``stored_secret`` names those that the stack file holds encrypted. ``fill`` maps the names usable in defaults
+    (``base``, ``stack``) to their values.
+    """
+
+    def __init__(
+        self, values: Mapping[str, str], stored_secret: frozenset[str], problems: Problems, fill: dict[str, str]
+    ) -> None:
+        """Take the values as they are; nothing is checked before ``read``."""
+        self._values = _flattened(values)
+        self._stored_secret = stored_secret
+        self._problems = problems
+        self.fill = fill
+
+    def read(self, row: Key, enabled: Mapping[str, bool]) -> Any:
+        """The typed value of one key, or None when it is absent or wrong (and then noted as a problem)."""
+        given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
+        if len(set(given.values())) > 1:
+            names = " and ".join(f"'{name}'" for name in given)
+            self._problems.add(
+                f"{names} name the same setting with different values", f"pulumi config rm {list(given)[-1]}"
+            )
+            return None
+        name, text = next(iter(given.items()), (row.name, None))
+        if text is None:
+            if row.default is None:
+                if row.needed_by == ALWAYS or (row.needed_by and enabled.get(row.needed_by)):
+                    because = "" if row.needed_by == ALWAYS else f" (needed while {row.needed_by} is true)"
+                    self._problems.add(f"'{row.name}' is missing: {row.doc}{because}", row.remedy)
+                return None
+            text = row.default.format(**self.fill)
+        try:
+            return row.parse(text)
+        except ValueError as problem:
+            hide = row.secret or name.partition(".")[0] in self._stored_secret or name in self._stored_secret
+            reason = re.sub(r"'.*'", "[secret]", str(problem), flags=re.DOTALL) if hide else str(problem)
+            self._problems.add(f"'{name}' {reason}", row.remedy)
+            return None
+
+    def in_clear(self, row: Key) -> bool:
+        """Whether a secret key is stored without encryption."""
+        given = [name for name in row.spellings if self._values.get(name, "").strip()]
+        return row.secret and any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in given)
+
+    def unknown(self, rows: Iterable[Key]) -> list[str]:
+        """One warning for each key that nothing reads but that is one edit away from one that is read."""
+        known = {name for row in rows for name in row.spellings}
+        warnings: list[str] = []
+        for name in sorted(self._values.keys() - known):
+            meant = next((other for other in sorted(known) if one_edit_apart(name, other)), None)
+            if meant:
+                warnings.append(f"config key '{name}' is not read by this program; did you mean '{meant}'?")
+        return warnings
+
+
+def one_edit_apart(left: str, right: str) -> bool:
+    """Whether two names differ by one letter inserted, deleted, replaced, put in another case, or swapped."""
+    left, right = left.lower(), right.lower()
+    if abs(len(left) - len(right)) > 1:
+        return False
+    edits = [code for code in SequenceMatcher(None, left, right, autojunk=False).get_opcodes() if code[0] != "equal"]
+    if len(edits) == 1:
+        _, i1, i2, j1, j2 = edits[0]
+        if max(i2 - i1, j2 - j1) == 1:
+            return True
+    differing = [at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b]
+    if len(left) == len(right) and len(differing) == 2 and differing[1] == differing[0] + 1:
+        return left[differing[0]] == right[differing[1]] and left[differing[1]] == right[differing[0]]
+    return not edits
+
+
+def _flattened(values: Mapping[str, str]) -> dict[str, str]:
+    """Add ``a.b`` for every object ``a`` with a field ``b``, which is how ``pulumi config set --path a.b`` stores it."""
+    flat: dict[str, str] = {}
+
+    def add(name: str, text: str) -> None:
+        flat[name] = text
+        try:
+            value: object = json.loads(text) if text.lstrip().startswith("{") else None
+        except (ValueError, RecursionError):
+            return
+        if isinstance(value, dict):
+            for field, inner in cast("dict[str, object]", value).items():
+                add(f"{name}.{field}", inner if isinstance(inner, str) else json.dumps(inner))
+
+    for name, text in values.items():
+        add(name, text)
+    return flat

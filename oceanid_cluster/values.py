@@ -1,0 +1,286 @@
+"""Parsers of configuration values: each takes the text of one key and raises ValueError with what is wrong.
+
+None of them shows the value of a key that may be secret.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from oceanid_cluster.secret import Secret
+
+T = TypeVar("T")
+
+Resources = dict[str, dict[str, str]]
+
+_SUFFIX = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
+}
+_IMAGE = re.compile(r"[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+def text(value: str) -> str:
+    """Any text on one line."""
+    value = value.strip()
+    if any(ord(ch) < 32 for ch in value):
+        raise ValueError("contains a line break or a control character")
+    return value
+
+
+def lines(value: str) -> str:
+    """Any text, line breaks included (a key file)."""
+    return value.strip() + "\n"
+
+
+def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
+    """The same parser for a secret key."""
+    return lambda value: Secret(parse(value))
+
+
+def boolean(value: str) -> bool:
+    """``true`` or ``false``."""
+    if value.strip().lower() not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return value.strip().lower() == "true"
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,12}", value.strip(), re.ASCII) or not low <= int(value) <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value.strip() not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return value.strip()
+
+    return parse
+
+
+def ip_address(value: str) -> str:
+    """An IPv4 or IPv6 address, in its usual writing."""
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise ValueError(f"is not an IP address: '{value.strip()}'") from None
+
+
+def email(value: str) -> str:
+    """An e-mail address."""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value.strip()):
+        raise ValueError("is not an e-mail address")
+    return value.strip()
+
+
+def hexadecimal_id(value: str) -> str:
+    """One of Cloudflare's 32-digit hexadecimal ids."""
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", value.strip()):
+        raise ValueError("is not a Cloudflare id (32 hexadecimal digits)")
+    return value.strip().lower()
+
+
+def label_value(value: str) -> str:
+    """A non-empty Kubernetes label value."""
+    if not value.strip() or not _LABEL_VALUE.fullmatch(value.strip()):
+        raise ValueError("is not usable as a Kubernetes label value (letters, digits, '-', '_', '.'; 63 at most)")
+    return value.strip()
+
+
+def dns_label(value: str) -> str:
+    """A Kubernetes object name without dots."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value.strip()):
+        raise ValueError("is not a Kubernetes name (lower-case letters, digits and '-')")
+    return value.strip()
+
+
+def http_url(value: str) -> str:
+    """An http or https URL without credentials."""
+    try:
+        parts = urlsplit(value.strip())
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
+        raise ValueError("is not an http or https URL")
+    if parts.username is not None:
+        raise ValueError("contains a user name; credentials belong into their own secret keys")
+    return value.strip().rstrip("/")
+
+
+def git_url(value: str) -> str:
+    """The URL of a Git repository: https, or ssh as ``ssh://git@host/path``."""
+    stripped = value.strip()
+    if stripped.startswith("ssh://"):
+        parts = urlsplit(stripped)
+        if parts.hostname and parts.path.strip("/") and parts.password is None:
+            return stripped
+        raise ValueError("is not a Git URL such as ssh://git@github.com/owner/repository")
+    url = http_url(stripped)
+    if not urlsplit(url).path.strip("/"):
+        raise ValueError("names no repository")
+    if url.startswith("http://"):
+        raise ValueError("is http, which would send the token in clear; use https")
+    return url
+
+
+def git_branch(value: str) -> str:
+    """A branch name (git-check-ref-format)."""
+    name = value.strip()
+    if not name or re.search(r"[\s~^:?*\[\\\x7f]|\.\.|//|@\{|\.lock$|^[-/.]|[/.]$", name):
+        raise ValueError("is not a branch name")
+    return name
+
+
+def repository_path(value: str) -> str:
+    """A folder inside the Git repository, as ``./…``."""
+    path = value.strip().removeprefix("./").strip("/")
+    if ".." in path.split("/") or any(ch.isspace() for ch in path):
+        raise ValueError("is not a folder inside the repository")
+    return f"./{path}"
+
+
+def image(value: str) -> str:
+    """An image reference that is pinned: by tag (not ``latest``) or by digest."""
+    reference = image_repository(value)
+    if not has_tag(reference) or reference.endswith(":latest"):
+        raise ValueError("is not pinned: give a tag other than 'latest', or a digest")
+    return reference
+
+
+def image_repository(value: str) -> str:
+    """An image reference, with or without a tag."""
+    if not _IMAGE.fullmatch(value.strip()):
+        raise ValueError("is not an image reference such as ghcr.io/owner/name:tag")
+    return value.strip()
+
+
+def image_tag(value: str) -> str:
+    """An image tag."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", value.strip()):
+        raise ValueError("is not an image tag")
+    return value.strip()
+
+
+def has_tag(reference: str) -> bool:
+    """Whether an image reference carries a tag or a digest."""
+    return "@" in reference or ":" in reference.rpartition("/")[2]
+
+
+def chart_version(value: str) -> str:
+    """A chart version (SemVer)."""
+    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", value.strip()):
+        raise ValueError("is not a chart version such as 1.2.3")
+    return value.strip()
+
+
+def host_list(value: str) -> tuple[str, ...]:
+    """Host names or addresses: a JSON list, or separated by commas."""
+    items = _json(value) if value.strip().startswith("[") else value.split(",")
+    if not isinstance(items, list):
+        raise ValueError("is not a list of hosts")
+    hosts = [item.strip().lower() if isinstance(item, str) else "" for item in cast("list[object]", items)]
+    if any(not host or "/" in host or any(ch.isspace() for ch in host) for host in hosts):
+        raise ValueError("is not a list of host names or addresses")
+    return tuple(hosts)
+
+
+def label_map(value: str) -> dict[str, str]:
+    """A JSON object of Kubernetes labels, for a node selector."""
+    labels = _json(value)
+    if not isinstance(labels, dict):
+        raise ValueError('is not an object of labels such as {"kubernetes.io/hostname": "srv712429"}')
+    for name, item in cast("dict[str, object]", labels).items():
+        if not _LABEL_NAME.fullmatch(name) or not isinstance(item, str) or not _LABEL_VALUE.fullmatch(item):
+            raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
+    return cast("dict[str, str]", labels)
+
+
+def label_selector(value: str) -> str:
+    """One label as ``name=value``."""
+    name, equals, item = value.strip().partition("=")
+    if not equals or not _LABEL_NAME.fullmatch(name) or not _LABEL_VALUE.fullmatch(item):
+        raise ValueError("is not a label such as kubernetes.io/hostname=calypso")
+    return value.strip()
+
+
+def resource_name(value: str) -> str:
+    """An extended resource such as ``nvidia.com/gpu``."""
+    if "/" not in value or not _LABEL_NAME.fullmatch(value.strip()):
+        raise ValueError("is not an extended resource such as nvidia.com/gpu")
+    return value.strip()
+
+
+def ner_labels(value: str) -> str:
+    """A JSON list of names, in one writing; the adapter dies on anything else."""
+    names = _json(value)
+    if not isinstance(names, list) or not names:
+        raise ValueError('is not a JSON list of names such as ["O", "VESSEL"]')
+    items = cast("list[object]", names)
+    if not all(isinstance(item, str) and item.strip() for item in items) or len(set(map(str, items))) < len(items):
+        raise ValueError("is a JSON list, but not of different, non-empty names")
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+
+
+def quantity(value: str) -> str:
+    """A Kubernetes quantity greater than zero, such as 500m or 10Gi."""
+    if quantity_value(value.strip()) <= 0:
+        raise ValueError(f"has the quantity '{value}', which is not more than zero")
+    return value.strip()
+
+
+def quantity_value(value: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for (apimachinery, resource.Quantity). Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)([numkMGTPE]|[KMGTPE]i)?", value, re.ASCII)
+    if not match:
+        raise ValueError(f"has the quantity '{value}', which has no known unit (500m, 2, 256Mi, 10Gi)")
+    return Decimal(match[1]) * _SUFFIX[match[2] or ""]
+
+
+def resources(default: Resources) -> Callable[[str], Resources]:
+    """CPU and memory, requests and limits; what is left out is taken from ``default``, field by field."""
+
+    def parse(value: str) -> Resources:
+        given = _json(value)
+        if not isinstance(given, dict):
+            raise ValueError('is not an object such as {"limits": {"memory": "512Mi"}}')
+        merged = {side: dict(amounts) for side, amounts in default.items()}
+        for side, amounts in cast("dict[str, object]", given).items():
+            if side not in merged or not isinstance(amounts, dict):
+                raise ValueError("takes 'requests' and 'limits', each with 'cpu' and 'memory'")
+            for unit, amount in cast("dict[str, object]", amounts).items():
+                if unit not in ("cpu", "memory"):
+                    raise ValueError(f"takes 'cpu' and 'memory' under '{side}', not '{unit}'")
+                merged[side][unit] = quantity(str(amount))
+        for unit in ("cpu", "memory"):
+            if quantity_value(merged["requests"][unit]) > quantity_value(merged["limits"][unit]):
+                raise ValueError(f"requests more {unit} than its limit allows")
+        return merged
+
+    return parse
+
+
+def _json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("is not valid JSON") from None
