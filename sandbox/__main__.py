@@ -1,0 +1,83 @@
+"""The sandbox from the command line; the Makefile's verbs call this: ``python -m sandbox up``."""
+
+import argparse
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from sandbox import charts, cluster, engine, plugins, tools
+from sandbox.layout import Sandbox, SandboxError, say
+
+_NEXT = """
+The sandbox runs. Try:
+  make preview                      what an `up` would change: nothing
+  make outputs NAME=labelStudioHostname
+  make kubectl ARGS='get pods -A'
+  eval "$(make -s env)"             then plain pulumi, kubectl and helm work on it
+  make down                         stops it; make up brings it back, make reset deletes it
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="a real control plane on this machine")
+    parser.add_argument("verb", choices=["up", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"])
+    parser.add_argument("rest", nargs=argparse.REMAINDER)
+    options = parser.parse_args(arguments)
+    sandbox = Sandbox.from_environment()
+    try:
+        return _run(options.verb, options.rest, sandbox)
+    except SandboxError as problem:
+        print(f"sandbox: error: {problem}", file=sys.stderr)
+        return 1
+    except subprocess.CalledProcessError as problem:
+        return problem.returncode
+    except KeyboardInterrupt:
+        print("sandbox: interrupted; run it again, or stop it with: make down", file=sys.stderr)
+        return 130
+
+
+def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
+    if verb in ("up", "cluster"):
+        return _up(sandbox, rest, with_program=verb == "up")
+    if verb in ("down", "reset"):
+        stopped = cluster.stop(sandbox)
+        say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
+        if verb == "reset":
+            cluster.remove(sandbox)
+        return 0
+    if not cluster.is_running(sandbox):
+        raise SandboxError(f"the sandbox in {sandbox.home} does not run; start it with: make up")
+    if verb == "env":
+        for name, value in sandbox.environment().items():
+            print(f"export {name}={shlex.quote(value)}")
+        return 0
+    if verb == "kubectl":
+        command = [sandbox.bin / "kubectl", *rest]
+        return subprocess.run(command, env=sandbox.process_environment("kubectl"), check=False).returncode
+    pulumi = {"preview": ["preview", "--diff"], "outputs": ["stack", "output"], "pulumi": []}
+    return engine.run(sandbox, [*pulumi[verb], *rest])
+
+
+def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
+    sandbox.home.mkdir(parents=True, exist_ok=True)
+    with tools.lock(sandbox.home / ".lock", f"another `make up` is at work in {sandbox.home}"):
+        tools.provide(sandbox)
+        if cluster.stop_role(sandbox, "engine"):
+            say("stopped the engine of an interrupted run")
+        cluster.start(sandbox)
+        say(f"control plane ready ({sandbox.kubeconfig})")
+        charts.provide(sandbox)
+        plugins.provide(sandbox)
+        engine.prepare(sandbox)
+        if not with_program:
+            return 0
+        code = engine.run(sandbox, ["up", "--yes", "--skip-preview", *rest])
+    if code == 0:
+        print(_NEXT)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,224 @@
+"""The control plane: etcd, the API server, its controllers and KWOK, on loopback, as plain processes."""
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, say
+
+_ISSUER = "https://kubernetes.default.svc.cluster.local"
+_SERVICE_RANGE = "10.43.0.0/16"  # K3s's
+_START_SECONDS, _STOP_SECONDS = 60, 20
+# Who is stopped first: nobody may be left talking to what is gone.
+_STOP_ORDER = ("engine", "kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
+
+
+def start(sandbox: Sandbox) -> None:
+    """Start what is not running, wait until it is ready, and make nodes and storage. Raises SandboxError."""
+    ports = _ports(sandbox)
+    pki, token = sandbox.home / "pki", sandbox.home / "token"
+    for folder in (sandbox.log, pki):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not token.exists():
+        _private(token, f"{secrets.token_urlsafe(32)},sandbox-admin,sandbox-admin,system:masters\n")
+    etcd, api = f"http://127.0.0.1:{ports['etcd']}", f"https://127.0.0.1:{ports['api']}"
+    peer = f"http://127.0.0.1:{ports['peer']}"
+    children = [_run(sandbox, "etcd", [
+        f"--data-dir={sandbox.home / 'etcd'}", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
+        f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
+        "--unsafe-no-fsync", "--log-level=warn",
+    ]), _run(sandbox, "kube-apiserver", [
+        f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={ports['api']}",
+        "--advertise-address=192.0.2.1", f"--cert-dir={pki}", f"--token-auth-file={token}",
+        "--authorization-mode=RBAC", f"--service-cluster-ip-range={_SERVICE_RANGE}",
+        f"--service-account-issuer={_ISSUER}", f"--service-account-key-file={pki / 'apiserver.key'}",
+        f"--service-account-signing-key-file={pki / 'apiserver.key'}",
+    ])]  # fmt: skip
+    _wait_ready(sandbox, api, pki / "apiserver.crt", [child for child in children if child])
+    _write_kubeconfig(sandbox, api, pki / "apiserver.crt", token.read_text(encoding="utf-8").split(",")[0])
+    own = [f"--kubeconfig={sandbox.kubeconfig}"]
+    _run(sandbox, "kube-controller-manager", [
+        *own, f"--service-account-private-key-file={pki / 'apiserver.key'}", f"--root-ca-file={pki / 'apiserver.crt'}",
+        "--leader-elect=false", "--secure-port=0",
+    ])  # fmt: skip
+    _run(sandbox, "kube-scheduler", [*own, "--leader-elect=false", "--secure-port=0"])
+    _run(sandbox, "kwok", [
+        *own, "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        "--node-lease-duration-seconds=40",  # without leases the nodes turn NotReady after 50 s
+    ])  # fmt: skip
+    kubectl(sandbox, "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "sandbox" / "cluster.yaml"))
+    _recycle_volumes(sandbox)
+    kubectl(sandbox, "wait", "--for=condition=Ready", "nodes", "--all", f"--timeout={_START_SECONDS}s")
+
+
+def stop(sandbox: Sandbox) -> list[str]:
+    """Stop every process of this sandbox, and no other; returns their roles."""
+    stopped = [name for role in _STOP_ORDER for name in stop_role(sandbox, role)]
+    return [*stopped, *(name for role in set(processes(sandbox).values()) for name in stop_role(sandbox, role))]
+
+
+def stop_role(sandbox: Sandbox, role: str) -> list[str]:
+    """Stop the processes of one role and wait until they are gone; returns the role once for each."""
+    members = frozenset(pid for pid, name in processes(sandbox).items() if name == role)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in members:
+            _signal(pid, number)
+        if _wait_for(lambda: members.isdisjoint(processes(sandbox)), _STOP_SECONDS):
+            break
+    return [role] * len(members)
+
+
+def is_running(sandbox: Sandbox) -> bool:
+    """Whether the whole control plane runs."""
+    return set(_STOP_ORDER) - {"engine"} <= set(processes(sandbox).values())
+
+
+def processes(sandbox: Sandbox) -> dict[int, str]:
+    """The processes of this sandbox, by process id: those that carry its mark in their environment."""
+    mark, found = f"{MARK}={sandbox.home}".encode(), dict[int, str]()
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or int(folder.name) == os.getpid():
+            continue
+        try:
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            state = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if mark in variables and state not in ("Z", "X"):
+            role = next((v for v in variables if v.startswith(f"{ROLE}=".encode())), b"=?")
+            found[int(folder.name)] = role.partition(b"=")[2].decode()
+    return found
+
+
+def kubectl(sandbox: Sandbox, *arguments: str, stdin: str | None = None) -> str:
+    """Run kubectl as the sandbox's administrator; returns its output. Raises SandboxError with its last words."""
+    answer = subprocess.run(
+        [sandbox.bin / "kubectl", *arguments], env=sandbox.process_environment("kubectl"),
+        input=stdin, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if answer.returncode:
+        raise SandboxError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
+    return answer.stdout
+
+
+def _run(sandbox: Sandbox, role: str, arguments: list[str]) -> subprocess.Popen[bytes] | None:
+    """Start a process that outlives us, unless it runs already."""
+    if role in processes(sandbox).values():
+        return None
+    with (sandbox.log / f"{role}.log").open("ab") as log:
+        return subprocess.Popen(
+            [sandbox.bin / role, *arguments], cwd=sandbox.home, env=sandbox.process_environment(role),
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+        )  # fmt: skip
+
+
+def _wait_ready(sandbox: Sandbox, api: str, certificate: Path, children: Sequence[subprocess.Popen[bytes]]) -> None:
+    def ready() -> bool:
+        if any(child.poll() is not None for child in children):
+            logs = "\n  ".join(_last_words(sandbox, role) for role in ("etcd", "kube-apiserver"))
+            raise SandboxError(f"the control plane does not start; see {sandbox.log}\n  {logs}")
+        try:
+            context = ssl.create_default_context(cafile=str(certificate))
+            with urllib.request.urlopen(f"{api}/readyz", timeout=5, context=context) as answer:
+                return answer.status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+    if not _wait_for(ready, _START_SECONDS):
+        raise SandboxError(f"the API server was not ready after {_START_SECONDS} s; see {sandbox.log}/kube-apiserver.log")
+
+
+def _last_words(sandbox: Sandbox, role: str) -> str:
+    log = sandbox.log / f"{role}.log"
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
+    return f"{role}: {lines[-1][:400] if lines else 'said nothing'}"
+
+
+def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+    """Whether the condition came true in time. Neither /proc nor a starting server has anything to wait on."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def _ports(sandbox: Sandbox) -> dict[str, int]:
+    """The ports of this sandbox: those it had, unless somebody else took one while it was down."""
+    file = sandbox.home / "ports.json"
+    known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    if "kube-apiserver" in processes(sandbox).values() or (known and all(map(_is_free, known.values()))):
+        return known
+    held = [socket.socket() for _ in ("etcd", "peer", "api")]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = dict(zip(("etcd", "peer", "api"), (one.getsockname()[1] for one in held), strict=True))
+    for one in held:
+        one.close()
+    _private(file, json.dumps(ports))
+    return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def _write_kubeconfig(sandbox: Sandbox, api: str, certificate: Path, token: str) -> None:
+    authority = b64encode(certificate.read_bytes()).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "sandbox",
+        "clusters": [{"name": "sandbox", "cluster": {"server": api, "certificate-authority-data": authority}}],
+        "users": [{"name": "sandbox-admin", "user": {"token": token}}],
+        "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox-admin"}}],
+    }
+    _private(sandbox.kubeconfig, json.dumps(document, indent=2) + "\n")
+
+
+def _private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, in one step."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
+        handle.write(text)
+    fresh.replace(path)
+
+
+def _recycle_volumes(sandbox: Sandbox) -> None:
+    """Free the volumes whose claim is gone: nothing else here would, and a released volume binds nothing."""
+    for volume in json.loads(kubectl(sandbox, "get", "persistentvolumes", "-o", "json"))["items"]:
+        if volume.get("status", {}).get("phase") == "Released":
+            patch = json.dumps({"spec": {"claimRef": None}})
+            kubectl(sandbox, "patch", "persistentvolume", volume["metadata"]["name"], "--type=merge", "-p", patch)
+
+
+def remove(sandbox: Sandbox) -> None:
+    """Delete a stopped sandbox."""
+    shutil.rmtree(sandbox.home, ignore_errors=True)
+    say(f"removed {sandbox.home}")

@@ -1,0 +1,69 @@
+"""The real Pulumi engine on the sandbox's stack."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from sandbox.layout import PASSPHRASE, ROOT, Sandbox, say
+
+
+def prepare(sandbox: Sandbox) -> None:
+    """Make the backend, the passphrase and the stack, and clear what a killed run left behind."""
+    passphrase = sandbox.home / "passphrase"
+    if not passphrase.exists():
+        passphrase.touch(mode=0o600)
+        passphrase.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
+    (sandbox.home / "state").mkdir(exist_ok=True)
+    locks = sandbox.home / "state" / ".pulumi" / "locks"
+    if any(path.is_file() for path in locks.rglob("*.json")):
+        # Our own lock on the sandbox says that nobody else is at work: these belong to a dead engine.
+        say("clearing the lock of an interrupted run")
+        shutil.rmtree(locks)
+    known = quietly(sandbox, "stack", "ls", "--json")
+    if not any(stack["name"] == "sandbox" for stack in json.loads(known.stdout or "[]")):
+        quietly(sandbox, "stack", "init", "sandbox", "--no-select", check=True)
+    state = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
+    if (state.get("deployment") or {}).get("pending_operations"):
+        say("an interrupted run left operations unfinished; looking at what they made")
+        run(sandbox, ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"])
+
+
+def run(sandbox: Sandbox, arguments: Sequence[str], folder: Path = ROOT) -> int:
+    """Run ``pulumi`` with our input and output; returns its exit code.
+
+    Ctrl-C reaches the engine, which ends its current steps and saves its state; we wait for it.
+    """
+    process = subprocess.Popen(
+        [sandbox.bin / "pulumi", *arguments], cwd=folder, env=sandbox.process_environment("engine")
+    )
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        del frame
+        if number == signal.SIGTERM:  # a terminal sends SIGINT to the engine itself
+            process.send_signal(signal.SIGINT)
+
+    previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        return process.wait()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def quietly(
+    sandbox: Sandbox, *arguments: str, check: bool = False, folder: Path = ROOT
+) -> subprocess.CompletedProcess[str]:
+    """Run ``pulumi`` for its answer. With ``check`` a failure raises CalledProcessError after its words were shown."""
+    answer = subprocess.run(
+        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=folder, capture_output=True, text=True,
+        env=sandbox.process_environment("engine"), check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if check and answer.returncode:
+        sys.stderr.write(answer.stderr or answer.stdout)
+        answer.check_returncode()
+    return answer

@@ -1,0 +1,93 @@
+"""Where things are: the work tree, the build cache outside it, and one sandbox's own directory."""
+
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSPHRASE = "oceanid-sandbox"  # of Pulumi.sandbox.yaml, in which every value is fake
+MARK = "OCEANID_SANDBOX"  # set in the environment of every process that a sandbox starts: how `down` knows them
+ROLE = "OCEANID_SANDBOX_ROLE"
+
+
+def cache() -> Path:
+    """The build cache: OCEANID_CACHE, else ``oceanid-cluster`` in the user's cache directory."""
+    chosen = os.environ.get("OCEANID_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "oceanid-cluster"
+
+
+def digest(*parts: str | bytes | Path) -> str:
+    """A short key for a cache entry: of text, bytes, or the contents of files."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.read_bytes() if isinstance(part, Path) else part if isinstance(part, bytes) else part.encode()
+        total.update(hashlib.sha256(data).digest())
+    return total.hexdigest()[:16]
+
+
+def say(text: str) -> None:
+    """Tell the user what happens, on standard error: standard output is for answers."""
+    print(f"sandbox: {text}", file=sys.stderr, flush=True)
+
+
+class SandboxError(Exception):
+    """What is wrong and how to mend it, as one message."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """One sandbox: everything that belongs to it lies in ``home``."""
+
+    home: Path
+
+    @classmethod
+    def from_environment(cls) -> "Sandbox":
+        """The sandbox in SANDBOX_DIR, else in ``.sandbox`` of the work tree."""
+        return cls(Path(os.environ.get("SANDBOX_DIR") or ROOT / ".sandbox").expanduser().absolute())
+
+    @property
+    def bin(self) -> Path:
+        """Links to the tools, first on PATH."""
+        return self.home / "bin"
+
+    @property
+    def log(self) -> Path:
+        """What the control plane's processes print."""
+        return self.home / "log"
+
+    @property
+    def kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.home / "kubeconfig"
+
+    def environment(self) -> dict[str, str]:
+        """What plain ``pulumi``, ``kubectl`` and ``helm`` need to work on this sandbox."""
+        return {
+            "PATH": f"{self.bin}{os.pathsep}{os.environ.get('PATH', '')}",
+            "SANDBOX_DIR": str(self.home),
+            "KUBECONFIG": str(self.kubeconfig),
+            "PULUMI_HOME": str(self.home / "pulumi"),
+            "PULUMI_BACKEND_URL": f"file://{self.home / 'state'}",
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home / "passphrase"),
+            "PULUMI_STACK": "sandbox",
+            "PULUMI_PYTHON_CMD": str(self.bin / "python3"),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
+            "HELM_CONFIG_HOME": str(self.home / "helm" / "config"),
+            "HELM_DATA_HOME": str(self.home / "helm" / "data"),
+        }
+
+    def process_environment(self, role: str) -> dict[str, str]:
+        """The environment of a process that belongs to this sandbox.
+
+        The variables of a CI job are left out: the guard keeps GitHub-hosted runners off the live cluster, and this
+        is not it.
+        """
+        hidden = {"CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN"}
+        inherited = {name: value for name, value in os.environ.items() if name not in hidden}
+        return {**inherited, **self.environment(), MARK: str(self.home), ROLE: role}

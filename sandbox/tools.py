@@ -1,0 +1,260 @@
+"""The programs that the sandbox runs: taken from PATH where they fit, else built from pinned Go modules."""
+
+import fcntl
+import os
+import queue
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.layout import ROOT, Sandbox, SandboxError, cache, digest, say
+
+Version = tuple[int, int, int]
+
+KUBERNETES = "1.34.2"
+PULUMI = "3.259.0"
+HELM = "3.19.2"
+GO_MINIMUM = (1, 26)
+_LDFLAGS = " ".join(
+    (
+        "-s -w",
+        f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES}",
+        f"-X helm.sh/helm/v3/internal/version.version=v{HELM}",
+        f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
+    )
+)
+_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit."""
+
+    name: str
+    module: str
+    package: str
+    version_command: tuple[str, ...]
+    fits: Callable[[Version], bool]
+
+    @property
+    def built_as(self) -> str:
+        """The file name that Go gives it."""
+        last = [part for part in self.package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
+        return last
+
+
+def _kubernetes(version: Version) -> bool:
+    return version[:2] == (1, 34)
+
+
+TOOLS = (
+    Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", ("--version",), lambda v: v[:2] in ((3, 5), (3, 6))),
+    Tool("helm", "tools", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), lambda v: (3, 17, 0) <= v < (4, 0, 0)),
+    Tool("kubectl", "tools", "k8s.io/kubernetes/cmd/kubectl", ("version", "--client"), lambda v: v[0] == 1 and 33 <= v[1] <= 35),
+    Tool("kube-apiserver", "tools", "k8s.io/kubernetes/cmd/kube-apiserver", ("--version",), _kubernetes),
+    Tool("kube-controller-manager", "tools", "k8s.io/kubernetes/cmd/kube-controller-manager", ("--version",), _kubernetes),
+    Tool("kube-scheduler", "tools", "k8s.io/kubernetes/cmd/kube-scheduler", ("--version",), _kubernetes),
+    Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), lambda v: (0, 6, 0) <= v < (1, 0, 0)),
+    Tool("pulumi", "tools", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ("version",), lambda v: (3, 259, 0) <= v < (4, 0, 0)),
+    Tool(
+        "pulumi-language-python", "language-host", "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
+        (), lambda _: False,
+    ),
+)  # fmt: skip
+CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), lambda _: False)
+
+
+def provide(sandbox: Sandbox) -> None:
+    """Put every tool into the sandbox's ``bin``, building what is missing. Raises SandboxError."""
+    found = {tool.name: path for tool in TOOLS if (path := _on_path(tool, sandbox))}
+    host = shutil.which("pulumi-language-python", path=_path_without(sandbox))
+    if "pulumi" in found and host:
+        found["pulumi-language-python"] = Path(host)
+    else:
+        found.pop("pulumi", None)  # an engine without its own language host is of no use
+    built = build([tool for tool in TOOLS if tool.name not in found])
+    sandbox.bin.mkdir(parents=True, exist_ok=True)
+    for tool in TOOLS:
+        link(sandbox.bin / tool.name, found.get(tool.name) or built / tool.name)
+    if "pulumi-language-python" not in found:
+        link(sandbox.bin / "pulumi-language-python-exec", _language_exec(built))
+    for name in ("python", "python3"):  # a link would not find its virtual environment
+        script(sandbox.bin / name, f'exec "{sys.executable}" "$@"')
+
+
+def build(tools: Sequence[Tool]) -> Path:
+    """Build what is not yet in the cache; returns the folder that holds all of ``tools``."""
+    modules = [ROOT / "sandbox" / module for module in ("tools", "language-host", "crds")]
+    files = [module / name for module in modules for name in ("go.mod", "go.sum")]
+    target = cache() / f"tools-{digest(_LDFLAGS, *files)}"
+    target.mkdir(parents=True, exist_ok=True)
+    with lock(target / ".lock", "another sandbox is building the tools"):
+        missing = [tool for tool in tools if not (target / tool.name).exists()]
+        if missing:
+            _check_go()
+        for module in dict.fromkeys(tool.module for tool in missing):
+            _build_module(module, [tool for tool in missing if tool.module == module], target)
+    return target
+
+
+def link(path: Path, to: Path) -> None:
+    """Make ``path`` a symbolic link, replacing what was there in one step."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(to)
+    fresh.replace(path)
+
+
+def script(path: Path, line: str) -> None:
+    """Make ``path`` a program that runs one shell line, replacing what was there in one step."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    fresh.chmod(0o755)
+    fresh.replace(path)
+
+
+@contextmanager
+def lock(path: Path, waiting: str) -> Iterator[None]:
+    """Hold a file lock, saying ``waiting`` while somebody else does."""
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{waiting}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _path_without(sandbox: Sandbox) -> str:
+    own = str(sandbox.bin)
+    return os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p and p != own)
+
+
+def _on_path(tool: Tool, sandbox: Sandbox) -> Path | None:
+    path = shutil.which(tool.name, path=_path_without(sandbox))
+    if path is None or not tool.version_command:
+        return None
+    try:
+        answer = subprocess.run(
+            [path, *tool.version_command], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = _VERSION.search(answer.stdout)
+    return Path(path) if match and tool.fits((int(match[1]), int(match[2]), int(match[3]))) else None
+
+
+def _check_go() -> None:
+    go = shutil.which("go")
+    answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""
+    match = re.search(r"go(\d+)\.(\d+)", answer)
+    if not match or (int(match[1]), int(match[2])) < GO_MINIMUM:
+        wanted = ".".join(map(str, GO_MINIMUM))
+        raise SandboxError(f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found")
+
+
+def go_environment() -> dict[str, str]:
+    """The environment of ``go``: pure Go, the pinned modules, and less garbage collection in the compiler."""
+    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOGC": "400"}
+
+
+def _build_module(module: str, tools: Sequence[Tool], target: Path) -> None:
+    folder = ROOT / "sandbox" / module
+    packages = [tool.package for tool in tools]
+    names = ", ".join(tool.name for tool in tools)
+    say(f"building {names} from their Go modules (once; kept in {target})")
+    total = len(_go(folder, ["list", "-deps", *packages], "reading modules").split())
+    with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
+        _go(folder, ["build", "-v", "-ldflags", _LDFLAGS, "-o", f"{scratch}/", *packages], "building", total)
+        for tool in tools:
+            (Path(scratch) / tool.built_as).replace(target / tool.name)
+
+
+def _go(folder: Path, arguments: Sequence[str], doing: str, total: int = 0) -> str:
+    """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
+    process = subprocess.Popen(
+        ["go", *arguments], cwd=folder, env=go_environment(), text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    output: list[str] = []
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def drain() -> None:
+        for line in process.stderr or ():
+            lines.put(line.strip())
+        lines.put(None)
+
+    readers = [
+        threading.Thread(target=drain, daemon=True),
+        threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
+    seen: list[str] = []
+    progress = Progress(doing, total)
+    while True:
+        try:
+            line = lines.get(timeout=1)
+        except queue.Empty:
+            progress.show(len(seen), "linking" if total and seen else "")
+            continue
+        if line is None:
+            break
+        seen.append(line)
+        progress.show(len(seen), line)
+    for reader in readers:
+        reader.join()
+    progress.end()
+    if process.wait():
+        reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
+        raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
+    return output[0]
+
+
+class Progress:
+    """One line that names what is being done; redrawn on a terminal, every ten seconds elsewhere."""
+
+    def __init__(self, doing: str, total: int) -> None:
+        """``total`` is the number of steps, 0 when it is not known."""
+        self._doing, self._total = doing, total
+        self._start = self._shown = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, done: int, what: str) -> None:
+        """Show that ``done`` steps are over, the last of which was ``what``."""
+        now = time.monotonic()
+        if now - self._shown < (0.1 if self._terminal else 10):
+            return
+        self._shown = now
+        counted = f" [{min(done, self._total):>4}/{self._total}]" if self._total else ""
+        text = f"sandbox: {self._doing}{counted} {now - self._start:4.0f} s  {what}"
+        width = shutil.get_terminal_size().columns - 1
+        end = "\r" if self._terminal else "\n"
+        print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print(" " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr, flush=True)
+
+
+def _language_exec(built: Path) -> Path:
+    """The language host's helper script, of the SDK's version; it lies in the engine's module."""
+    target = built / "pulumi-language-python-exec"
+    if not target.exists():
+        folder = _go(
+            ROOT / "sandbox" / "tools", ["list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"], "reading"
+        ).strip()
+        fresh = target.with_suffix(f".{os.getpid()}")
+        shutil.copyfile(Path(folder) / "python" / "cmd" / target.name, fresh)
+        fresh.chmod(0o755)
+        fresh.replace(target)
+    return target
