@@ -1,0 +1,66 @@
+# The verbs of this repository: `make help`. Each is a few lines; the logic is in Python.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+PYTHON3 ?= python3
+CACHE := $(or $(OCEANID_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/oceanid-cluster)
+VENV := $(CACHE)/venv-$(shell cat requirements.txt requirements-dev.txt | sha256sum | cut -c1-16)
+READY := $(VENV)/ready
+PYTHON := $(VENV)/bin/python
+SANDBOX := $(PYTHON) -m sandbox
+export SANDBOX_DIR OCEANID_CACHE CHARTS
+
+.PHONY: help up preview outputs env kubectl pulumi down reset test lint lock bench
+
+help: ## this list
+	@echo "Verbs:"
+	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z]*\):.*## /  \1  /p' $(MAKEFILE_LIST)
+	@echo "Variables:"
+	@echo "  SANDBOX_DIR     where this sandbox lives; another folder is a second sandbox   (.sandbox)"
+	@echo "  OCEANID_CACHE   built tools, virtual environment, charts          (~/.cache/oceanid-cluster)"
+	@echo "  CHARTS          auto, upstream or local: the Helm charts of Flux and the operator     (auto)"
+	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
+	@echo "  ARGS            arguments of make kubectl, pulumi, preview, up and test"
+	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
+
+$(READY): requirements.txt requirements-dev.txt
+	@$(PYTHON3) sandbox/bootstrap.py "$(VENV)"
+
+up: $(READY) ## build what is missing, start the cluster, run the program on it
+	@$(SANDBOX) up $(ARGS)
+
+preview: $(READY) ## what an up would change
+	@$(SANDBOX) preview $(ARGS)
+
+outputs: $(READY) ## the stack's outputs, or one: NAME=
+	@$(SANDBOX) outputs $(NAME)
+
+env: $(READY) ## for eval "$$(make -s env)": plain pulumi, kubectl and helm on the sandbox
+	@$(SANDBOX) env
+
+kubectl: $(READY) ## kubectl on the sandbox: ARGS='get pods -A'
+	@$(SANDBOX) kubectl $(ARGS)
+
+pulumi: $(READY) ## pulumi on the sandbox: ARGS='stack'
+	@$(SANDBOX) pulumi $(ARGS)
+
+down: $(READY) ## stop what up started, and nothing else
+	@$(SANDBOX) down
+
+reset: $(READY) ## stop the sandbox and delete it
+	@$(SANDBOX) reset
+
+test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
+	@$(PYTHON) -m pytest $(ARGS)
+
+lint: $(READY) ## format, lint, types
+	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff check --quiet .
+	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
+
+lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
+	@for set in requirements requirements-dev; do \
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-annotate --custom-compile-command 'make lock' $$set.in -o $$set.txt || exit 1; done
+
+bench: $(READY) ## how long the program takes, as a ratio to kubectl applying the same objects
+	@$(PYTHON) -m tests.bench

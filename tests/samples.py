@@ -1,0 +1,60 @@
+"""A valid configuration: the six keys of the README, with values that are plainly fake."""
+
+import base64
+import json
+
+from oceanid_cluster.config import Settings, load
+
+ACCOUNT = "fa4e" * 8
+TUNNEL = "00000000-0000-4000-8000-00000000fa4e"
+NODE_TUNNEL = "00000000-0000-4000-8000-0000000fa4e2"
+TUNNEL_SECRET = base64.b64encode(b"a-fake-tunnel-secret-of-32-bytes!").decode()
+
+
+def connector_token(tunnel: str = TUNNEL, account: str = ACCOUNT, secret: str = TUNNEL_SECRET) -> str:
+    """A connector token, as ``cloudflared tunnel token`` prints it."""
+    fields = json.dumps({"a": account, "t": tunnel, "s": secret}, separators=(",", ":"))
+    return base64.b64encode(fields.encode()).decode()
+
+
+REQUIRED = {
+    "tethysIp": "192.0.2.10",
+    "styxIp": "192.0.2.11",
+    "cloudflare_tunnel_token": connector_token(),
+    "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL),
+    "github_token": "canary-github-token",
+    "postgres_url": "postgres://labeler:canary%40pass@db.example.org:6432/labels?sslmode=require",
+}
+SECRET = frozenset({"cloudflare_tunnel_token", "cloudflare_node_tunnel_token", "github_token", "postgres_url"})
+
+# Every optional part turned on at once.
+EVERYTHING = {
+    **REQUIRED,
+    "flux.ssh_private_key": "canary-ssh-key",
+    "flux.known_hosts": "github.com ssh-ed25519 AAAA",
+    "pulumi_access_token": "canary-pulumi-token",
+    "cloudflare_api_token": "canary-cloudflare-token",
+    "cloudflare_zone_id": "0123456789abcdef0123456789abcdef",
+    "manageNodeTunnelDns": "true",
+    "exposeKubelet": "true",
+    "extraIngress": '[{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": true}]',
+    "aws.labelStudio.accessKeyId": "canary-aws-id",
+    "aws.labelStudio.secretAccessKey": "canary-aws-key",
+    "labelStudioAdminPassword": "canary-admin-password",
+    "labelStudioNodeSelector": '{"kubernetes.io/hostname": "srv712429"}',
+    "labelStudioStorageClass": "local-path",
+    "hfAccessToken": "canary-hf-token",
+    "nerLabels": '["O", "canary-label"]',
+    "cfAccessClientId": "canary-access-id",
+    "cfAccessClientSecret": "canary-access-secret",
+    "sentry.dsn": "canary-sentry-dsn",
+    "sentry.release": "1.2.3",
+    "ghcrUsername": "someone",
+    "ghcrToken": "canary-ghcr-token",
+}
+
+
+def settings(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = (), stored_secret: frozenset[str] = frozenset()) -> Settings:
+    """The settings of a valid configuration with some keys changed or left out. Raises RunError as the program does."""
+    given = {name: value for name, value in {**REQUIRED, **(changes or {})}.items() if name not in without}
+    return load(given, SECRET | stored_secret, "dev")
