@@ -58,4 +58,5 @@ def secret_env(name: str, secret: str, key: str) -> Manifest:
 
 def plain_env(values: dict[str, str]) -> list[Manifest]:
     """Environment variables with values anyone may see."""
-    return [{"name": name, "value": value} for name, value in values.items()]
+    # An empty value is left out, as the provider leaves it out: a difference would show for ever.
+    return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]

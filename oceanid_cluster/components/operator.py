@@ -56,7 +56,6 @@ def chart_values() -> dict[str, Any]:
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
         "affinity": NOT_ON_GPU_NODES,
-        "imagePullSecrets": [],
         "podSecurityContext": pod_security(user),
         # The operator unpacks programs into its own file system.
         "securityContext": {**container_security(), "readOnlyRootFilesystem": False},

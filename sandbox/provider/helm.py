@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -62,6 +63,14 @@ class Helm:
         if answer.returncode:
             raise HelmError(f"helm {command[0]}: {answer.stderr.strip()}")
         return answer.stdout
+
+
+def chart_version(args: Values) -> str | None:
+    """The version of a chart: the one asked for, else that of a local chart, else None."""
+    description = Path(str(args.get("chart", ""))) / "Chart.yaml"
+    if args.get("version") or not description.is_file():
+        return args.get("version")
+    return str(yaml.safe_load(description.read_text(encoding="utf-8"))["version"])
 
 
 def _chart(args: Values) -> list[str]:

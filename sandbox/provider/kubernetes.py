@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import os
 import re
@@ -20,7 +19,7 @@ from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, provider_pb2
 
 from sandbox.provider import ready, values
 from sandbox.provider.api import ApiError, Cluster, Manifest, Unreachable
-from sandbox.provider.helm import Helm, HelmError
+from sandbox.provider.helm import Helm, HelmError, chart_version
 from sandbox.provider.values import UNKNOWN, Properties
 
 T = TypeVar("T")
@@ -29,6 +28,21 @@ Proto = Any  # messages of provider_pb2
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _CHART = "kubernetes:helm.sh/v4:Chart"
 _HIDDEN = ("__fieldManager", "__initialApiVersion", "__inputs")
+# What the real provider adds to the inputs of a release.
+_RELEASE_DEFAULTS: Properties = {
+    **dict.fromkeys(("description", "keyring", "postrender"), ""),
+    **dict.fromkeys(
+        (
+            "allowNullValues", "atomic", "cleanupOnFail", "createNamespace", "dependencyUpdate", "devel",
+            "disableCRDHooks", "disableOpenapiValidation", "disableWebhooks", "forceUpdate", "lint", "recreatePods",
+            "renderSubchartNotes", "replace", "resetValues", "reuseValues", "skipAwait", "skipCrds", "verify",
+            "waitForJobs",
+        ),
+        False,
+    ),
+    "namespace": "default",
+    "timeout": 300,
+}  # fmt: skip
 _FORCE_NEW = ("metadata.name", "metadata.namespace", "kind")
 _HOOK = "helm.sh/hook"
 
@@ -136,8 +150,9 @@ class KubernetesProvider(ProviderServicer):
         inputs, failures = values.from_struct(request.news), list[Proto]()
         kind = _type(request.urn)
         if kind == _RELEASE:
-            inputs.setdefault("name", _automatic_name(request))
-            inputs.setdefault("namespace", "default")
+            inputs.pop("compat", None)
+            defaults = {**_RELEASE_DEFAULTS, "name": _automatic_name(request), "version": chart_version(inputs)}
+            inputs = {**{name: value for name, value in defaults.items() if value is not None}, **inputs}
         elif kind != _CHART:
             metadata = inputs.setdefault("metadata", {})
             if "name" not in values.plain(metadata):
@@ -145,11 +160,12 @@ class KubernetesProvider(ProviderServicer):
                     failures.append(provider_pb2.CheckFailure(property="metadata.name", reason="a patch needs a name"))
                 old = values.from_struct(request.olds).get("metadata", {}).get("name")
                 metadata["name"] = old or _automatic_name(request)
+            inputs = _with_encoded_data(inputs)
         return provider_pb2.CheckResponse(inputs=values.to_struct(inputs), failures=failures)
 
     def _diff(self, request: Proto) -> Proto:
         state, new = values.from_struct(request.olds), values.from_struct(request.news)
-        old = values.plain(values.from_struct(request.old_inputs) or state.get("__inputs") or {})
+        old = values.plain(values.from_struct(request.old_inputs) or values.plain(state.get("__inputs")) or {})
         new_plain = values.plain(new)
         for path in request.ignoreChanges:
             _copy_path(old, new_plain, path)
@@ -225,7 +241,7 @@ class KubernetesProvider(ProviderServicer):
 
     def _read(self, request: Proto) -> Proto:
         state = values.from_struct(request.properties)
-        inputs = values.from_struct(request.inputs) or state.get("__inputs") or {}
+        inputs = values.from_struct(request.inputs) or values.plain(state.get("__inputs")) or {}
         if _type(request.urn) == _RELEASE:
             namespace, _, name = request.id.rpartition("/")
             if self.helm().status(name, namespace) is None:
@@ -237,7 +253,7 @@ class KubernetesProvider(ProviderServicer):
         if live is None or "deletionTimestamp" in live["metadata"]:
             return provider_pb2.ReadResponse()
         if inputs:
-            owned = values.projected(_comparable(live, values.plain(inputs)), values.plain(inputs))
+            owned = values.projected(live, values.plain(inputs))
             marked = values.with_secrets_of(owned, inputs)
         else:
             marked = _mark_secret_data(_imported(live))
@@ -308,7 +324,7 @@ class KubernetesProvider(ProviderServicer):
             "status": status["info"]["status"],
             "version": status["chart"]["metadata"]["version"],
         }
-        outputs = {**inputs, "status": summary, "__inputs": inputs}
+        outputs = {**inputs, "status": summary, "__inputs": values.secret(values.plain(inputs))}
         identity = f"{status['namespace']}/{status['name']}"
         return provider_pb2.CreateResponse(id=identity, properties=values.to_struct(outputs))
 
@@ -531,18 +547,14 @@ def _mark_secret_data(properties: Properties) -> Properties:
     }
 
 
-def _comparable(live: Manifest, inputs: Properties) -> Manifest:
-    """The live object in the writing of our inputs: a Secret's ``stringData`` comes back as ``data``."""
-    if live["kind"] != "Secret" or "stringData" not in inputs:
-        return live
-    return {**live, "stringData": {name: _decoded(text) for name, text in (live.get("data") or {}).items()}}
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode(text).decode()
-    except (ValueError, binascii.Error):
-        return text
+def _with_encoded_data(inputs: Properties) -> Properties:
+    """A Secret's ``stringData`` as ``data``, which is how the API server gives it back."""
+    texts = values.plain(inputs.get("stringData"))
+    if inputs.get("kind") != "Secret" or not texts or values.has_unknown(texts):
+        return inputs
+    encoded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    kept = {name: value for name, value in inputs.items() if name != "stringData"}
+    return {**kept, "data": values.secret({**(values.plain(inputs.get("data")) or {}), **encoded})}
 
 
 def _imported(live: Manifest) -> Properties:

@@ -1,0 +1,131 @@
+"""Runs the real ``__main__.py`` under Pulumi's mocks and records what it registers."""
+
+import asyncio
+import json
+import runpy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks, rpc, settings, stack
+from pulumi.runtime.proto import callback_pb2
+
+ROOT = Path(__file__).resolve().parent.parent
+STACK = "dev"
+Registered = mocks.MockResourceArgs
+
+
+@dataclass
+class Run:
+    """What one run registered, by logical name, and its outputs."""
+
+    resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
+    requests: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    transforms: list[Any] = field(default_factory=list[Any])
+    secret_outputs: set[str] = field(default_factory=set[str])
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """Every Kubernetes object that the program itself makes, as it would reach the API server."""
+        return [
+            plain(resource.inputs)
+            for resource in self.resources.values()
+            if resource.typ.startswith("kubernetes:") and "kind" in resource.inputs
+        ]
+
+    def dependencies(self, name: str) -> set[str]:
+        """Logical names of what a resource waits for."""
+        return {urn.rpartition("::")[2] for urn in self.requests[name].dependencies}
+
+
+class _Recorder(mocks.Mocks):
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self._run.resources[args.name] = args
+        result = pulumi.Output.secret(f"generated-{args.name}")
+        generated = {"result": result} if args.typ.startswith("random:") else {}
+        return args.resource_id or f"{args.name}-id", {**args.inputs, **generated}
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        raise AssertionError(f"the program calls nothing, and called {args.token}")
+
+
+class _Monitor(mocks.MockMonitor):
+    """Pulumi's own mock monitor, which also keeps the requests: they carry edges and options."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(_Recorder(run))
+        self._run = run
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        self._run.requests[request.name] = request
+        return super().RegisterResource(request)
+
+
+class _Callbacks:
+    """Stands where the engine would call transforms back: keeps them for the tests."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def register_transform(self, transform: Any) -> callback_pb2.Callback:
+        self._run.transforms.append(transform)
+        return callback_pb2.Callback()
+
+
+def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Run:
+    """Run the program on a configuration, with a kubeconfig whose server is not asked. Raises what the program raises."""
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "test",
+                "clusters": [{"name": "test", "cluster": {"server": "https://127.0.0.1:1"}}],
+                "users": [{"name": "test", "user": {"token": "canary-kubeconfig"}}],
+                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            }
+        ),
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(ROOT)
+    for name in ("CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({f"oceanid-cluster:{name}": text for name, text in config.items()}))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"oceanid-cluster:{name}" for name in config]))
+    monkeypatch.setattr("oceanid_cluster.kubeconfig.check_reachable", lambda _: None)
+    run = Run()
+
+    async def program() -> None:
+        settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before
+        mocks.set_mocks(_Recorder(run), project="oceanid-cluster", stack=STACK, monitor=_Monitor(run))
+        settings.SETTINGS.callbacks = _Callbacks(run)  # pyright: ignore[reportAttributeAccessIssue]
+        await stack.run_pulumi_func(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__") and None)
+        root = settings.get_root_resource()
+        assert isinstance(root, stack.Stack)
+        for name, value in root.outputs.items():
+            output = pulumi.Output.from_input(value)
+            run.outputs[name] = await output.future()
+            if await output.is_secret():
+                run.secret_outputs.add(name)
+
+    asyncio.run(program())
+    return run
+
+
+def plain(value: Any) -> Any:
+    """A recorded value without marks of secrecy."""
+    if rpc.is_rpc_secret(value):
+        return plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

@@ -1,0 +1,448 @@
+"""What the program registers, under Pulumi's mocks: resources, names, edges, secrets, and the rules for every pod."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from oceanid_cluster import cloudflared
+from oceanid_cluster.components.flux import CRD_TYPE, SERVICE_TYPE
+from oceanid_cluster.rollout import keyed_hash
+from tests.recorded import Run, plain, run_program
+from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
+
+Program = Callable[[Mapping[str, str]], Run]
+_runs: dict[str, Run] = {}
+
+# Everything above the six keys that a run may leave out, by component flag: component name and token.
+COMPONENTS = {
+    "enableFluxBootstrap": ("gitops", "oceanid:gitops:FluxBootstrap"),
+    "enablePulumiOperator": ("pko", "oceanid:pko:PulumiOperator"),
+    "enableCloudflareTunnel": ("cloudflare", "oceanid:core:CloudflareTunnel"),
+    "enableNodeTunnels": ("node-tunnels", "oceanid:networking:NodeTunnels"),
+    "enableImageAutomation": ("version-monitor", "oceanid:monitoring:ImageAutomation"),
+    "enableLabelStudio": ("label-studio", "oceanid:apps:LabelStudio"),
+    "enableTritonAdapter": ("ls-triton-adapter", "oceanid:ml:LsTritonAdapter"),
+}
+
+# Logical name and id of what the live stack's state holds (spec, section 9), beside the chart's own objects.
+HANDED_OVER = """
+cloudflare-config ConfigMap cloudflared/cloudflared-config
+cloudflare-credentials Secret cloudflared/cloudflared-credentials
+cloudflare-deployment Deployment cloudflared/cloudflared
+cloudflare-ns Namespace cloudflared
+cloudflare-svc Service cloudflared/cloudflared-metrics
+gitops-git-repo GitRepository flux-system/flux-system
+gitops-github-token Secret flux-system/github-token
+gitops-kustomization Kustomization flux-system/flux-system
+gitops-ns Namespace flux-system
+label-studio-db-secret Secret apps/labelstudio-db-credentials
+label-studio-deploy Deployment apps/label-studio
+label-studio-ns Namespace apps
+label-studio-pvc PersistentVolumeClaim apps/label-studio-data
+label-studio-s3-secret Secret apps/labelstudio-s3-credentials
+label-studio-svc Service apps/label-studio
+ls-triton-adapter-deploy Deployment apps/ls-triton-adapter
+ls-triton-adapter-rb RoleBinding apps/ls-triton-adapter-job-writer
+ls-triton-adapter-role Role apps/ls-triton-adapter-job-writer
+ls-triton-adapter-sa ServiceAccount apps/ls-triton-adapter
+ls-triton-adapter-svc Service apps/ls-triton-adapter
+node-tunnels-config ConfigMap node-tunnels/tunnel-config
+node-tunnels-credentials Secret node-tunnels/tunnel-credentials
+node-tunnels-daemonset DaemonSet node-tunnels/cloudflared-tunnel
+node-tunnels-metrics Service node-tunnels/cloudflared-metrics
+node-tunnels-ns Namespace node-tunnels
+pko-api-secret Secret pulumi-system/pulumi-api-secret
+pko-ns Namespace pulumi-system
+version-monitor-cert-manager-policy ImagePolicy flux-system/cert-manager
+version-monitor-cert-manager-repo ImageRepository flux-system/cert-manager
+version-monitor-cloudflared-policy ImagePolicy flux-system/cloudflared
+version-monitor-cloudflared-repo ImageRepository flux-system/cloudflared
+version-monitor-github-provider Provider flux-system/github-updates
+version-monitor-update-automation ImageUpdateAutomation flux-system/flux-system
+version-monitor-version-alert Alert flux-system/image-updates
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Runs the program on a configuration; the same configuration is run once."""
+
+    def run(config: Mapping[str, str]) -> Run:
+        key = json.dumps(config, sort_keys=True)
+        if key not in _runs:
+            _runs[key] = run_program(config, tmp_path, monkeypatch)
+        return _runs[key]
+
+    return run
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value inside a value, with its path."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from walk(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for at, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            yield from walk(item, f"{path}[{at}]")
+
+
+def workloads(run: Run) -> list[dict[str, Any]]:
+    found = [m for m in run.manifests() if m["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job")]
+    assert {m["metadata"]["name"] for m in found} == {
+        "cloudflared", "cloudflared-tunnel", "label-studio", "ls-triton-adapter",
+    }  # fmt: skip
+    return found
+
+
+def test_every_component_is_installed_from_the_six_keys(program: Program) -> None:
+    resources = program(REQUIRED).resources
+    assert {name: resources[name].typ for name, _ in COMPONENTS.values()} == dict(COMPONENTS.values())
+    assert not [name for name, resource in resources.items() if "cloudflare:" in resource.typ]
+
+
+def test_names_of_the_live_stack_do_not_move(program: Program) -> None:
+    run = program(EVERYTHING)
+    for line in HANDED_OVER.split("\n")[1:-1]:
+        name, kind, identity = line.split()
+        manifest = plain(run.resources[name].inputs)
+        metadata = manifest["metadata"]
+        found = f"{metadata['namespace']}/{metadata['name']}" if metadata.get("namespace") else metadata["name"]
+        assert (manifest["kind"], found) == (kind, identity), name
+    assert run.resources["gitops-flux"].typ == "kubernetes:helm.sh/v4:Chart"
+    assert plain(run.resources["pko-helm"].inputs)["name"] == "pulumi-kubernetes-operator"
+    assert run.resources["k3s-provider"].typ == "pulumi:providers:kubernetes"
+
+
+def test_selectors_of_the_live_stack_do_not_move(program: Program) -> None:
+    selectors = {m["metadata"]["name"]: m["spec"]["selector"]["matchLabels"] for m in workloads(program(REQUIRED))}
+    assert selectors == {
+        "cloudflared": {"app.kubernetes.io/name": "cloudflared"},
+        "cloudflared-tunnel": {"app.kubernetes.io/name": "cloudflared-tunnel"},
+        "label-studio": {"app": "label-studio"},
+        "ls-triton-adapter": {"app": "ls-triton-adapter"},
+    }
+
+
+def test_the_chain_is_explicit(program: Program) -> None:
+    run = program(REQUIRED)
+    assert "gitops-flux" in run.dependencies("pko")
+    assert "pko-helm" in run.dependencies("cloudflare")
+    assert {"cloudflare-deployment", "nodes-calypso"} <= run.dependencies("node-tunnels")
+    assert "cloudflare-deployment" in run.dependencies("label-studio")
+    assert "label-studio-deploy" in run.dependencies("ls-triton-adapter")
+    assert "gitops-flux" in run.dependencies("version-monitor")
+    assert "gitops-flux" in run.dependencies("gitops-git-repo")
+
+
+def test_nothing_waits_for_the_root_kustomization(program: Program) -> None:
+    annotations = plain(program(REQUIRED).resources["gitops-kustomization"].inputs)["metadata"].get("annotations", {})
+    assert "pulumi.com/waitFor" not in annotations
+
+
+@pytest.mark.parametrize("flag", [flag for flag in COMPONENTS if flag != "enableFluxBootstrap"])
+def test_each_component_can_be_turned_off_alone(program: Program, flag: str) -> None:
+    run = program({**REQUIRED, flag: "false"})
+    present = {name for name, _ in COMPONENTS.values()} & run.resources.keys()
+    assert present == {name for other, (name, _) in COMPONENTS.items() if other != flag}
+    assert sorted(run.outputs["components"].values()) == [False, *[True] * 6]
+
+
+def test_the_order_holds_around_a_component_that_is_off(program: Program) -> None:
+    assert "gitops-flux" in program({**REQUIRED, "enablePulumiOperator": "false"}).dependencies("cloudflare")
+
+
+@pytest.mark.parametrize("flag", ["enableLabelStudio", "enableTritonAdapter"])
+def test_the_namespace_of_the_applications_is_one_resource_whoever_makes_it(program: Program, flag: str) -> None:
+    run = program({**REQUIRED, flag: "false"})
+    request = run.requests["label-studio-ns"]
+    assert request.retainOnDelete
+    assert {spec.spec.parentUrn.rpartition("::")[2] for spec in request.aliases} == (
+        {"label-studio"} if flag == "enableLabelStudio" else {"ls-triton-adapter"}
+    )
+
+
+def test_namespaces_crds_and_volumes_are_never_deleted(program: Program) -> None:
+    run = program(EVERYTHING)
+    kept = {name for name, request in run.requests.items() if request.retainOnDelete}
+    assert kept == {
+        "gitops-ns", "pko-ns", "cloudflare-ns", "node-tunnels-ns", "label-studio-ns", "label-studio-pvc",
+    }  # fmt: skip
+    assert _transformed(run, CRD_TYPE).opts.retain_on_delete is True
+    assert not _transformed(run, SERVICE_TYPE).opts.retain_on_delete
+
+
+def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program: Program) -> None:
+    service = _transformed(program(EVERYTHING), SERVICE_TYPE)
+    assert service.props["metadata"] == {"name": "x", "annotations": {"a": "b", "pulumi.com/skipAwait": "true"}}
+    assert isinstance(service.opts.custom_timeouts, pulumi.CustomTimeouts)
+    assert service.opts.custom_timeouts.create == "5m"
+
+
+def _transformed(run: Run, kind: str) -> pulumi.ResourceTransformResult:
+    (transform,) = run.transforms
+    properties = {"metadata": {"name": "x", "annotations": {"a": "b"}}}
+    loop = asyncio.new_event_loop()
+    try:
+        arguments = pulumi.ResourceTransformArgs(True, kind, "x", properties, pulumi.ResourceOptions())
+        return transform(arguments)
+    finally:
+        loop.close()
+
+
+def test_the_provider_replaces_nothing_and_its_kubeconfig_is_secret(program: Program) -> None:
+    inputs = program(REQUIRED).resources["k3s-provider"].inputs
+    assert plain(inputs["kubeconfig"]) != inputs["kubeconfig"]
+    assert "canary-kubeconfig" in plain(inputs["kubeconfig"])
+    assert inputs["clusterIdentifier"] == "oceanid-dev"
+    assert inputs["enableConfigMapMutable"] == inputs["enableSecretMutable"] == "true"
+    assert inputs["upsertExistingObjects"] == "false"
+    assert program({**REQUIRED, "adoptExisting": "true"}).resources["k3s-provider"].inputs[
+        "upsertExistingObjects"
+    ] == "true"  # fmt: skip
+
+
+def test_secrets_reach_resources_only_as_secrets(program: Program) -> None:
+    canaries = ["canary", connector_token(), connector_token(NODE_TUNNEL)]
+    encoded = [base64.b64encode(canary.encode()).decode().rstrip("=") for canary in canaries]
+    run = program(EVERYTHING)
+    seen = 0
+    for name, resource in run.resources.items():
+        seen += sum(canary in str(plain(resource.inputs)) for canary in canaries)
+        for path, value in walk(_without_secrets(resource.inputs)):
+            if isinstance(value, str):
+                assert not any(canary in value for canary in [*canaries, *encoded]), f"{name}{path}"
+    assert seen >= 14  # the canaries are there, marked as secrets
+    assert run.secret_outputs == set()
+    assert program(REQUIRED).secret_outputs == {"labelStudioAdminPassword"}
+
+
+def _without_secrets(value: Any) -> Any:
+    if plain(value) != value and isinstance(value, dict) and "value" in value and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        return None
+    if isinstance(value, dict):
+        return {name: _without_secrets(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [_without_secrets(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def test_no_diff_of_a_workload_is_hidden_by_a_secret(program: Program) -> None:
+    for config in (REQUIRED, EVERYTHING):
+        for name in ("cloudflare-deployment", "node-tunnels-daemonset", "label-studio-deploy", "ls-triton-adapter-deploy"):
+            inputs = program(config).resources[name].inputs
+            assert plain(inputs) == inputs, name
+
+
+@pytest.mark.parametrize("config", [REQUIRED, EVERYTHING], ids=["six keys", "everything"])
+def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -> None:
+    for manifest in workloads(program(config)):
+        name, pod = manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]
+        labels = manifest["spec"]["template"]["metadata"]["labels"]
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by"} <= labels.keys()
+        assert manifest["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        assert pod["automountServiceAccountToken"] is (name == "ls-triton-adapter")
+        assert pod["enableServiceLinks"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["runAsUser"] > 0
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod.get("hostNetwork", False) is (name == "cloudflared-tunnel")
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["readOnlyRootFilesystem"] is True
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert ":" in container["image"]
+            assert not container["image"].endswith(":latest")
+            assert container["readinessProbe"]["httpGet"]
+            assert container["livenessProbe"]["httpGet"]
+            for side in ("requests", "limits"):
+                assert set(container["resources"][side]) == {"cpu", "memory"}
+            for variable in container.get("env", []):
+                suspicious = any(word in variable["name"] for word in ("PASSWORD", "TOKEN", "DSN", "CLIENT", "LABELS"))
+                assert not suspicious or "valueFrom" in variable or "value" not in variable, variable
+
+
+def test_namespaces_carry_their_labels_and_level(program: Program) -> None:
+    levels = {}
+    for manifest in program(REQUIRED).manifests():
+        if manifest["kind"] == "Namespace":
+            labels = manifest["metadata"]["labels"]
+            assert labels["app.kubernetes.io/part-of"] == "oceanid-dev"
+            assert labels["oceanid.cluster/managed-by"] == "pulumi"
+            assert labels["oceanid.cluster/component"]
+            assert labels["pod-security.kubernetes.io/warn"] == "restricted"
+            levels[manifest["metadata"]["name"]] = labels["pod-security.kubernetes.io/enforce"]
+    assert levels == {
+        "flux-system": "restricted",
+        "pulumi-system": "restricted",
+        "cloudflared": "restricted",
+        "node-tunnels": "privileged",
+        "apps": "baseline",
+    }
+
+
+def test_node_labels_own_our_keys_and_nothing_else(program: Program) -> None:
+    run = program(REQUIRED)
+    patches = {n: r for n, r in run.resources.items() if r.typ == "kubernetes:core/v1:NodePatch"}
+    assert {plain(r.inputs)["metadata"]["name"] for r in patches.values()} == {"srv712429", "srv712695", "calypso"}
+    for resource in patches.values():
+        metadata = plain(resource.inputs)["metadata"]
+        assert set(metadata) == {"name", "labels"}
+        assert all(label.startswith("oceanid.cluster/") for label in metadata["labels"])
+    assert "nodes" not in program({**REQUIRED, "manageNodeLabels": "false"}).resources
+
+
+def config_file(run: Run, name: str) -> dict[str, Any]:
+    return yaml.safe_load(plain(run.resources[name].inputs)["data"]["config.yaml"])
+
+
+def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
+    extra = {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app"}]'}
+    document = config_file(program({**REQUIRED, **extra}), "cloudflare-config")
+    assert document["tunnel"] == TUNNEL
+    assert document["warp-routing"] == {"enabled": True}
+    ca = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+    verified = {"caPool": ca, "originServerName": "kubernetes.default.svc.cluster.local"}
+    assert document["ingress"] == [
+        {
+            "hostname": "k3s.boathou.se",
+            "service": "https://kubernetes.default.svc.cluster.local:443",
+            "originRequest": verified,
+        },
+        {"hostname": "label.boathou.se", "service": "http://label-studio.apps.svc.cluster.local:8080"},
+        {"hostname": "app.example.org", "service": "http://app"},
+        {"service": "http_status:404"},
+    ]
+    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    assert "/var/run/secrets/kubernetes.io/serviceaccount" in [m["mountPath"] for m in pod["containers"][0]["volumeMounts"]]
+
+
+def test_with_an_api_token_cloudflare_gets_the_same_rules(program: Program) -> None:
+    run = program(EVERYTHING)
+    remote = plain(run.resources["cloudflare-remote-config"].inputs)
+    assert (remote["accountId"], remote["tunnelId"]) == (ACCOUNT, TUNNEL)
+    names = {"hostname": "hostname", "service": "service", "path": "path"}
+    local = [{k: rule[k] for k in names if k in rule} for rule in config_file(run, "cloudflare-config")["ingress"]]
+    assert [{k: rule[k] for k in names if k in rule} for rule in remote["config"]["ingresses"]] == local
+    assert remote["config"]["ingresses"][0]["originRequest"]["caPool"].endswith("ca.crt")
+    assert remote["config"]["ingresses"][2]["originRequest"]["noTlsVerify"] is True
+    records = [plain(r.inputs) for r in run.resources.values() if r.typ.startswith("cloudflare:index/dnsRecord")]
+    assert {r["name"] for r in records} == {"*.nodes.boathou.se", "gpu.boathou.se", "*.pod.boathou.se"}
+    assert {r["content"] for r in records} == {f"{NODE_TUNNEL}.cfargotunnel.com"}
+
+
+def test_the_kubelet_is_published_only_on_request(program: Program) -> None:
+    hosts = [rule.get("hostname") for rule in config_file(program(REQUIRED), "node-tunnels-config")["ingress"]]
+    assert hosts == ["*.nodes.boathou.se", "gpu.boathou.se", None]
+    assert "*.pod.boathou.se" in str(config_file(program(EVERYTHING), "node-tunnels-config"))
+
+
+def test_cloudflared_outlives_its_drain_and_an_outage_at_the_edge(program: Program) -> None:
+    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    document = config_file(program(REQUIRED), "cloudflare-config")
+    assert pod["terminationGracePeriodSeconds"] > int(document["grace-period"].removesuffix("s"))
+    (container,) = pod["containers"]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/ready"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/healthcheck"
+    assert container["args"][-2:] == ["--token-file", "/etc/cloudflared/token/token"]
+    assert connector_token() not in str(container)
+
+
+def test_git_is_read_over_ssh_when_there_are_keys(program: Program) -> None:
+    https = plain(program(REQUIRED).resources["gitops-git-repo"].inputs)["spec"]
+    assert (https["url"], https["secretRef"]["name"]) == ("https://github.com/goldfish-inc/oceanid", "github-token")
+    ssh = plain(program(EVERYTHING).resources["gitops-git-repo"].inputs)["spec"]
+    assert (ssh["url"], ssh["secretRef"]["name"]) == ("ssh://git@github.com/goldfish-inc/oceanid", "flux-system-ssh")
+
+
+def test_label_studio_gets_its_database_and_never_sqlite(program: Program) -> None:
+    run = program(REQUIRED)
+    data = plain(run.resources["label-studio-db-secret"].inputs)["stringData"]
+    assert data == {
+        "POSTGRE_USER": "labeler",
+        "POSTGRE_PASSWORD": "canary@pass",
+        "POSTGRE_NAME": "labels",
+        "POSTGRE_HOST": "db.example.org",
+        "POSTGRE_PORT": "6432",
+    }
+    deployment = plain(run.resources["label-studio-deploy"].inputs)["spec"]
+    (container,) = deployment["template"]["spec"]["containers"]
+    variables = {variable["name"]: variable for variable in container["env"]}
+    assert variables["DJANGO_DB"]["value"] == "default"
+    assert variables["PGSSLMODE"]["value"] == "require"
+    assert variables["ML_BLOCK_LOCAL_IP"]["value"] == "false"
+    for name in data:
+        assert variables[name]["valueFrom"]["secretKeyRef"] == {"name": "labelstudio-db-credentials", "key": name}
+    assert deployment["strategy"] == {"type": "Recreate"}
+    hosts = variables["ALLOWED_HOSTS"]["value"].split(",")
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"]["path"] == "/health"
+        assert container[probe]["httpGet"]["httpHeaders"][0]["value"] in hosts
+    egress = plain(run.resources["label-studio-network"].inputs)["spec"]["egress"]
+    assert [port["port"] for port in egress[1]["ports"]] == [443, 6432]
+    assert "label-studio-s3-secret" not in run.resources
+
+
+def test_a_changed_secret_rolls_its_own_pods_and_no_others(program: Program) -> None:
+    def rollouts(config: Mapping[str, str]) -> dict[str, str]:
+        return {
+            m["metadata"]["name"]: m["spec"]["template"]["metadata"]["annotations"]["oceanid.cluster/rollout"]
+            for m in workloads(program(config))
+        }
+
+    before = rollouts(EVERYTHING)
+    for key, value, rolled in (
+        ("cloudflare_tunnel_token", connector_token(secret=base64.b64encode(b"n" * 32).decode()), "cloudflared"),
+        ("cloudflare_node_tunnel_token", connector_token(NODE_TUNNEL, secret=base64.b64encode(b"n" * 32).decode()),
+         "cloudflared-tunnel"),
+        ("postgres_url", REQUIRED["postgres_url"].replace("canary", "other"), "label-studio"),
+        ("labelStudioAdminPassword", "other", "label-studio"),
+        ("aws.labelStudio.secretAccessKey", "other", "label-studio"),
+        ("hfAccessToken", "other", "ls-triton-adapter"),
+        ("cfAccessClientSecret", "other", "ls-triton-adapter"),
+        ("github_token", "other", None),
+    ):  # fmt: skip
+        after = rollouts({**EVERYTHING, key: value})
+        assert {name for name in before if before[name] != after[name]} == ({rolled} if rolled else set()), key
+
+
+def test_the_rollout_annotation_cannot_be_guessed_without_its_key() -> None:
+    assert keyed_hash("key", [{"a": "b"}]) != keyed_hash("other key", [{"a": "b"}])
+    assert keyed_hash("key", [{"a": "b", "c": "d"}]) == keyed_hash("key", [{"c": "d", "a": "b"}])
+
+
+def test_outputs_are_those_of_the_contract(program: Program) -> None:
+    outputs = program(REQUIRED).outputs
+    assert list(outputs)[:6] == [
+        "kubeconfigPath", "fluxNamespace", "pkoNamespace", "cloudflareNamespace", "labelStudioHostname",
+        "migrationStatus",
+    ]  # fmt: skip
+    assert Path(outputs["kubeconfigPath"]).is_absolute()
+    assert outputs["labelStudioHostname"] == "label.boathou.se"
+    off = program({**REQUIRED, "enableLabelStudio": "false", "enableCloudflareTunnel": "false"}).outputs
+    assert off["labelStudioHostname"] is off["cloudflareNamespace"] is off["labelStudioAdminPassword"] is None
+
+
+@pytest.mark.parametrize(("phase", "completed"), [("preparation", 0), ("cutover", 2), ("cleanup", 3)])
+def test_the_migration_status_reports_and_never_acts(program: Program, phase: str, completed: int) -> None:
+    run = program({**REQUIRED, "migration_phase": phase, "enableNodeTunnels": "false"})
+    status = run.outputs["migrationStatus"]
+    assert status["phase"] == phase
+    assert len(status["completedComponents"]) == completed
+    assert "NodeTunnels" not in status["activeComponents"]
+    assert len(status["activeComponents"]) == 6
+    assert status["nextSteps"]
+    assert run.resources.keys() == program({**REQUIRED, "enableNodeTunnels": "false"}).resources.keys()
+
+
+def test_the_configuration_file_is_what_cloudflared_reads() -> None:
+    document = yaml.safe_load(cloudflared.config_file("id", [], 2000, "http2"))
+    assert (document["metrics"], document["protocol"], document["no-autoupdate"]) == ("0.0.0.0:2000", "http2", True)
