@@ -425,7 +425,7 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     )
     _check_together(settings, problems)
     if problems:
-        raise pulumi.RunError(problems.message(stack))
+        raise pulumi.RunError(problems.message(stack, settings.warnings))
     return settings
 
 

@@ -20,7 +20,8 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         enable_patch_force=True,
-        upsert_existing_objects=settings.cluster.adopt_existing,
+        # Unset rather than false: the provider's own variable PULUMI_K8S_UPSERT_EXISTING_OBJECTS then still counts.
+        upsert_existing_objects=settings.cluster.adopt_existing or None,
         suppress_helm_hook_warnings=True,
     )
 

@@ -90,10 +90,11 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._lines)
 
-    def message(self, stack: str) -> str:
-        """All problems as one text for the operator."""
+    def message(self, stack: str, warnings: Iterable[str]) -> str:
+        """All problems, and then the warnings, as one text for the operator."""
         count = f"{len(self._lines)} problem{'s' if len(self._lines) > 1 else ''}"
-        return "\n".join([f"the configuration of stack '{stack}' (Pulumi.{stack}.yaml) has {count}:", *self._lines])
+        head = f"the configuration of stack '{stack}' (Pulumi.{stack}.yaml) has {count}:"
+        return "\n".join([head, *self._lines, *(f"  warning: {warning}" for warning in warnings)])
 
 
 class Reader:

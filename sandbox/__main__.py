@@ -70,10 +70,10 @@ def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
-        engine.prepare(sandbox)
+        variables = engine.prepare(sandbox)
         if not with_program:
             return 0
-        code = engine.run(sandbox, ["up", "--yes", "--skip-preview", *rest])
+        code = engine.run(sandbox, ["up", "--yes", "--skip-preview", *rest], variables)
     if code == 0:
         print(_NEXT)
     return code

@@ -5,15 +5,19 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from types import FrameType
 
 from sandbox.layout import PASSPHRASE, ROOT, Sandbox, say
 
+ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
 
-def prepare(sandbox: Sandbox) -> None:
-    """Make the backend, the passphrase and the stack, and clear what a killed run left behind."""
+
+def prepare(sandbox: Sandbox) -> dict[str, str]:
+    """Make the backend, the passphrase and the stack, and clear what a killed run left behind.
+
+    Returns the variables with which the next run takes over objects that a killed run made but did not note down.
+    """
     passphrase = sandbox.home / "passphrase"
     if not passphrase.exists():
         passphrase.touch(mode=0o600)
@@ -31,15 +35,17 @@ def prepare(sandbox: Sandbox) -> None:
     if (state.get("deployment") or {}).get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
         run(sandbox, ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"])
+        return ADOPT
+    return {}
 
 
-def run(sandbox: Sandbox, arguments: Sequence[str], folder: Path = ROOT) -> int:
+def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
     """Run ``pulumi`` with our input and output; returns its exit code.
 
     Ctrl-C reaches the engine, which ends its current steps and saves its state; we wait for it.
     """
     process = subprocess.Popen(
-        [sandbox.bin / "pulumi", *arguments], cwd=folder, env=sandbox.process_environment("engine")
+        [sandbox.bin / "pulumi", *arguments], cwd=ROOT, env={**sandbox.process_environment("engine"), **(variables or {})}
     )
 
     def forward(number: int, frame: FrameType | None) -> None:
@@ -55,12 +61,10 @@ def run(sandbox: Sandbox, arguments: Sequence[str], folder: Path = ROOT) -> int:
             signal.signal(number, handler)
 
 
-def quietly(
-    sandbox: Sandbox, *arguments: str, check: bool = False, folder: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
+def quietly(sandbox: Sandbox, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
     """Run ``pulumi`` for its answer. With ``check`` a failure raises CalledProcessError after its words were shown."""
     answer = subprocess.run(
-        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=folder, capture_output=True, text=True,
+        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=ROOT, capture_output=True, text=True,
         env=sandbox.process_environment("engine"), check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     if check and answer.returncode:

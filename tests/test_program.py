@@ -203,7 +203,7 @@ def test_the_provider_replaces_nothing_and_its_kubeconfig_is_secret(program: Pro
     assert "canary-kubeconfig" in plain(inputs["kubeconfig"])
     assert inputs["clusterIdentifier"] == "oceanid-dev"
     assert inputs["enableConfigMapMutable"] == inputs["enableSecretMutable"] == "true"
-    assert inputs["upsertExistingObjects"] == "false"
+    assert "upsertExistingObjects" not in inputs
     assert program({**REQUIRED, "adoptExisting": "true"}).resources["k3s-provider"].inputs[
         "upsertExistingObjects"
     ] == "true"  # fmt: skip

@@ -216,7 +216,8 @@ class KubernetesProvider(ProviderServicer):
             return provider_pb2.CreateResponse(properties=request.properties)
         if kind == _RELEASE:
             return self._release(request, inputs)
-        upsert = self._option("upsertExistingObjects") or _is_patch(kind)
+        adopts = os.environ.get("PULUMI_K8S_UPSERT_EXISTING_OBJECTS") == "true"
+        upsert = self._option("upsertExistingObjects") or adopts or _is_patch(kind)
         manager = self._manager_for(kind, request.urn, manifest)
         try:
             cluster = self.cluster()

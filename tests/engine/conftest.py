@@ -1,0 +1,123 @@
+"""One sandbox for all tests of this ring: the real engine on a real API server."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.layout import ROOT, Sandbox
+
+Answer = subprocess.CompletedProcess[str]
+_PROGRAM = ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml")
+
+
+class Engine:
+    """The plain tools on a sandbox, with a copy of the stack's configuration that tests may edit."""
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self.sandbox = Sandbox(home)
+        self.folder = folder
+        folder.mkdir()
+        for name in _PROGRAM:
+            (folder / name).symlink_to(ROOT / name)
+        shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
+
+    def environment(self, role: str = "engine") -> dict[str, str]:
+        """The environment of the sandbox's own processes."""
+        return self.sandbox.process_environment(role)
+
+    def launcher(self, *arguments: str, home: Path | None = None) -> Answer:
+        """``python -m sandbox`` as the Makefile calls it."""
+        environment = {**os.environ, "SANDBOX_DIR": str(home or self.sandbox.home)}
+        return subprocess.run(
+            [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+
+    def pulumi(self, *arguments: str, variables: Mapping[str, str | None] | None = None, stdin: str | None = None) -> Answer:
+        """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset."""
+        environment = {**self.environment(), **(variables or {})}
+        return subprocess.run(
+            [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True, input=stdin,
+            env={name: value for name, value in environment.items() if value is not None}, capture_output=True,
+            check=False, stdin=None if stdin is not None else subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
+        """``pulumi config set`` or, for None, ``rm``; a secret goes in by standard input."""
+        if value is None:
+            answer = self.pulumi("config", "rm", key)
+        elif secret:
+            answer = self.pulumi("config", "set", "--secret", key, stdin=value)
+        else:
+            answer = self.pulumi("config", "set", key, value)
+        assert answer.returncode == 0, answer.stderr
+
+    def reset_configuration(self) -> None:
+        """Take the committed configuration again."""
+        shutil.copy(ROOT / "Pulumi.sandbox.yaml", self.folder)
+
+    def up(self) -> Answer:
+        """``pulumi up``, which must succeed."""
+        answer = self.pulumi("up", "--yes", "--skip-preview")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        return answer
+
+    def planned(self) -> dict[str, str]:
+        """What an ``up`` would do: the operation by logical name, unchanged resources left out."""
+        answer = self.pulumi("preview", "--json")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        steps: list[dict[str, Any]] = json.loads(answer.stdout)["steps"]
+        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """The resources of the stack's state by logical name."""
+        answer = self.pulumi("stack", "export")
+        assert answer.returncode == 0, answer.stderr
+        resources: list[dict[str, Any]] = json.loads(answer.stdout)["deployment"].get("resources", [])
+        return {resource["urn"].rpartition("::")[2]: resource for resource in resources}
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """``kubectl`` as the sandbox's administrator."""
+        answer = subprocess.run(
+            [self.sandbox.bin / "kubectl", *arguments], env=self.environment("kubectl"), capture_output=True, text=True,
+            input=stdin, check=False,
+        )  # fmt: skip
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout
+
+    def objects(self, *kinds: str) -> list[dict[str, Any]]:
+        """Live objects of all namespaces."""
+        return json.loads(self.kubectl("get", ",".join(kinds), "-A", "-o", "json"))["items"]
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A sandbox on which the program ran once; stopped at the end, however the tests end."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    engine = Engine(folder / "home", folder / "program")
+    previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        first = engine.launcher("up")
+        assert first.returncode == 0, first.stdout + first.stderr
+        (folder / "first-up.log").write_text(first.stdout + first.stderr, encoding="utf-8")
+        yield engine
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+        engine.launcher("down")
+
+
+@pytest.fixture
+def clean(engine: Engine) -> Iterator[Engine]:
+    """The same engine, with the committed configuration before and after, and the program applied."""
+    engine.reset_configuration()
+    yield engine
+    engine.reset_configuration()
+    engine.up()

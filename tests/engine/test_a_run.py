@@ -1,0 +1,105 @@
+"""From nothing to a Git-driven cluster, and a second time: promises about whole runs."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from oceanid_cluster.components import flux, operator
+from sandbox import charts
+from tests.engine.conftest import Engine
+from tests.recorded import run_program
+from tests.samples import EVERYTHING
+
+
+def test_all_seven_components_are_ready_after_the_first_run(engine: Engine) -> None:
+    pods = engine.objects("pods")
+    ready = {
+        pod["metadata"]["namespace"]
+        for pod in pods
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
+    }
+    assert ready == {pod["metadata"]["namespace"] for pod in pods}
+    assert ready == {"flux-system", "pulumi-system", "cloudflared", "node-tunnels", "apps"}
+    assert {o["metadata"]["name"] for o in engine.objects("imagepolicies.image.toolkit.fluxcd.io")} >= {
+        "cloudflared", "cert-manager",
+    }  # fmt: skip
+    assert len(pods) == 12
+
+
+def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> None:
+    log = (engine.folder.parent / "first-up.log").read_text(encoding="utf-8")
+    assert "sandbox: provider kubernetes: " in log
+    assert "sandbox: charts: " in log
+    if "provider kubernetes: stand-in" in log:
+        assert "sandbox stand-in for pulumi-resource-kubernetes" in log
+
+
+def test_a_second_run_changes_nothing(engine: Engine) -> None:
+    engine.reset_configuration()
+    summary = engine.up().stdout.partition("Resources:")[2]
+    assert "unchanged" in summary
+    assert not any(word in summary for word in ("created", "updated", "deleted", "replaced"))
+    assert engine.pulumi("preview", "--expect-no-changes").returncode == 0
+
+
+def test_the_outputs_answer_as_the_readme_says(engine: Engine) -> None:
+    assert engine.pulumi("stack", "output", "labelStudioHostname").stdout == "label.boathou.se\n"
+    assert engine.pulumi("stack", "output", "kubeconfigPath").stdout.strip() == str(engine.sandbox.kubeconfig)
+    outputs = json.loads(engine.pulumi("stack", "output", "--json").stdout)
+    assert outputs["fluxNamespace"] == "flux-system"
+    assert outputs["pkoNamespace"] == "pulumi-system"
+    assert outputs["cloudflareNamespace"] == "cloudflared"
+    assert outputs["migrationStatus"]["phase"] == "preparation"
+    assert outputs["labelStudioAdminPassword"] == "[secret]"
+
+
+def test_the_chain_can_be_proved_from_the_state(engine: Engine) -> None:
+    state = engine.state()
+
+    def after(name: str) -> set[str]:
+        return {urn.rpartition("::")[2] for urn in state[name].get("dependencies", [])}
+
+    assert "gitops-flux" in after("pko")
+    assert "pko-helm" in after("cloudflare")
+    assert "cloudflare-deployment" in after("node-tunnels")
+    assert "cloudflare-deployment" in after("label-studio")
+    assert "label-studio-deploy" in after("ls-triton-adapter")
+    assert "gitops-flux" in after("version-monitor")
+
+
+def test_the_launcher_answers_for_scripts(engine: Engine) -> None:
+    assert engine.launcher("outputs", "labelStudioHostname").stdout == "label.boathou.se\n"
+    exports = engine.launcher("env").stdout
+    script = f'set -e\n{exports}\npulumi stack output labelStudioHostname\nkubectl get nodes -o name\nhelm list -A -q\n'
+    answer = subprocess.run(["sh", "-c", script], cwd=engine.folder, capture_output=True, text=True, check=True)
+    assert answer.stdout.split() == [
+        "label.boathou.se", "node/calypso", "node/srv712429", "node/srv712695", "pulumi-kubernetes-operator",
+    ]  # fmt: skip
+
+
+def test_every_object_passes_strict_validation_by_the_api_server(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifests = run_program(EVERYTHING, tmp_path, monkeypatch).manifests()
+    assert len(manifests) > 45
+    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
+    answer = engine.kubectl(*command, "-o", "name", stdin=yaml.safe_dump_all(manifests))
+    assert len(answer.split()) == len(manifests)
+
+
+def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dataa": {}}
+    try:
+        engine.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", stdin=json.dumps(manifest))
+    except AssertionError as problem:
+        assert "dataa" in str(problem)
+    else:
+        raise AssertionError("it passed")
+
+
+def test_the_charts_know_every_value_that_we_set(engine: Engine) -> None:
+    assert engine.sandbox.home.exists()
+    for name, ours in (("flux2", flux.chart_values()), ("pulumi-kubernetes-operator", operator.chart_values())):
+        theirs = yaml.safe_load((charts.LINK / name / "values.yaml").read_text(encoding="utf-8"))
+        assert ours.keys() <= theirs.keys(), name
