@@ -225,8 +225,8 @@ class NodeTunnelSettings:
         "cloudflare_node_tunnel_metrics_port", values.integer(1024, 65535), "port of metrics and probes", default="2200"
     )
     resources: Resources = key(
-        "cloudflare_node_tunnel_resources", values.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
-        default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
+        "cloudflare_node_tunnel_resources", values.resources(_TUNNEL_RESOURCES),
+        "CPU and memory, merged field by field", default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
     )  # fmt: skip
     expose_kubelet: bool = key(
         "exposeKubelet", values.boolean, "publish the kubelet (root on the node) as *.pod.<base>", default="false"

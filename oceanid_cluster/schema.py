@@ -172,7 +172,7 @@ def one_edit_apart(left: str, right: str) -> bool:
 
 
 def _flattened(values: Mapping[str, str]) -> dict[str, str]:
-    """Add ``a.b`` for every object ``a`` with a field ``b``, which is how ``pulumi config set --path a.b`` stores it."""
+    """Add ``a.b`` for every object ``a`` with a field ``b``: ``pulumi config set --path a.b`` stores it so."""
     flat: dict[str, str] = {}
 
     def add(name: str, text: str) -> None:

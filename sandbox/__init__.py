@@ -1,1 +1,1 @@
-"""The sandbox: a real Kubernetes control plane and the real Pulumi engine on any Linux machine. Never used in production."""
+"""The sandbox: a real control plane and the real Pulumi engine on any Linux machine; never used in production."""

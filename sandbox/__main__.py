@@ -22,7 +22,9 @@ The sandbox runs. Try:
 def main(arguments: Sequence[str]) -> int:
     """Run one verb; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="a real control plane on this machine")
-    parser.add_argument("verb", choices=["up", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"])
+    parser.add_argument(
+        "verb", choices=["up", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"]
+    )
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     sandbox = Sandbox.from_environment()

@@ -36,5 +36,6 @@ def make(target: Path) -> None:
 
 if __name__ == "__main__":
     if sys.version_info < _MINIMUM:
-        sys.exit(f"sandbox: error: Python {'.'.join(map(str, _MINIMUM))} or newer is needed, this is {sys.version.split()[0]}")
+        wanted = ".".join(map(str, _MINIMUM))
+        sys.exit(f"sandbox: error: Python {wanted} or newer is needed, this is {sys.version.split()[0]}")
     make(Path(sys.argv[1]))

@@ -50,7 +50,16 @@ def _upstream(sandbox: Sandbox, charts: dict[str, dict[str, str]], wanted: str) 
         for name, chart in charts.items():
             say(f"pulling the chart {name} {chart['version']}")
             repository = ["--repo", chart["repository"]] if "repository" in chart else []
-            command = ["pull", chart["chart"], *repository, "--version", str(chart["version"]), "--untar", "-d", scratch]
+            command = [
+                "pull",
+                chart["chart"],
+                *repository,
+                "--version",
+                str(chart["version"]),
+                "--untar",
+                "-d",
+                scratch,
+            ]
             try:
                 subprocess.run(
                     [sandbox.bin / "helm", *command], env=sandbox.process_environment("helm"),

@@ -130,13 +130,15 @@ def _wait_ready(sandbox: Sandbox, api: str, certificate: Path, children: Sequenc
             raise SandboxError(f"the control plane does not start; see {sandbox.log}\n  {logs}")
         try:
             context = ssl.create_default_context(cafile=str(certificate))
-            with urllib.request.urlopen(f"{api}/readyz", timeout=5, context=context) as answer:
+            with urllib.request.urlopen(f"{api}/readyz", timeout=5, context=context) as answer:  # noqa: S310 - ours
                 return answer.status == 200
         except (OSError, urllib.error.URLError):
             return False
 
     if not _wait_for(ready, _START_SECONDS):
-        raise SandboxError(f"the API server was not ready after {_START_SECONDS} s; see {sandbox.log}/kube-apiserver.log")
+        raise SandboxError(
+            f"the API server was not ready after {_START_SECONDS} s; see {sandbox.log}/kube-apiserver.log"
+        )
 
 
 def _last_words(sandbox: Sandbox, role: str) -> str:
@@ -169,9 +171,10 @@ def _ports(sandbox: Sandbox) -> dict[str, int]:
     if "kube-apiserver" in processes(sandbox).values() or (known and all(map(_is_free, known.values()))):
         return known
     held = [socket.socket() for _ in ("etcd", "peer", "api")]
-    for one in held:
+    ports: dict[str, int] = {}
+    for name, one in zip(("etcd", "peer", "api"), held, strict=True):
         one.bind(("127.0.0.1", 0))
-    ports = dict(zip(("etcd", "peer", "api"), (one.getsockname()[1] for one in held), strict=True))
+        ports[name] = one.getsockname()[1]
     for one in held:
         one.close()
     _private(file, json.dumps(ports))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from types import FrameType
+from typing import Any
 
 from sandbox.layout import PASSPHRASE, ROOT, Sandbox, say
 
@@ -31,8 +32,8 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     known = quietly(sandbox, "stack", "ls", "--json")
     if not any(stack["name"] == "sandbox" for stack in json.loads(known.stdout or "[]")):
         quietly(sandbox, "stack", "init", "sandbox", "--no-select", check=True)
-    state = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
-    if (state.get("deployment") or {}).get("pending_operations"):
+    state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
+    if state["deployment"].get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
         run(sandbox, ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"])
         return ADOPT
@@ -45,7 +46,9 @@ def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]
     Ctrl-C reaches the engine, which ends its current steps and saves its state; we wait for it.
     """
     process = subprocess.Popen(
-        [sandbox.bin / "pulumi", *arguments], cwd=ROOT, env={**sandbox.process_environment("engine"), **(variables or {})}
+        [sandbox.bin / "pulumi", *arguments],
+        cwd=ROOT,
+        env={**sandbox.process_environment("engine"), **(variables or {})},
     )
 
     def forward(number: int, frame: FrameType | None) -> None:

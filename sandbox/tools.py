@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,29 +47,33 @@ class Tool:
     @property
     def built_as(self) -> str:
         """The file name that Go gives it."""
-        last = [part for part in self.package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
-        return last
+        return [part for part in self.package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
 
 
 def _kubernetes(version: Version) -> bool:
     return version[:2] == (1, 34)
 
 
+def _never(_: Version) -> bool:
+    return False
+
+
+_KUBERNETES_CMD = "k8s.io/kubernetes/cmd"
+_PULUMI = "github.com/pulumi/pulumi"
+_FLAG = ("--version",)
+
 TOOLS = (
-    Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", ("--version",), lambda v: v[:2] in ((3, 5), (3, 6))),
+    Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", _FLAG, lambda v: v[:2] in ((3, 5), (3, 6))),
     Tool("helm", "tools", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), lambda v: (3, 17, 0) <= v < (4, 0, 0)),
-    Tool("kubectl", "tools", "k8s.io/kubernetes/cmd/kubectl", ("version", "--client"), lambda v: v[0] == 1 and 33 <= v[1] <= 35),
-    Tool("kube-apiserver", "tools", "k8s.io/kubernetes/cmd/kube-apiserver", ("--version",), _kubernetes),
-    Tool("kube-controller-manager", "tools", "k8s.io/kubernetes/cmd/kube-controller-manager", ("--version",), _kubernetes),
-    Tool("kube-scheduler", "tools", "k8s.io/kubernetes/cmd/kube-scheduler", ("--version",), _kubernetes),
-    Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), lambda v: (0, 6, 0) <= v < (1, 0, 0)),
-    Tool("pulumi", "tools", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ("version",), lambda v: (3, 259, 0) <= v < (4, 0, 0)),
-    Tool(
-        "pulumi-language-python", "language-host", "github.com/pulumi/pulumi/sdk/v3/python/cmd/pulumi-language-python",
-        (), lambda _: False,
-    ),
-)  # fmt: skip
-CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), lambda _: False)
+    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), lambda v: 33 <= v[1] <= 35),
+    Tool("kube-apiserver", "tools", f"{_KUBERNETES_CMD}/kube-apiserver", _FLAG, _kubernetes),
+    Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _kubernetes),
+    Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _kubernetes),
+    Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", _FLAG, lambda v: (0, 6, 0) <= v < (1, 0, 0)),
+    Tool("pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: (3, 259, 0) <= v < (4, 0, 0)),
+    Tool("pulumi-language-python", "language-host", f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python", (), _never),
+)
+CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), _never)
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -122,7 +126,7 @@ def script(path: Path, line: str) -> None:
 
 
 @contextmanager
-def lock(path: Path, waiting: str) -> Iterator[None]:
+def lock(path: Path, waiting: str) -> Generator[None]:
     """Hold a file lock, saying ``waiting`` while somebody else does."""
     with path.open("w") as handle:
         try:
@@ -144,8 +148,13 @@ def _on_path(tool: Tool, sandbox: Sandbox) -> Path | None:
         return None
     try:
         answer = subprocess.run(
-            [path, *tool.version_command], capture_output=True, text=True, timeout=20, check=False, stdin=subprocess.DEVNULL
-        )  # fmt: skip
+            [path, *tool.version_command],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(answer.stdout)
@@ -158,7 +167,9 @@ def _check_go() -> None:
     match = re.search(r"go(\d+)\.(\d+)", answer)
     if not match or (int(match[1]), int(match[2])) < GO_MINIMUM:
         wanted = ".".join(map(str, GO_MINIMUM))
-        raise SandboxError(f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found")
+        raise SandboxError(
+            f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found"
+        )
 
 
 def go_environment() -> dict[str, str]:

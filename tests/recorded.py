@@ -26,7 +26,6 @@ class Run:
     requests: dict[str, Any] = field(default_factory=dict[str, Any])
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     transforms: list[Any] = field(default_factory=list[Any])
-    secret_outputs: set[str] = field(default_factory=set[str])
 
     def manifests(self) -> list[dict[str, Any]]:
         """Every Kubernetes object that the program itself makes, as it would reach the API server."""
@@ -47,11 +46,10 @@ class _Recorder(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self._run.resources[args.name] = args
-        result = pulumi.Output.secret(f"generated-{args.name}")
-        generated = {"result": result} if args.typ.startswith("random:") else {}
+        generated = {"result": f"generated-{args.name}"} if args.typ.startswith("random:") else {}
         return args.resource_id or f"{args.name}-id", {**args.inputs, **generated}
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"the program calls nothing, and called {args.token}")
 
 
@@ -79,7 +77,7 @@ class _Callbacks:
 
 
 def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Run:
-    """Run the program on a configuration, with a kubeconfig whose server is not asked. Raises what the program raises."""
+    """Run the program on a configuration, with a kubeconfig whose server is not asked; raises what it raises."""
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(
         yaml.safe_dump(
@@ -103,18 +101,18 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
     monkeypatch.setattr("oceanid_cluster.kubeconfig.check_reachable", lambda _: None)
     run = Run()
 
+    def main() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
     async def program() -> None:
         settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before
         mocks.set_mocks(_Recorder(run), project="oceanid-cluster", stack=STACK, monitor=_Monitor(run))
         settings.SETTINGS.callbacks = _Callbacks(run)  # pyright: ignore[reportAttributeAccessIssue]
-        await stack.run_pulumi_func(lambda: runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__") and None)
+        await stack.run_pulumi_func(main)
         root = settings.get_root_resource()
         assert isinstance(root, stack.Stack)
         for name, value in root.outputs.items():
-            output = pulumi.Output.from_input(value)
-            run.outputs[name] = await output.future()
-            if await output.is_secret():
-                run.secret_outputs.add(name)
+            run.outputs[name] = await pulumi.Output.from_input(value).future()
 
     asyncio.run(program())
     return run

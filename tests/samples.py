@@ -37,7 +37,9 @@ EVERYTHING = {
     "cloudflare_zone_id": "0123456789abcdef0123456789abcdef",
     "manageNodeTunnelDns": "true",
     "exposeKubelet": "true",
-    "extraIngress": '[{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": true}]',
+    "extraIngress": json.dumps(
+        [{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": True}]
+    ),
     "aws.labelStudio.accessKeyId": "canary-aws-id",
     "aws.labelStudio.secretAccessKey": "canary-aws-key",
     "labelStudioAdminPassword": "canary-admin-password",
@@ -54,7 +56,9 @@ EVERYTHING = {
 }
 
 
-def settings(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = (), stored_secret: frozenset[str] = frozenset()) -> Settings:
+def settings(
+    changes: dict[str, str] | None = None, *, without: tuple[str, ...] = (), stored_secret: frozenset[str] = frozenset()
+) -> Settings:
     """The settings of a valid configuration with some keys changed or left out. Raises RunError as the program does."""
     given = {name: value for name, value in {**REQUIRED, **(changes or {})}.items() if name not in without}
     return load(given, SECRET | stored_secret, "dev")

@@ -9,7 +9,17 @@ import pytest
 
 from oceanid_cluster.config import all_keys, load
 from oceanid_cluster.schema import Key, Problems, Reader, camel_case, one_edit_apart, snake_case
-from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, SECRET, TUNNEL, TUNNEL_SECRET, connector_token, settings
+from tests.samples import (
+    ACCOUNT,
+    EVERYTHING,
+    NODE_TUNNEL,
+    REQUIRED,
+    SECRET,
+    TUNNEL,
+    TUNNEL_SECRET,
+    connector_token,
+    settings,
+)
 
 
 def message(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = ()) -> str:
@@ -76,7 +86,10 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"extraIngress": '[{"hostname":"a.*.example.org","service":"http://a"}]'}, "has a '*' elsewhere"),
         ({"extraIngress": '[{"hostname":"*","service":"http://a"}]'}, "would catch everything"),
         ({"extraIngress": '[{"hostname":"k3s.boathou.se","service":"http://a"}]'}, "'k3s.boathou.se' has two rules"),
-        ({"extraIngress": '[{"hostname":"label.boathou.se","service":"http://a"}]'}, "'label.boathou.se' has two rules"),
+        (
+            {"extraIngress": '[{"hostname":"label.boathou.se","service":"http://a"}]'},
+            "'label.boathou.se' has two rules",
+        ),
         ({"extraIngress": "{}"}, "is not a list of"),
         ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
         ({"postgres_url": "mysql://u:p@host/labels"}, "does not start with postgres://"),

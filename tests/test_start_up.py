@@ -162,7 +162,7 @@ def test_home_and_relative_paths_are_expanded(tmp_path: Path, monkeypatch: pytes
 class _Handler(http.server.BaseHTTPRequestHandler):
     status = 200
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.send_response(self.status)
         self.end_headers()
 

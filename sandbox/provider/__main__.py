@@ -1,4 +1,4 @@
-"""Starts a stand-in as the engine starts a plugin: ``python -m sandbox.provider kubernetes|random <engine address>``."""
+"""Starts a stand-in as the engine does: ``python -m sandbox.provider kubernetes|random <engine address>``."""
 
 import asyncio
 import sys
@@ -23,10 +23,15 @@ async def serve(plugin: str, engine_address: str) -> None:
         from sandbox.provider.random_values import RandomProvider
 
         servicer = RandomProvider(version("pulumi-random"))
-    options = [("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES), ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES)]
+    options = [
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+    ]
     server = grpc.aio.server(options=options)
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(servicer, server)
-    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(max_workers=64))  # a chart's objects, side by side
+    asyncio.get_running_loop().set_default_executor(
+        ThreadPoolExecutor(max_workers=64)
+    )  # a chart's objects, side by side
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)

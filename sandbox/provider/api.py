@@ -1,5 +1,6 @@
 """The API server, through the official client's connection: objects by kind and name, server-side apply, watches."""
 
+import importlib
 import json
 import threading
 import time
@@ -32,9 +33,7 @@ class Cluster:
 
     def __init__(self, kubeconfig: str, context: str | None) -> None:
         """``kubeconfig`` is its content. Raises Unreachable for a server that is not on this machine."""
-        from kubernetes import config  # pyright: ignore[reportMissingTypeStubs] # slow to import, untyped
-
-        loader: Any = config
+        loader: Any = importlib.import_module("kubernetes.config")  # untyped, and slow to import
         client = loader.new_client_from_config_dict(yaml.safe_load(kubeconfig), context=context)
         self.server: str = client.configuration.host
         if urlsplit(self.server).hostname not in ("127.0.0.1", "localhost", "::1"):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Helm:
         crds = [] if args.get("skipCrds") else ["--include-crds"]
         text = self._run(["template", release, *_chart(args), "--no-hooks", *crds, "-n", namespace], args.get("values"))
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # Flux's CRDs are big
-        return [document for document in yaml.load_all(text, loader) if document]  # noqa: S506 - a safe loader
+        return [document for document in yaml.load_all(text, loader) if document]
 
     def upgrade(self, args: Values, timeout: float) -> Values:
         """Install or upgrade a release and wait for it; returns its status."""
@@ -83,7 +83,7 @@ def _chart(args: Values) -> list[str]:
 
 
 @contextmanager
-def _private_file(content: str) -> Iterator[str]:
+def _private_file(content: str) -> Generator[str]:
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".yaml") as handle:  # mode 0600
         handle.write(content)
         handle.flush()

@@ -122,7 +122,9 @@ class KubernetesProvider(ProviderServicer):
 
     def _configure(self, request: Proto) -> Proto:
         if not os.environ.get("SANDBOX_DIR"):
-            raise Refusal("the stand-in provider is a test tool of the sandbox and runs nowhere else (SANDBOX_DIR is not set)")
+            raise Refusal(
+                "the stand-in provider is a test tool of the sandbox and runs nowhere else (SANDBOX_DIR is not set)"
+            )
         self._options = values.plain(values.from_struct(request.args))
         self._log(f"sandbox stand-in for pulumi-resource-kubernetes {self._version} (a test tool)")
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
@@ -202,7 +204,9 @@ class KubernetesProvider(ProviderServicer):
         try:
             self.cluster().apply(new, _manager(old), force=True, dry_run=True)
         except ApiError as problem:
-            if problem.status == 422 and re.search(r"immutable|may not change once set|Forbidden: updates", str(problem)):
+            if problem.status == 422 and re.search(
+                r"immutable|may not change once set|Forbidden: updates", str(problem)
+            ):
                 return changed
             if problem.status not in (404, 409, 422):
                 raise

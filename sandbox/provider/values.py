@@ -69,7 +69,9 @@ def projected(value: Any, onto: Any) -> Any:
     """The part of ``value`` that ``onto`` speaks of: what we own of a live object. Unowned keys are left out."""
     if isinstance(value, dict) and isinstance(onto, dict):
         live = cast("Properties", value)
-        return {name: projected(live[name], wanted) for name, wanted in cast("Properties", onto).items() if name in live}
+        return {
+            name: projected(live[name], wanted) for name, wanted in cast("Properties", onto).items() if name in live
+        }
     if isinstance(value, list) and isinstance(onto, list):
         wanted = cast("list[Any]", onto)
         items = cast("list[Any]", value)

@@ -41,7 +41,9 @@ class Engine:
             check=False,
         )  # fmt: skip
 
-    def pulumi(self, *arguments: str, variables: Mapping[str, str | None] | None = None, stdin: str | None = None) -> Answer:
+    def pulumi(
+        self, *arguments: str, variables: Mapping[str, str | None] | None = None, stdin: str | None = None
+    ) -> Answer:
         """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset."""
         environment = {**self.environment(), **(variables or {})}
         return subprocess.run(

@@ -36,7 +36,12 @@ def test_a_change_is_exactly_that_change(clean: Engine, key: str, value: str, ex
     ("key", "value", "secret", "rolled"),
     [
         ("github_token", "canary-rotated", "github-token", None),
-        ("cloudflare_tunnel_token", connector_token(TUNNEL, secret=OTHER_SECRET), "cloudflared-credentials", "cloudflared"),
+        (
+            "cloudflare_tunnel_token",
+            connector_token(TUNNEL, secret=OTHER_SECRET),
+            "cloudflared-credentials",
+            "cloudflared",
+        ),
         (
             "cloudflare_node_tunnel_token",
             connector_token(NODE_TUNNEL, secret=OTHER_SECRET),
@@ -58,7 +63,9 @@ def test_a_rotated_secret_rolls_its_own_pods_and_no_others(
     gone = {before[uid].rsplit("-", 2)[0] for uid in before.keys() - pods().keys()}
     gone |= {before[uid].rsplit("-", 1)[0] for uid in before.keys() - pods().keys() if rolled == "cloudflared-tunnel"}
     assert rolled is None or rolled in gone
-    assert gone <= {rolled, "cloudflared"} if rolled == "cloudflared-tunnel" else gone == ({rolled} if rolled else set())
+    assert (
+        gone <= {rolled, "cloudflared"} if rolled == "cloudflared-tunnel" else gone == ({rolled} if rolled else set())
+    )
     (live,) = [o for o in clean.objects("secrets") if o["metadata"]["name"] == secret]
     values = "".join(base64.b64decode(text).decode() for text in live["data"].values())
     assert value in values or "canary-rotated" in values
@@ -67,7 +74,9 @@ def test_a_rotated_secret_rolls_its_own_pods_and_no_others(
 
 def test_drift_is_seen_by_refresh_and_mended_by_up(clean: Engine) -> None:
     clean.kubectl("-n", "cloudflared", "set", "image", "deployment/cloudflared", "cloudflared=example.org/other:1")
-    clean.kubectl("-n", "cloudflared", "patch", "configmap", "cloudflared-config", "-p", '{"data": {"config.yaml": "x"}}')
+    clean.kubectl(
+        "-n", "cloudflared", "patch", "configmap", "cloudflared-config", "-p", '{"data": {"config.yaml": "x"}}'
+    )
     clean.kubectl("-n", "apps", "delete", "service", "ls-triton-adapter")
     clean.kubectl("label", "node", "calypso", "--overwrite", "oceanid.cluster/gpu=none", "somebody.else/label=kept")
     seen = clean.pulumi("preview", "--refresh", "--expect-no-changes")
