@@ -9,7 +9,7 @@ PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
-.PHONY: help up preview outputs env kubectl pulumi down reset test lint lock bench
+.PHONY: help up preview outputs env kubectl pulumi down reset test lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -56,6 +56,9 @@ lint: $(READY) ## format, lint, types
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
+
+docs: $(READY) ## bring the README's configuration table up to date
+	@$(PYTHON) -m oceanid_cluster.reference README.md
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \

@@ -1,0 +1,52 @@
+"""The configuration table of the README, made from the keys: ``python -m oceanid_cluster.reference README.md``."""
+
+import sys
+from pathlib import Path
+
+from oceanid_cluster.config import SECTIONS
+from oceanid_cluster.schema import ALWAYS, Key, keys_of
+
+BEGIN, END = "<!-- configuration: begin (make docs) -->", "<!-- configuration: end -->"
+
+
+def table() -> str:
+    """Every key, by component, as Markdown."""
+    parts: list[str] = []
+    for section in SECTIONS:
+        title = (section.__doc__ or "").partition("\n")[0].rstrip(".")
+        parts += [f"**{title}**", "", "| key | S | default | for |", "|---|---|---|---|"]
+        parts += [_row(row) for row in keys_of(section).values()]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def written(document: str) -> str:
+    """A document with the table between its marks brought up to date. Raises ValueError without the marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        raise ValueError(f"the document lacks the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
+
+
+def _row(row: Key) -> str:
+    old = f" (old name: {', '.join(f'`{name}`' for name in row.old)})" if row.old else ""
+    cells = (f"`{row.name}`", "S" if row.secret else "", _default(row), f"{row.doc}{old}".replace("<base>", "`<base>`"))
+    return "| " + " | ".join(cells) + " |"
+
+
+def _default(row: Key) -> str:
+    if row.needed_by == ALWAYS:
+        return "**required**"
+    if row.needed_by:
+        return f"**required** by `{row.needed_by}`"
+    if row.shown_default:
+        return row.shown_default
+    if row.default is None:
+        return "none"
+    return f"`{row.default.format(base='<base>', stack='<stack>')}`"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1])
+    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")

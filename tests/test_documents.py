@@ -1,0 +1,80 @@
+"""The documents say what the program does: its keys, its outputs, its commands."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from oceanid_cluster import reference, versions
+from oceanid_cluster.config import all_keys
+from tests.recorded import ROOT
+from tests.samples import REQUIRED
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# The table of the contract: no key of it may go.
+CONTRACT = """
+kubeconfigPath kubeContext allowedApiHosts adoptExisting clusterName tethysIp styxIp calypsoIp manageNodeLabels
+enableFluxBootstrap enablePulumiOperator enableCloudflareTunnel enableNodeTunnels enableImageAutomation
+enableLabelStudio enableTritonAdapter github_token flux.ssh_private_key flux.known_hosts gitRepositoryUrl
+gitRepositoryBranch gitRepositoryPath gitRepositoryIntervalSeconds gitReconciliationSeconds fluxChart
+fluxChartRepository fluxChartVersion pulumiOperatorChart pulumiOperatorChartVersion pulumi_access_token
+cloudflare_tunnel_token cloudflare_node_tunnel_token cloudflare_tunnel_id cloudflare_node_tunnel_id
+cloudflare_account_id cloudflare_tunnel_hostname cloudflare_tunnel_service_url cloudflare_node_tunnel_hostname
+cloudflare_api_token cloudflare_zone_id manageNodeTunnelDns cloudflared_image cloudflare_node_tunnel_image
+cloudflareProtocol cloudflareTunnelReplicas exposeKubelet imageUpdateAuthorName imageUpdateAuthorEmail
+imageUpdateBranch imageUpdatePath readyTimeoutMinutes metricsPort cloudflare_node_tunnel_metrics_port
+cloudflareTunnelResources cloudflare_node_tunnel_resources extraIngress postgres_url labelStudioHostname
+labelStudioImage labelStudioStorage labelStudioStorageClass labelStudioNodeSelector labelStudioResources
+labelStudioAdminEmail labelStudioAdminPassword aws.labelStudio.accessKeyId aws.labelStudio.secretAccessKey
+aws.labelStudio.bucketName aws.labelStudio.region tritonBaseUrl adapterImage adapterImageTag trainingWorkerImage
+trainingWorkerImageTag trainAsync trainDryRun trainingJobTtlSeconds trainingNodeSelector trainingGpuResource
+trainingGpuCount tritonModelName hfDatasetRepo hfModelRepo hfAccessToken nerLabels cfAccessClientId
+cfAccessClientSecret sentry.dsn sentry.environment sentry.release ghcrUsername ghcrToken migration_phase
+"""
+
+
+def test_the_readmes_table_is_made_from_the_keys() -> None:
+    assert reference.written(README) == README, "run: make docs"
+
+
+def test_every_key_of_the_contract_is_read() -> None:
+    names = {row.name for row in all_keys()}
+    assert set(CONTRACT.split()) == names
+    assert {"github.token", "pulumi.access_token", "labelStudioDbUrl"} <= {o for row in all_keys() for o in row.old}
+
+
+def test_the_readmes_first_configuration_is_the_required_one() -> None:
+    commands = set(re.findall(r"pulumi config set (?:--secret )?(\S+)", README.partition("## Configuration")[2]))
+    assert set(REQUIRED) <= commands
+
+
+def test_every_verb_of_the_readme_is_in_the_makefile() -> None:
+    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make (?:-s )?([a-z]+)", README)) <= verbs
+
+
+def test_every_file_that_a_document_names_exists() -> None:
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_pinned_image_carries_an_update_marker() -> None:
+    text = (ROOT / "oceanid_cluster" / "versions.yaml").read_text(encoding="utf-8")
+    lines = [line for line in text.partition("images:")[2].splitlines() if re.match(r"  [a-z-]+: ", line)]
+    assert len(lines) >= 4
+    assert all(re.search(r'# \{"\$imagepolicy": "flux-system:[a-z-]+"\}$', line) for line in lines)
+
+
+@pytest.mark.parametrize("name", ["cloudflared", "label-studio", "ls-triton-adapter", "training-worker"])
+def test_every_image_is_pinned(name: str) -> None:
+    assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9._-]+", versions.image(name))
+    assert not versions.image(name).endswith(":latest")
+
+
+def test_no_other_file_of_the_program_names_a_version() -> None:
+    for path in Path(ROOT / "oceanid_cluster").rglob("*.py"):
+        assert not re.search(
+            r"(?<![<>=])\b20\d\d\.\d+\.\d+\b|[:@]v?\d+\.\d+\.\d+\b", path.read_text(encoding="utf-8")
+        ), path
