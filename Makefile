@@ -50,6 +50,7 @@ reset: $(READY) ## stop the sandbox and delete it
 	@$(SANDBOX) reset
 
 test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
+	@$(SANDBOX) build
 	@$(PYTHON) -m pytest $(ARGS)
 
 lint: $(READY) ## format, lint, types

@@ -33,6 +33,13 @@ def flux_api(group: str) -> str:
     return str(_document()["charts"]["flux2"]["apiVersions"][group])
 
 
+def former_api(api_version: str) -> str | None:
+    """The API version under which an older stack's state holds objects of ``api_version``, if there is one."""
+    flux = _document()["charts"]["flux2"]
+    groups = {current: group for group, current in flux["apiVersions"].items()}
+    return flux["formerApiVersions"].get(groups.get(api_version))
+
+
 def image(name: str) -> str:
     """The pinned image ``name`` with its tag. Raises KeyError for an image that is not in the file."""
     return str(_document()["images"][name])

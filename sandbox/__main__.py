@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run one verb; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="a real control plane on this machine")
     parser.add_argument(
-        "verb", choices=["up", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"]
+        "verb", choices=["up", "build", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"]
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
@@ -41,6 +41,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
+    if verb == "build":
+        tools.build([*tools.TOOLS, tools.CONTROLLER_GEN])
+        return 0
     if verb in ("up", "cluster"):
         return _up(sandbox, rest, with_program=verb == "up")
     if verb in ("down", "reset"):

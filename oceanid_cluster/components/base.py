@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster import labels
+from oceanid_cluster import labels, versions
 from oceanid_cluster.pods import Manifest
 from oceanid_cluster.rollout import Rollout
 
@@ -84,7 +84,13 @@ class Component(pulumi.ComponentResource):
         fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
         resource = _KINDS.get((api_version, kind))
         if resource is None:
+            former = versions.former_api(api_version)
+            if former:
+                options.aliases = [pulumi.Alias(type_=f"kubernetes:{former}:{kind}")]
             return k8s.apiextensions.CustomResource(name, api_version=api_version, kind=kind, opts=options, **fields)
+        if kind == "Secret":
+            # Fixed by the API server, and spelt out or not in a state that we take over: no reason to replace it.
+            options.ignore_changes = ["type"]
         return resource(name, opts=options, **fields)
 
     def make_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> k8s.core.v1.Namespace:

@@ -198,7 +198,9 @@ class KubernetesProvider(ProviderServicer):
             forced.append("apiVersion")
         fixed = {"ConfigMap": "enableConfigMapMutable", "Secret": "enableSecretMutable"}.get(new.get("kind", ""))
         if fixed and (not self._option(fixed) or new.get("immutable")):
-            forced += [path for path in changed if re.match(r"(data|stringData|binaryData|type)\b", path)]
+            forced += [path for path in changed if re.match(r"(data|stringData|binaryData)\b", path)]
+        if new.get("kind") == "Secret":
+            forced += [path for path in changed if path == "type"]  # mutable or not
         if forced or _is_patch(kind) or values.has_unknown(new):
             return forced
         try:
