@@ -220,7 +220,10 @@ class NodeTunnelSettings:
         "make the DNS records of the node tunnel here (needs cloudflare_zone_id and cloudflare_api_token)",
         default="false",
     )  # fmt: skip
-    image: str = key("cloudflare_node_tunnel_image", values.image, "image", default=versions.image("cloudflared"))
+    image: str = key(
+        "cloudflare_node_tunnel_image", values.image, "image", default="{cloudflared_image}",
+        shown_default="as `cloudflared_image`",
+    )  # fmt: skip
     metrics_port: int = key(
         "cloudflare_node_tunnel_metrics_port", values.integer(1024, 65535), "port of metrics and probes", default="2200"
     )
@@ -406,15 +409,16 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
         return cls(**{name: reader.read(row, flags) for name, row in keys_of(cls).items()})
 
     enabled = Enabled(*flags.values())
-    node_tunnels = section(NodeTunnelSettings)
-    reader.fill["base"] = node_tunnels.base or "invalid.invalid"
+    # Two keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
+    reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"], flags) or "invalid.invalid"
+    reader.fill["cloudflared_image"] = reader.read(keys_of(TunnelSettings)["image"], flags) or "invalid:invalid"
     settings = Settings(
         enabled=enabled,
         cluster=section(ClusterSettings),
         flux=section(FluxSettings),
         operator=section(OperatorSettings),
         tunnel=section(TunnelSettings),
-        node_tunnels=node_tunnels,
+        node_tunnels=section(NodeTunnelSettings),
         image_automation=section(ImageAutomationSettings),
         label_studio=section(LabelStudioSettings),
         adapter=section(AdapterSettings),

@@ -18,7 +18,7 @@ class Key:
     """One configuration key: one row of the README's table.
 
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
-    ``default`` is written as an operator would write it; ``{base}`` and ``{stack}`` in it are filled in.
+    ``default`` is written as an operator would write it; names in braces are filled in (see Reader).
     ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
     """
 
@@ -84,8 +84,10 @@ class Problems:
         self._lines: list[str] = []
 
     def add(self, text: str, remedy: str) -> None:
-        """Note one problem."""
-        self._lines.append(f"  - {text}\n      {remedy}")
+        """Note one problem, once."""
+        line = f"  - {text}\n      {remedy}"
+        if line not in self._lines:
+            self._lines.append(line)
 
     def __bool__(self) -> bool:
         return bool(self._lines)
@@ -102,7 +104,7 @@ class Reader:
 
     ``values`` maps each key, without its namespace, to its text as the engine hands it over (objects as JSON);
     ``stored_secret`` names those that the stack file holds encrypted. ``fill`` maps the names usable in defaults
-    (``base``, ``stack``) to their values.
+    (``base``, ``stack``, ``cloudflared_image``) to their values.
     """
 
     def __init__(

@@ -154,6 +154,16 @@ def test_partial_resources_are_merged_field_by_field() -> None:
     }
 
 
+def test_the_node_tunnel_runs_the_tunnels_image_unless_told_otherwise() -> None:
+    image = "registry.example.org/cloudflared:1"
+    assert settings({"cloudflared_image": image}).node_tunnels.image == image
+    assert settings({"cloudflare_node_tunnel_image": image}).tunnel.image != image
+
+
+def test_a_wrong_base_domain_is_reported_once() -> None:
+    assert "has 1 problem:" in message({"cloudflare_node_tunnel_hostname": "not a host"})
+
+
 def test_host_names_follow_the_base_domain() -> None:
     changed = settings({"cloudflare_node_tunnel_hostname": "example.org"})
     assert changed.tunnel.hostname == "k3s.example.org"
@@ -164,7 +174,9 @@ def test_host_names_follow_the_base_domain() -> None:
 @pytest.mark.parametrize("row", all_keys(), ids=lambda row: row.name)
 def test_every_key_is_read_in_every_spelling(row: Key) -> None:
     examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL}
-    text = examples.get(row.name) or (row.default or "value").format(base="boathou.se", stack="dev")
+    text = examples.get(row.name) or (row.default or "value").format(
+        base="boathou.se", stack="dev", cloudflared_image="a:1"
+    )
     bare = dataclasses.replace(row, default=None)
     assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
     for spelling in row.spellings:

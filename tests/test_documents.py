@@ -1,6 +1,8 @@
 """The documents say what the program does: its keys, its outputs, its commands."""
 
+import ast
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,15 @@ def test_every_pinned_image_carries_an_update_marker() -> None:
 def test_every_image_is_pinned(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9._-]+", versions.image(name))
     assert not versions.image(name).endswith(":latest")
+
+
+def test_the_program_needs_nothing_of_the_sandbox_and_only_its_own_packages() -> None:
+    allowed = {"oceanid_cluster", "pulumi", "pulumi_cloudflare", "pulumi_kubernetes", "pulumi_random", "yaml"}
+    for path in [ROOT / "__main__.py", *(ROOT / "oceanid_cluster").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names <= allowed, path
 
 
 def test_no_other_file_of_the_program_names_a_version() -> None:
