@@ -42,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
     if verb == "build":
-        tools.build([*tools.TOOLS, tools.CONTROLLER_GEN])
+        unknown = [name for name in rest if name not in tools.ALL]
+        if unknown:
+            raise SandboxError(f"no such tool: {', '.join(unknown)}; there are {', '.join(tools.ALL)}")
+        print(tools.build([tools.ALL[name] for name in rest or tools.ALL]))
         return 0
     if verb in ("up", "cluster"):
         return _up(sandbox, rest, with_program=verb == "up")
@@ -67,6 +70,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
 
 def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
     sandbox.home.mkdir(parents=True, exist_ok=True)
+    sandbox.temporary.mkdir(mode=0o700, exist_ok=True)
     with tools.lock(sandbox.home / ".lock", f"another `make up` is at work in {sandbox.home}"):
         tools.provide(sandbox)
         if cluster.stop_role(sandbox, "engine"):
@@ -75,10 +79,10 @@ def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
-        variables = engine.prepare(sandbox)
         if not with_program:
+            engine.prepare(sandbox)
             return 0
-        code = engine.run(sandbox, ["up", "--yes", "--skip-preview", *rest], variables)
+        code = engine.up(sandbox, rest)
     if code == 0:
         print(_NEXT)
     return code

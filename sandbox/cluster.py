@@ -20,8 +20,9 @@ from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, say
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
 _START_SECONDS, _STOP_SECONDS = 60, 20
+_FREE_SECONDS = 2  # a killed process keeps its port until the kernel has taken it apart
 # Who is stopped first: nobody may be left talking to what is gone.
-_STOP_ORDER = ("engine", "kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
+_CONTROL_PLANE = ("kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 
 def start(sandbox: Sandbox) -> None:
@@ -53,6 +54,8 @@ def start(sandbox: Sandbox) -> None:
         "--leader-elect=false", "--secure-port=0",
     ])  # fmt: skip
     _run(sandbox, "kube-scheduler", [*own, "--leader-elect=false", "--secure-port=0"])
+    if "kwok" not in processes(sandbox).values():  # the leases of one that is gone would make its successor wait
+        kubectl(sandbox, "delete", "leases", "--all", "--namespace=kube-node-lease")
     _run(sandbox, "kwok", [
         *own, "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--node-lease-duration-seconds=40",  # without leases the nodes turn NotReady after 50 s
@@ -64,7 +67,7 @@ def start(sandbox: Sandbox) -> None:
 
 def stop(sandbox: Sandbox) -> list[str]:
     """Stop every process of this sandbox, and no other; returns their roles."""
-    stopped = [name for role in _STOP_ORDER for name in stop_role(sandbox, role)]
+    stopped = [name for role in ("engine", *_CONTROL_PLANE) for name in stop_role(sandbox, role)]
     return [*stopped, *(name for role in set(processes(sandbox).values()) for name in stop_role(sandbox, role))]
 
 
@@ -81,7 +84,7 @@ def stop_role(sandbox: Sandbox, role: str) -> list[str]:
 
 def is_running(sandbox: Sandbox) -> bool:
     """Whether the whole control plane runs."""
-    return set(_STOP_ORDER) - {"engine"} <= set(processes(sandbox).values())
+    return set(_CONTROL_PLANE) <= set(processes(sandbox).values())
 
 
 def processes(sandbox: Sandbox) -> dict[int, str]:
@@ -165,19 +168,27 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _ports(sandbox: Sandbox) -> dict[str, int]:
-    """The ports of this sandbox: those it had, unless somebody else took one while it was down."""
-    file = sandbox.home / "ports.json"
+    """The ports of this sandbox: those it had, unless somebody else took one while it was down.
+
+    Where one moves, what still runs is stopped: it talks to the old one.
+    """
+    file, running = sandbox.home / "ports.json", set(processes(sandbox).values())
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    if "kube-apiserver" in processes(sandbox).values() or (known and all(map(_is_free, known.values()))):
-        return known
-    held = [socket.socket() for _ in ("etcd", "peer", "api")]
     ports: dict[str, int] = {}
-    for name, one in zip(("etcd", "peer", "api"), held, strict=True):
-        one.bind(("127.0.0.1", 0))
-        ports[name] = one.getsockname()[1]
+    held: list[socket.socket] = []
+    for name, owner in (("etcd", "etcd"), ("peer", "etcd"), ("api", "kube-apiserver")):
+        if name in known and (owner in running or _wait_for(lambda port=known[name]: _is_free(port), _FREE_SECONDS)):
+            ports[name] = known[name]
+            continue
+        held.append(socket.socket())
+        held[-1].bind(("127.0.0.1", 0))
+        ports[name] = held[-1].getsockname()[1]
     for one in held:
         one.close()
-    _private(file, json.dumps(ports))
+    if ports != known:
+        for role in _CONTROL_PLANE:
+            stop_role(sandbox, role)
+        _private(file, json.dumps(ports))
     return ports
 
 

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from sandbox.cluster import kubectl
 from sandbox.layout import PASSPHRASE, ROOT, Sandbox, say
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
@@ -36,8 +38,33 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     if state["deployment"].get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
         run(sandbox, ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"])
+    if _unfinished(sandbox).exists():
+        say("the last run did not finish; taking over what it made and did not note down")
+        _forget_release(sandbox)
         return ADOPT
     return {}
+
+
+def up(sandbox: Sandbox, arguments: Sequence[str]) -> int:
+    """Run ``pulumi up`` so that, if it does not finish, the next one takes over what it made; returns its exit code."""
+    variables = prepare(sandbox)
+    _unfinished(sandbox).touch()
+    code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)
+    if code == 0:
+        _unfinished(sandbox).unlink()
+    return code
+
+
+def _unfinished(sandbox: Sandbox) -> Path:
+    return sandbox.home / "unfinished"
+
+
+def _forget_release(sandbox: Sandbox) -> None:
+    """Delete Helm's record of a release that is not in the state: Helm would refuse to install it, and then adopts."""
+    state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
+    resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
+    if not any(resource["type"] == "kubernetes:helm.sh/v3:Release" for resource in resources):
+        kubectl(sandbox, "-n", "pulumi-system", "delete", "secret", "--selector", "owner=helm", "--ignore-not-found")
 
 
 def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:

@@ -60,6 +60,11 @@ class Sandbox:
         return self.home / "log"
 
     @property
+    def temporary(self) -> Path:
+        """Temporary files: the real provider leaves a copy of the kubeconfig among them."""
+        return self.home / "tmp"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.home / "kubeconfig"
@@ -77,6 +82,7 @@ class Sandbox:
             "PULUMI_PYTHON_CMD": str(self.bin / "python3"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "TMPDIR": str(self.temporary),
             "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
             "HELM_CONFIG_HOME": str(self.home / "helm" / "config"),
             "HELM_DATA_HOME": str(self.home / "helm" / "data"),

@@ -74,6 +74,8 @@ TOOLS = (
     Tool("pulumi-language-python", "language-host", f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python", (), _never),
 )
 CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), _never)
+ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", (), _never)
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT)}
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -96,7 +98,7 @@ def provide(sandbox: Sandbox) -> None:
 
 def build(tools: Sequence[Tool]) -> Path:
     """Build what is not yet in the cache; returns the folder that holds all of ``tools``."""
-    modules = [ROOT / "sandbox" / module for module in ("tools", "language-host", "crds")]
+    modules = [ROOT / "sandbox" / module for module in dict.fromkeys(tool.module for tool in ALL.values())]
     files = [module / name for module in modules for name in ("go.mod", "go.sum")]
     target = cache() / f"tools-{digest(_LDFLAGS, *files)}"
     target.mkdir(parents=True, exist_ok=True)

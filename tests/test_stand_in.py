@@ -2,13 +2,14 @@
 
 import base64
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.provider import ready, values
+from sandbox.provider import kubernetes, ready, values
 from sandbox.provider.kubernetes import KubernetesProvider
 from sandbox.provider.random_values import password
 from tests.recorded import plain
@@ -125,6 +126,26 @@ def test_the_provider_itself_is_replaced_only_for_another_cluster(
     assert list(answer.replaces) == replaces
 
 
+def test_many_calls_at_once_share_one_connection(provider: KubernetesProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(8)
+    made: list[object] = []
+
+    def connect(*_: object) -> object:
+        made.append(object())
+        threading.Event().wait(0.05)  # time for the others to come in
+        return made[-1]
+
+    def ask(_: int) -> object:
+        together.wait()
+        return provider.cluster()
+
+    monkeypatch.setattr(kubernetes, "Cluster", connect)
+    monkeypatch.setattr(provider, "_options", {"kubeconfig": "any"})
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(ask, range(8))) == set(made)
+    assert len(made) == 1
+
+
 class FakeCluster:
     """A cluster whose object goes through given states."""
 
@@ -176,12 +197,12 @@ def test_skip_await_is_honoured_and_a_deletion_is_noticed() -> None:
 
 
 def test_wait_for_a_condition_or_a_path() -> None:
-    live = {
-        "kind": "Thing",
-        "metadata": {"annotations": {"pulumi.com/waitFor": '["condition=Ready", "jsonpath={.status.phase}=Up"]'}},
-    }
-    done = {**live, "status": {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Up"}}
-    assert wait(FakeCluster(live, done), live)[0] == done
+    annotations = {"pulumi.com/waitFor": '["condition=Ready", "jsonpath={.status.phase}=Up"]'}
+    live = {"kind": "Thing", "metadata": {"generation": 2, "annotations": annotations}}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "phase": "Up"}
+    before, done = ({**live, "status": {**status, "observedGeneration": seen}} for seen in (1, 2))
+    assert wait(FakeCluster(live, before, done), live)[0] == done
+    assert wait(FakeCluster({**live, "status": status}), live)[0]["status"] == status
 
 
 @given(st.integers(1, 200), st.booleans())

@@ -81,6 +81,11 @@ class Cluster:
                 return None
             raise
 
+    def create(self, manifest: Manifest, manager: str, *, dry_run: bool = False) -> Manifest:
+        """Make an object that is not there yet; its fields then belong to an update by ``manager``, not to an apply."""
+        query = {"fieldManager": manager, "fieldValidation": "Warn", **({"dryRun": "All"} if dry_run else {})}
+        return self.request("POST", f"{self.path(manifest, collection=True)}?{urlencode(query)}", manifest)
+
     def apply(self, manifest: Manifest, manager: str, *, force: bool, dry_run: bool = False) -> Manifest:
         """Server-side apply as field manager ``manager``."""
         query = {"fieldManager": manager, "force": str(force).lower(), "fieldValidation": "Warn"}

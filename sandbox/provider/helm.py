@@ -32,17 +32,19 @@ class Helm:
         loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # Flux's CRDs are big
         return [document for document in yaml.load_all(text, loader) if document]
 
-    def upgrade(self, args: Values, timeout: float) -> Values:
-        """Install or upgrade a release and wait for it; returns its status."""
+    def deploy(self, args: Values, timeout: float, *, new: bool) -> None:
+        """Install a release, or upgrade it unless ``new``, and wait. Helm installs none whose name it knows."""
         waiting = [] if args.get("skipAwait") else ["--wait", "--timeout", f"{int(timeout)}s"]
-        history = ["--history-max", str(args["maxHistory"])] if args.get("maxHistory") is not None else []
-        command = ["upgrade", "--install", args["name"], *_chart(args), "-n", args["namespace"], *waiting, *history]
-        return json.loads(self._run([*command, "-o", "json"], args.get("values")))
+        kept = args.get("maxHistory")
+        history = ["--history-max", str(kept)] if kept is not None and not new else []
+        verb = "install" if new else "upgrade"
+        command = [verb, args["name"], *_chart(args), "-n", args["namespace"], *waiting, *history]
+        self._run(command, args.get("values"))
 
     def status(self, name: str, namespace: str) -> Values | None:
-        """The release as Helm knows it, or None."""
+        """What Helm knows of a release, or None."""
         try:
-            return json.loads(self._run(["status", name, "-n", namespace, "-o", "json"]))
+            return json.loads(self._run(["get", "metadata", name, "-n", namespace, "-o", "json"]))
         except HelmError as problem:
             if "not found" in str(problem):
                 return None
@@ -55,7 +57,7 @@ class Helm:
     def _run(self, command: list[str], values: Values | None = None) -> str:
         with _private_file(self._kubeconfig) as kubeconfig, _private_file(json.dumps(values or {})) as values_file:
             chosen = ["--kube-context", self._context] if self._context else []
-            given = ["-f", values_file] if command[0] in ("template", "upgrade") else []
+            given = ["-f", values_file] if command[0] in ("template", "install", "upgrade") else []
             answer = subprocess.run(
                 ["helm", *command, *given, *chosen], env={**os.environ, "KUBECONFIG": kubeconfig},
                 capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,

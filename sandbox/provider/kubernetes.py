@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-import hashlib
 import os
 import re
+import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -61,6 +61,7 @@ class KubernetesProvider(ProviderServicer):
         self._version = version
         self._options: Properties = {}
         self._cluster: Cluster | None = None
+        self._connecting = threading.Lock()
         self._stopped = threading.Event()
         # Threads of our own: a chart under construction holds the default ones until we have made its objects.
         self._workers = ThreadPoolExecutor(max_workers=64)
@@ -137,9 +138,10 @@ class KubernetesProvider(ProviderServicer):
         kubeconfig = self._options.get("kubeconfig")
         if not kubeconfig or kubeconfig == UNKNOWN:
             raise Refusal("the stand-in provider needs the contents of a kubeconfig")
-        if self._cluster is None:
-            self._cluster = Cluster(kubeconfig, self._options.get("context"))
-        return self._cluster
+        with self._connecting:  # a refresh asks for many resources at once
+            if self._cluster is None:
+                self._cluster = Cluster(kubeconfig, self._options.get("context"))
+            return self._cluster
 
     def helm(self) -> Helm:
         """Helm on the same cluster."""
@@ -221,24 +223,28 @@ class KubernetesProvider(ProviderServicer):
         if request.preview and (kind == _RELEASE or values.has_unknown(manifest)):
             return provider_pb2.CreateResponse(properties=request.properties)
         if kind == _RELEASE:
-            return self._release(request, inputs)
+            return self._release(request, inputs, new=True)
         adopts = os.environ.get("PULUMI_K8S_UPSERT_EXISTING_OBJECTS") == "true"
         upsert = self._option("upsertExistingObjects") or adopts or _is_patch(kind)
-        manager = self._manager_for(kind, request.urn, manifest)
+        manager = self._manager_for(kind, manifest)
         try:
             cluster = self.cluster()
-            if not upsert and not (request.preview and _is_new(cluster, manifest)) and cluster.get(manifest):
+            if request.preview and _is_new(cluster, manifest):
+                return provider_pb2.CreateResponse(properties=request.properties)
+            if _is_patch(kind) and cluster.get(manifest) is None:
+                raise Refusal(f"{_title(manifest)} is not in the cluster, so there is nothing to patch")
+            if upsert:
+                live = cluster.apply(manifest, manager, force=self._force(manifest), dry_run=request.preview)
+            else:
+                live = cluster.create(manifest, manager, dry_run=request.preview)
+        except ApiError as problem:
+            if request.preview and problem.status == 404:  # its namespace is made in the same run
+                return provider_pb2.CreateResponse(properties=request.properties)
+            if problem.reason == "AlreadyExists":
                 raise Refusal(
                     f"{_title(manifest)} already exists. To take it over, set upsertExistingObjects on the provider"
                     " (config key adoptExisting), or import it."
-                )
-            if _is_patch(kind) and cluster.get(manifest) is None:
-                raise Refusal(f"{_title(manifest)} is not in the cluster, so there is nothing to patch")
-            force = self._force(manifest)
-            live = cluster.apply(manifest, manager, force=force, dry_run=request.preview)
-        except ApiError as problem:
-            if request.preview and problem.status == 404:  # its namespace or kind is made in the same run
-                return provider_pb2.CreateResponse(properties=request.properties)
+                ) from None
             raise Refusal(f"{_title(manifest)}: {problem}") from None
         identity = _identity(live)
         if not request.preview:
@@ -275,7 +281,7 @@ class KubernetesProvider(ProviderServicer):
         if request.preview and (_type(request.urn) == _RELEASE or values.has_unknown(manifest)):
             return provider_pb2.UpdateResponse(properties=request.news)
         if _type(request.urn) == _RELEASE:
-            return provider_pb2.UpdateResponse(properties=self._release(request, inputs).properties)
+            return provider_pb2.UpdateResponse(properties=self._release(request, inputs, new=False).properties)
         manager = state.get("__fieldManager") or _manager(manifest)
         try:
             cluster = self.cluster()
@@ -319,28 +325,36 @@ class KubernetesProvider(ProviderServicer):
             raise Refusal(f"{_title(reference)}: {problem}") from None
         return Empty()
 
-    def _release(self, request: Proto, inputs: Properties) -> Proto:
+    def _release(self, request: Proto, inputs: Properties, *, new: bool) -> Proto:
         args = values.plain(inputs)
-        status = self.helm().upgrade(args, request.timeout or args.get("timeout") or 300)
+        name, namespace = args["name"], args["namespace"]
+        known = self.helm().status(name, namespace) is not None
+        failure: HelmError | None = None
+        try:
+            self.helm().deploy(args, request.timeout or args.get("timeout") or 300, new=new)
+        except HelmError as problem:
+            failure = problem
+        status = self.helm().status(name, namespace)
+        if status is None or (failure and new and known):
+            raise failure or HelmError(f"helm does not know {namespace}/{name} any more")
         summary = {
-            "appVersion": status["chart"]["metadata"].get("appVersion"),
-            "chart": status["chart"]["metadata"]["name"],
-            "name": status["name"],
-            "namespace": status["namespace"],
-            "revision": status["version"],
-            "status": status["info"]["status"],
-            "version": status["chart"]["metadata"]["version"],
+            key: status[key] for key in ("appVersion", "chart", "name", "namespace", "revision", "status", "version")
         }
         outputs = {**inputs, "status": summary, "__inputs": values.secret(values.plain(inputs))}
-        identity = f"{status['namespace']}/{status['name']}"
+        identity = f"{namespace}/{name}"
+        if failure:  # Helm has it, so it belongs into the state, where the next run upgrades it
+            detail = provider_pb2.ErrorResourceInitFailed(
+                id=identity, reasons=[f"Helm release {identity}: {failure}"], inputs=values.to_struct(inputs),
+                properties=values.to_struct(outputs),
+            )  # fmt: skip
+            raise _InitFailed(detail)
         return provider_pb2.CreateResponse(id=identity, properties=values.to_struct(outputs))
 
     # What the calls share.
 
-    def _manager_for(self, kind: str, urn: str, manifest: Manifest) -> str:
+    def _manager_for(self, kind: str, manifest: Manifest) -> str:
         annotated = (manifest["metadata"].get("annotations") or {}).get("pulumi.com/patchFieldManager")
-        unique = hashlib.sha256(urn.encode()).hexdigest()[:8]
-        return annotated or (f"pulumi-kubernetes-{unique}" if _is_patch(kind) else "pulumi-kubernetes")
+        return annotated or (f"pulumi-kubernetes-{secrets.token_hex(4)}" if _is_patch(kind) else "pulumi-kubernetes")
 
     def _force(self, manifest: Manifest) -> bool:
         annotations = manifest["metadata"].get("annotations") or {}
@@ -441,7 +455,7 @@ def _plugin_info(version: str) -> Proto:
 def _status(detail: Proto) -> Any:
     """The gRPC status by which the engine knows that a resource exists but did not get ready."""
     from google.protobuf.any_pb2 import Any as Packed
-    from google.rpc.status_pb2 import Status
+    from pulumi.runtime.proto.status_pb2 import Status  # the package google.rpc has the same one: only one may load
 
     packed = Packed()
     packed.Pack(detail)

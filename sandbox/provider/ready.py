@@ -10,6 +10,7 @@ from sandbox.provider.api import Cluster, Manifest
 
 Report = Callable[[str], None]
 SKIP, WAIT_FOR, TIMEOUT = "pulumi.com/skipAwait", "pulumi.com/waitFor", "pulumi.com/timeoutSeconds"
+_UNSEEN = "waiting for the controller to see it"
 _DEFAULT_SECONDS = 600
 _DEFAULT_DELETE_SECONDS = 300
 
@@ -72,7 +73,7 @@ def _condition(live: Manifest, wait_for: str | None) -> Callable[[Manifest], str
     """A function that says what is still waited for, None when ready; or None where nothing is."""
     if wait_for:
         wanted: list[str] = json.loads(wait_for) if wait_for.startswith("[") else [wait_for]
-        return lambda found: next((f"waiting for {text}" for text in wanted if not _holds(found, text)), None)
+        return lambda found: _all_hold(found, wanted)
     return {
         "Deployment": _deployment,
         "DaemonSet": _daemon_set,
@@ -87,7 +88,7 @@ def _condition(live: Manifest, wait_for: str | None) -> Callable[[Manifest], str
 def _deployment(found: Manifest) -> str | None:
     wanted, status = found["spec"].get("replicas", 1), found.get("status", {})
     if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
-        return "waiting for the controller to see it"
+        return _UNSEEN
     updated, ready = status.get("updatedReplicas", 0), status.get("readyReplicas", 0)
     if updated >= wanted and ready >= wanted and status.get("replicas", 0) <= updated:
         return None
@@ -104,7 +105,7 @@ def _stateful_set(found: Manifest) -> str | None:
 def _daemon_set(found: Manifest) -> str | None:
     status = found.get("status", {})
     if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
-        return "waiting for the controller to see it"
+        return _UNSEEN
     wanted = status.get("desiredNumberScheduled", 0)
     ready = min(status.get("updatedNumberScheduled", 0), status.get("numberReady", 0))
     return None if ready >= wanted else f"waiting for {ready} of {wanted} pods to be ready"
@@ -120,6 +121,13 @@ def _job(found: Manifest) -> str | None:
 def _status_condition(found: Manifest, name: str) -> str | None:
     conditions: list[dict[str, Any]] = found.get("status", {}).get("conditions") or []
     return None if any(c["type"] == name and c["status"] == "True" for c in conditions) else f"waiting for {name}"
+
+
+def _all_hold(found: Manifest, wanted: list[str]) -> str | None:
+    generation = found["metadata"].get("generation", 0)
+    if found.get("status", {}).get("observedGeneration", generation) < generation:
+        return _UNSEEN
+    return next((f"waiting for {text}" for text in wanted if not _holds(found, text)), None)
 
 
 def _holds(found: Manifest, text: str) -> bool:

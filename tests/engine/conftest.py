@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from sandbox.layout import ROOT, Sandbox
 
 Answer = subprocess.CompletedProcess[str]
-_PROGRAM = ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml")
+_PROGRAM = ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt")
 
 
 class Engine:
@@ -42,15 +43,30 @@ class Engine:
         )  # fmt: skip
 
     def pulumi(
-        self, *arguments: str, variables: Mapping[str, str | None] | None = None, stdin: str | None = None
+        self,
+        *arguments: str,
+        variables: Mapping[str, str | None] | None = None,
+        stdin: str = "",
+        watch: Callable[[], None] | None = None,
     ) -> Answer:
-        """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset."""
+        """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset.
+
+        ``watch`` is called again and again while it runs.
+        """
         environment = {**self.environment(), **(variables or {})}
-        return subprocess.run(
-            [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True, input=stdin,
-            env={name: value for name, value in environment.items() if value is not None}, capture_output=True,
-            check=False, stdin=None if stdin is not None else subprocess.DEVNULL,
+        process = subprocess.Popen(
+            [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True,
+            env={name: value for name, value in environment.items() if value is not None}, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+        while True:
+            try:
+                output, errors = process.communicate(stdin, timeout=0.05 if watch else None)
+            except subprocess.TimeoutExpired:
+                if watch:
+                    watch()
+            else:
+                return Answer(process.args, process.returncode, output, errors)
 
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
         """``pulumi config set`` or, for None, ``rm``; a secret goes in by standard input."""
@@ -66,9 +82,9 @@ class Engine:
         """Take the committed configuration again."""
         shutil.copy(ROOT / "Pulumi.sandbox.yaml", self.folder)
 
-    def up(self) -> Answer:
+    def up(self, *arguments: str) -> Answer:
         """``pulumi up``, which must succeed."""
-        answer = self.pulumi("up", "--yes", "--skip-preview")
+        answer = self.pulumi("up", "--yes", "--skip-preview", *arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer
 
@@ -87,9 +103,16 @@ class Engine:
         return {resource["urn"].rpartition("::")[2]: resource for resource in resources}
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """``kubectl`` as the sandbox's administrator."""
+        """``kubectl`` as the sandbox's administrator, which must succeed."""
+        return self._tool("kubectl", *arguments, stdin=stdin)
+
+    def helm(self, *arguments: str) -> str:
+        """``helm`` as the sandbox's administrator, which must succeed."""
+        return self._tool("helm", *arguments)
+
+    def _tool(self, name: str, *arguments: str, stdin: str | None = None) -> str:
         answer = subprocess.run(
-            [self.sandbox.bin / "kubectl", *arguments], env=self.environment("kubectl"), capture_output=True, text=True,
+            [self.sandbox.bin / name, *arguments], env=self.environment("kubectl"), capture_output=True, text=True,
             input=stdin, check=False,
         )  # fmt: skip
         assert answer.returncode == 0, answer.stderr
@@ -98,6 +121,38 @@ class Engine:
     def objects(self, *kinds: str) -> list[dict[str, Any]]:
         """Live objects of all namespaces."""
         return json.loads(self.kubectl("get", ",".join(kinds), "-A", "-o", "json"))["items"]
+
+    def pods(self) -> list[dict[str, Any]]:
+        """Live pods of all namespaces, without those that are on their way out."""
+        return [pod for pod in self.objects("pods") if "deletionTimestamp" not in pod["metadata"]]
+
+
+def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied revision: main@sha1:1234") -> None:
+    """Set the conditions that Flux's controllers would set: here nothing runs inside their pods."""
+    for kind in ("gitrepository", "kustomization"):
+        generation = engine.kubectl(
+            "-n", "flux-system", "get", kind, "flux-system", "-o", "jsonpath={.metadata.generation}"
+        )
+        condition = {
+            "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed",
+            "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }  # fmt: skip
+        status = json.dumps({"status": {"observedGeneration": int(generation), "conditions": [condition]}})
+        engine.kubectl(
+            "-n", "flux-system", "patch", kind, "flux-system", "--subresource=status", "--type=merge", "-p", status
+        )
+
+
+@contextmanager
+def bare_cluster(folder: Path) -> Generator[Engine]:
+    """A sandbox of its own on which the program has not run yet; stopped at the end."""
+    engine = Engine(folder / "home", folder / "program")
+    try:
+        started = engine.launcher("cluster")
+        assert started.returncode == 0, started.stderr
+        yield engine
+    finally:
+        engine.launcher("down")
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +174,15 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 @pytest.fixture
 def clean(engine: Engine) -> Iterator[Engine]:
     """The same engine, with the committed configuration before and after, and the program applied."""
+
+    def written() -> list[int]:
+        """When the configuration and the state were last written."""
+        files = [engine.folder / "Pulumi.sandbox.yaml", *(engine.sandbox.home / "state/.pulumi/stacks").rglob("*.json")]
+        return [path.stat().st_mtime_ns for path in files]
+
     engine.reset_configuration()
+    before = written()
     yield engine
-    engine.reset_configuration()
-    engine.up()
+    if written() != before:
+        engine.reset_configuration()
+        engine.up()

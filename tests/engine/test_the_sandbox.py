@@ -1,14 +1,17 @@
 """The sandbox itself: what it starts it stops, beside another one too, and a killed run can be run again."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from sandbox import cluster
-from sandbox.layout import ROOT, Sandbox
-from tests.engine.conftest import Engine
+from sandbox.layout import Sandbox
+from tests.engine.conftest import Engine, bare_cluster
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 
@@ -51,29 +54,25 @@ def test_down_and_up_again_bring_back_the_same_cluster(engine: Engine) -> None:
     assert uids <= {o["metadata"]["uid"] for o in engine.objects("namespaces", "persistentvolumeclaims")}
 
 
-def test_an_up_that_is_killed_half_way_is_finished_by_the_next(tmp_path: Path) -> None:
-    """Every process of the run is killed at once, as by a machine that lost its power."""
-    other = Engine(tmp_path / "home", tmp_path / "program")
-    environment = {**os.environ, "SANDBOX_DIR": str(other.sandbox.home)}
-    try:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up"], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert run.stdout
-        for line in run.stdout:
-            if "cloudflare-deployment creating" in line or "pko-helm creating" in line:
-                break
-        run.kill()
-        for pid, role in cluster.processes(other.sandbox).items():
-            if role == "engine":
-                os.kill(pid, signal.SIGKILL)
-        run.stdout.close()
-        run.wait()
-        again = other.launcher("up")
-        assert again.returncode == 0, again.stdout + again.stderr
-        other.up()
-        assert other.planned() == {}
-        assert len(other.objects("pods")) == 12
-    finally:
-        other.launcher("down")
+def take(port: int) -> socket.socket:
+    """Listen on a port as soon as its killed owner has let go of it, which takes a moment."""
+    end = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port))
+        except OSError:
+            assert time.monotonic() < end
+
+
+def test_when_a_port_is_taken_the_cluster_moves_and_its_controllers_follow(tmp_path: Path) -> None:
+    with bare_cluster(tmp_path) as other:
+        ports = other.sandbox.home / "ports.json"
+        taken: int = json.loads(ports.read_text(encoding="utf-8"))["api"]
+        (server,) = [pid for pid, role in cluster.processes(other.sandbox).items() if role == "kube-apiserver"]
+        os.kill(server, signal.SIGKILL)
+        with take(taken):
+            answer = other.launcher("cluster")
+        assert answer.returncode == 0, answer.stderr
+        assert json.loads(ports.read_text(encoding="utf-8"))["api"] != taken
+        other.kubectl("create", "deployment", "any", "--image=example.org/any:1")
+        other.kubectl("rollout", "status", "deployment/any", "--timeout=60s")
