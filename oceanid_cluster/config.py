@@ -77,7 +77,11 @@ class ClusterSettings:
     adopt_existing: bool = key(
         "adoptExisting", values.boolean, "take over objects that are already in the cluster", default="false"
     )
-    name: str = key("clusterName", values.label_value, "label and identity of the cluster", default="oceanid-{stack}")
+    name: str = key(
+        "clusterName", values.label_value,
+        "label and identity of the cluster; another one means another cluster: never change it",
+        default="oceanid-{stack}",
+    )  # fmt: skip
     tethys_ip: str = key(
         "tethysIp", values.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
     )
@@ -402,7 +406,21 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     encrypted in the stack file. Raises RunError with every problem, each with the command that mends it.
     """
     problems = Problems()
+    settings = _read(given, stored_secret, stack, problems)
+    _check_together(settings, problems)
+    if problems:
+        raise pulumi.RunError(problems.message(stack, settings.warnings))
+    return settings
+
+
+def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
+    """The configuration as far as it is not secret, for commands that only look; None where a value is not at hand."""
+    return _read(given, frozenset(), stack, Problems())
+
+
+def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: Problems) -> Settings:
     reader = Reader(given, stored_secret, problems, {"stack": stack})
+    reader.know_secrets(all_keys())
     flags = {row.name: bool(reader.read(row, {})) for row in keys_of(Enabled).values()}
 
     def section(cls: type[S]) -> S:
@@ -412,7 +430,7 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     # Two keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
     reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"], flags) or "invalid.invalid"
     reader.fill["cloudflared_image"] = reader.read(keys_of(TunnelSettings)["image"], flags) or "invalid:invalid"
-    settings = Settings(
+    return Settings(
         enabled=enabled,
         cluster=section(ClusterSettings),
         flux=section(FluxSettings),
@@ -427,10 +445,6 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
             *(f"'{row.name}' is stored in clear; run: {row.remedy}" for row in all_keys() if reader.in_clear(row)),
         ),
     )
-    _check_together(settings, problems)
-    if problems:
-        raise pulumi.RunError(problems.message(stack, settings.warnings))
-    return settings
 
 
 def load_from_engine() -> Settings:

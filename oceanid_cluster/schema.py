@@ -113,8 +113,14 @@ class Reader:
         """Take the values as they are; nothing is checked before ``read``."""
         self._values = _flattened(values)
         self._stored_secret = stored_secret
+        self._secret_texts: set[str] = set()
         self._problems = problems
         self.fill = fill
+
+    def know_secrets(self, rows: Iterable[Key]) -> None:
+        """Note the values of the secret keys among ``rows``: no message shows them, whatever key they are in."""
+        names = {name for row in rows if row.secret for name in row.spellings}
+        self._secret_texts = {text for name, text in self._values.items() if name in names}
 
     def read(self, row: Key, enabled: Mapping[str, bool]) -> Any:
         """The typed value of one key, or None when it is absent or wrong (and then noted as a problem)."""
@@ -136,7 +142,8 @@ class Reader:
         try:
             return row.parse(text)
         except ValueError as problem:
-            hide = row.secret or name.partition(".")[0] in self._stored_secret or name in self._stored_secret
+            hide = row.secret or not {name, name.partition(".")[0]}.isdisjoint(self._stored_secret)
+            hide = hide or text in self._secret_texts  # pasted into the wrong key
             reason = re.sub(r"'.*'", "[secret]", str(problem), flags=re.DOTALL) if hide else str(problem)
             self._problems.add(f"'{name}' {reason}", row.remedy)
             return None

@@ -40,6 +40,11 @@ def former_api(api_version: str) -> str | None:
     return flux["formerApiVersions"].get(groups.get(api_version))
 
 
+def minimum_kubernetes() -> str:
+    """The oldest Kubernetes minor version ("1.33") on which the pinned Flux runs."""
+    return str(_document()["charts"]["flux2"]["minimumKubernetes"])
+
+
 def image(name: str) -> str:
     """The pinned image ``name`` with its tag. Raises KeyError for an image that is not in the file."""
     return str(_document()["images"][name])

@@ -1,0 +1,189 @@
+"""Random configurations and kubeconfigs: strategies that the fuzz tests share, and what must hold of each case."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pulumi
+import yaml
+from hypothesis import strategies as st
+
+from oceanid_cluster.config import Settings, all_keys, load
+from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
+from tests.samples import NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
+
+CANARY = "canary-0f3a7c"
+WORD = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+HOST = st.lists(WORD, min_size=2, max_size=4).map(".".join)
+SECRET = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20).map(CANARY.__add__)
+QUANTITY = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi"]))
+IMAGE = st.builds("{}/{}:{}".format, HOST, WORD, WORD)
+RULES = st.lists(
+    st.fixed_dictionaries(
+        {"hostname": HOST, "service": st.builds("http://{}:{}".format, HOST, st.integers(1, 65535))},
+        optional={"path": st.just("^/api"), "noTLSVerify": st.booleans()},
+    ),
+    max_size=3, unique_by=lambda rule: (rule["hostname"], rule.get("path")),
+)  # fmt: skip
+URL = st.builds(
+    "postgres://{}:{}@{}:{}/{}{}".format, WORD, st.just(CANARY), HOST, st.integers(1, 65535), WORD,
+    st.sampled_from(["", "?sslmode=require"]),
+)  # fmt: skip
+
+
+def _amounts() -> st.SearchStrategy[str]:
+    """Requests alone, small enough for the limits that they are merged with."""
+    amount = st.fixed_dictionaries({}, optional={"cpu": st.just("100m"), "memory": st.just("200Mi")})
+    return st.fixed_dictionaries({}, optional={"requests": amount}).map(json.dumps)
+
+
+_FLAGS = (
+    "manageNodeLabels", "adoptExisting", "enablePulumiOperator", "enableTritonAdapter", "exposeKubelet", "trainDryRun",
+    "enableImageAutomation", "enableCloudflareTunnel", "enableNodeTunnels", "enableLabelStudio",
+)  # fmt: skip
+# What a valid configuration may set beside the six required keys; keys in one entry go together.
+OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
+    *({flag: st.sampled_from(["true", "false"])} for flag in _FLAGS),
+    {"clusterName": WORD},
+    {"calypsoIp": st.ip_addresses(v=6).map(str)},
+    {"readyTimeoutMinutes": st.integers(1, 60).map(str)},
+    {"gitRepositoryBranch": WORD},
+    {"gitRepositoryPath": st.lists(WORD, min_size=1, max_size=3).map("/".join)},
+    {"flux.ssh_private_key": SECRET, "flux.known_hosts": SECRET},
+    {"pulumi_access_token": SECRET},
+    {"cloudflare_tunnel_hostname": HOST},
+    {"cloudflared_image": IMAGE},
+    {"cloudflareProtocol": st.sampled_from(["auto", "http2", "quic"])},
+    {"cloudflareTunnelReplicas": st.integers(1, 25).map(str)},
+    {"metricsPort": st.integers(1024, 65535).map(str)},
+    {"cloudflareTunnelResources": _amounts()},
+    {"cloudflare_node_tunnel_hostname": HOST},
+    {"labelStudioResources": _amounts()},
+    {"labelStudioStorage": QUANTITY},
+    {"labelStudioNodeSelector": st.dictionaries(WORD, WORD, max_size=2).map(json.dumps)},
+    {"labelStudioAdminEmail": st.builds("{}@{}".format, WORD, HOST)},
+    {"labelStudioAdminPassword": SECRET},
+    {"aws.labelStudio.accessKeyId": SECRET, "aws.labelStudio.secretAccessKey": SECRET},
+    {"extraIngress": RULES.map(json.dumps)},
+    {"nerLabels": st.lists(SECRET, min_size=1, max_size=3, unique=True).map(json.dumps)},
+    {"cfAccessClientId": SECRET, "cfAccessClientSecret": SECRET},
+    {"hfAccessToken": SECRET},
+    {"sentry.dsn": SECRET},
+    {"ghcrUsername": WORD, "ghcrToken": SECRET},
+    {"trainingGpuCount": st.integers(0, 16).map(str)},
+]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text() | st.just(CANARY),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORD | st.sampled_from(["hostname", "limits"]), inner),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@st.composite
+def valid(draw: st.DrawFn) -> dict[str, str]:
+    """A configuration that must be accepted."""
+    config = {**REQUIRED, "github_token": draw(SECRET), "postgres_url": draw(URL)}
+    for group in draw(st.lists(st.sampled_from(OPTIONAL), max_size=8)):
+        config |= {name: draw(strategy) for name, strategy in group.items()}
+    return config
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> dict[str, str]:
+    """A configuration with some keys lost, misspelt, or holding anything."""
+    config = draw(valid())
+    rows = all_keys()
+    for _ in range(draw(st.integers(1, 4))):
+        name = draw(
+            st.sampled_from(sorted(config)) | st.sampled_from(rows).flatmap(lambda row: st.sampled_from(row.spellings))
+        )
+        change = draw(st.sampled_from(["lose", "cut", "replace", "json", "misspell", "swap"]))
+        value = config.pop(name, "")
+        if change == "cut":
+            config[name] = value[: draw(st.integers(0, len(value)))]
+        elif change == "replace":
+            config[name] = draw(st.text() | st.just(CANARY * 9))
+        elif change == "json":
+            config[name] = json.dumps(draw(JSON))
+        elif change == "misspell":
+            config[name[:-1]] = value
+        elif change == "swap":
+            config[name] = connector_token(draw(st.sampled_from([TUNNEL, NODE_TUNNEL])))
+    return config
+
+
+def judge(config: Mapping[str, str]) -> Settings | None:
+    """Load a configuration; None if it is refused. A refusal must be clear, and show nothing of a secret."""
+    names = {name for row in all_keys() if row.secret for name in row.spellings}
+    secret = {text for name, text in config.items() if name in names}
+    plain = [text for name, text in config.items() if name not in names]
+    try:
+        settings = load(config, frozenset(), "dev")
+    except pulumi.RunError as problem:
+        settings, shown = None, str(problem)
+    else:
+        shown = f"{settings.warnings} {settings!r}"
+    if settings is None:
+        plain = [text for text in plain if text not in secret]  # a secret in the wrong key is still one
+        assert "problem" in shown.partition("\n")[0]
+        assert "pulumi config " in shown
+    for value in (CANARY, *secret):
+        if len(value) >= len(CANARY) and not any(value in text for text in plain):
+            assert value not in shown, "a secret shows"
+    return settings
+
+
+KUBECONFIG: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Config",
+    "current-context": "prod",
+    "clusters": [{"name": "oceanid", "cluster": {"server": "https://127.0.0.1:6443", "tls-server-name": "k3s"}}],
+    "users": [{"name": "admin", "user": {"token": CANARY, "client-key-data": CANARY}}],
+    "contexts": [{"name": "prod", "context": {"cluster": "oceanid", "user": "admin", "namespace": "apps"}}],
+}
+
+
+@st.composite
+def kubeconfigs(draw: st.DrawFn) -> object:
+    """A kubeconfig in which one to three places hold anything, or nothing."""
+    document = json.loads(json.dumps(KUBECONFIG))
+    for _ in range(draw(st.integers(1, 3))):
+        place: Any = document
+        while True:
+            inner = list(place) if isinstance(place, dict) else list(range(len(place)))
+            if not inner:
+                break
+            step = draw(st.sampled_from(inner))
+            if isinstance(place[step], (dict, list)) and draw(st.booleans()):
+                place = place[step]
+                continue
+            if draw(st.booleans()):
+                del place[step]
+            else:
+                place[step] = draw(JSON)
+            break
+    return document
+
+
+def judge_kubeconfig(content: object, folder: Path) -> Kubeconfig | None:
+    """Load a kubeconfig; None if it is refused. A refusal must be clear, and show nothing of a secret."""
+    path = folder / "kubeconfig"
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+    try:
+        return load_kubeconfig(str(path), {}, None, ["192.0.2.10"])
+    except pulumi.RunError as problem:
+        text = str(problem)
+    assert str(path) in text
+    assert CANARY not in text or CANARY in json.dumps(_without_users(content)), "a secret shows"
+    return None
+
+
+def _without_users(content: object) -> object:
+    """The content without what a kubeconfig keeps secret."""
+    if isinstance(content, dict):
+        inner = cast("dict[str, object]", content)
+        return {key: _without_users(value) for key, value in inner.items() if key != "user" or isinstance(value, str)}
+    if isinstance(content, list):
+        return [_without_users(value) for value in cast("list[object]", content)]
+    return content

@@ -1,0 +1,68 @@
+"""Whole configurations and kubeconfigs, by the thousand: no traceback, no secret in a message, valid ones render."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+
+from oceanid_cluster.config import all_keys
+from tests import fuzz
+from tests.recorded import run_program
+
+CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
+many = settings(max_examples=1500)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@many
+@given(fuzz.valid())
+def test_a_valid_configuration_is_accepted(config: dict[str, str]) -> None:
+    assert fuzz.judge(config) is not None
+
+
+@many
+@given(fuzz.damaged())
+def test_a_damaged_configuration_is_accepted_or_refused_clearly(config: dict[str, str]) -> None:
+    fuzz.judge(config)
+
+
+@many
+@given(content=fuzz.kubeconfigs())
+def test_a_damaged_kubeconfig_is_accepted_or_refused_clearly(folder: Path, content: object) -> None:
+    fuzz.judge_kubeconfig(content, folder)
+
+
+@settings(max_examples=60)
+@given(config=fuzz.valid())
+def test_a_valid_configuration_renders_whole_manifests(folder: Path, config: dict[str, str]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        manifests = run_program(config, folder, monkeypatch).manifests()
+    for manifest in manifests:
+        assert {"apiVersion", "kind"} <= manifest.keys()
+        assert manifest["metadata"]["name"]
+        assert "null" not in json.dumps(manifest)
+        if manifest["kind"] != "Secret":
+            assert fuzz.CANARY not in json.dumps(manifest)
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_what_was_once_found_stays_mended(path: Path, folder: Path) -> None:
+    case = json.loads(path.read_text(encoding="utf-8"))
+    if "kubeconfig" in case:
+        accepted = fuzz.judge_kubeconfig(case["kubeconfig"], folder) is not None
+    else:
+        accepted = fuzz.judge(case["config"]) is not None
+    assert accepted == case["accepted"], case["why"]
+
+
+def test_the_generator_knows_every_secret() -> None:
+    generated = {name for group in fuzz.OPTIONAL for name in group} | fuzz.REQUIRED.keys()
+    assert {row.name for row in all_keys() if row.secret} - generated == {"cloudflare_api_token"}
