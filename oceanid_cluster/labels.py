@@ -9,6 +9,8 @@ ROLLOUT = "oceanid.cluster/rollout"
 
 # A Service's or claim's readiness says nothing beyond its workload's; the provider would wait ten seconds for it.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
+# One replica, strategy Recreate: between the old pod and the new one the provider's own check may call it ready.
+WAIT_FOR_RECREATED = {"pulumi.com/waitFor": '["jsonpath={.status.updatedReplicas}=1", "condition=Available"]'}
 # Flux leaves alone what Pulumi put into a namespace that Git also describes.
 FLUX_NEVER_PRUNES = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 

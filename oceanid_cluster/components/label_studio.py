@@ -165,7 +165,12 @@ def deployment(
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "labels": object_labels,
+            "annotations": dict(labels.WAIT_FOR_RECREATED),
+        },
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
