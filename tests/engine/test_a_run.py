@@ -3,19 +3,22 @@
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
 
 from oceanid_cluster.components import flux, operator
 from sandbox import charts
+from tests import fuzz
 from tests.engine.conftest import Engine
 from tests.recorded import run_program
 from tests.samples import EVERYTHING
 
 
 def test_all_seven_components_are_ready_after_the_first_run(engine: Engine) -> None:
-    pods = engine.objects("pods")
+    pods = engine.pods()
     ready = {
         pod["metadata"]["namespace"]
         for pod in pods
@@ -80,14 +83,29 @@ def test_the_launcher_answers_for_scripts(engine: Engine) -> None:
     ]  # fmt: skip
 
 
+def assert_strictly_valid(engine: Engine, manifests: list[dict[str, Any]]) -> None:
+    """Let the API server judge: its schemas, those of the CRDs, and its own rules, without writing anything."""
+    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
+    document = {"apiVersion": "v1", "kind": "List", "items": manifests}  # as JSON: YAML has several truths about "y"
+    answer = engine.kubectl(*command, "-o", "name", stdin=json.dumps(document))
+    assert len(answer.split()) == len(manifests)
+
+
 def test_every_object_passes_strict_validation_by_the_api_server(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifests = run_program(EVERYTHING, tmp_path, monkeypatch).manifests()
     assert len(manifests) > 45
-    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
-    answer = engine.kubectl(*command, "-o", "name", stdin=yaml.safe_dump_all(manifests))
-    assert len(answer.split()) == len(manifests)
+    assert_strictly_valid(engine, manifests)
+
+
+@settings(max_examples=10, derandomize=True)
+@given(config=fuzz.valid())
+def test_random_configurations_give_objects_that_the_api_server_takes(engine: Engine, config: dict[str, str]) -> None:
+    # What is installed already: a claim does not shrink, and a port of another field manager stays beside ours.
+    config = {name: text for name, text in config.items() if name not in ("labelStudioStorage", "metricsPort")}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        assert_strictly_valid(engine, run_program(config, engine.folder.parent, monkeypatch).manifests())
 
 
 def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:

@@ -1,0 +1,84 @@
+"""Crash and carry on: an `up` is broken at a random point, and the next one finishes it.
+
+The points are drawn from a seed, so that a failure can be repeated. ``make soak`` runs more of them (SOAK=number).
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import cluster
+from sandbox.layout import ROOT, Sandbox
+from tests.engine.conftest import Engine
+
+# Who is hit, by a word of its command line, and with which signal.
+BLOWS = (
+    ("engine stopped by Ctrl-C", "bin/pulumi", signal.SIGINT),
+    ("engine told to end", "bin/pulumi", signal.SIGTERM),
+    ("engine killed", "bin/pulumi", signal.SIGKILL),
+    ("language host killed", "pulumi-language-python", signal.SIGKILL),
+    ("provider killed", "kubernetes", signal.SIGKILL),
+    ("API server killed", "kube-apiserver", signal.SIGKILL),
+    ("everything killed", "", signal.SIGKILL),
+)
+# And when: after so many resources, drawn from the seed, or while a resource is being made.
+CASES: list[tuple[str, str, signal.Signals, int | str]] = [
+    (*BLOWS[seed % len(BLOWS)], random.Random(seed).randint(3, 80))
+    for seed in range(max(len(BLOWS), int(os.environ.get("SOAK", "0"))))
+]
+CASES.append(("everything killed", "", signal.SIGKILL, "pko-helm creating"))  # Helm then knows half a release
+
+
+def victims(sandbox: Sandbox, word: str) -> list[int]:
+    """Processes of the run (or the API server) whose command line has the word."""
+    found: list[int] = []
+    for pid, role in cluster.processes(sandbox).items():
+        command = Path(f"/proc/{pid}/cmdline")
+        line = command.read_bytes().replace(b"\0", b" ").decode() if command.exists() else ""
+        if word in line and (role == "engine" or (role == word != "")):
+            found.append(pid)
+    return found
+
+
+@pytest.mark.parametrize(("what", "word", "blow", "when"), CASES, ids=[f"{case[0]}, {case[3]}" for case in CASES])
+def test_the_next_up_finishes_what_a_broken_one_began(
+    tmp_path: Path, what: str, word: str, blow: signal.Signals, when: int | str
+) -> None:
+    other = Engine(tmp_path / "home", tmp_path / "program")
+    environment = {**os.environ, "SANDBOX_DIR": str(other.sandbox.home)}
+    try:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "sandbox", "up"], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert run.stdout
+        created, broken, output = 0, False, list[str]()
+        for line in run.stdout:
+            output.append(line)
+            created += " created (" in line
+            if not broken and (created == when if isinstance(when, int) else when in line):
+                broken = True
+                hit = victims(other.sandbox, word)
+                assert hit, f"{what}: nobody there\n{''.join(output)}"
+                for pid in hit:
+                    os.kill(pid, blow)
+                if word == "kube-apiserver":
+                    cluster.stop_role(other.sandbox, word)  # until it is gone: start leaves alone what runs
+                    cluster.start(other.sandbox)
+                if not word:
+                    run.kill()
+        run.wait()
+        assert broken, f"it ended before it could be broken\n{''.join(output)}"
+        again = other.launcher("up")
+        assert again.returncode == 0, again.stdout + again.stderr
+        other.up()
+        assert other.planned() == {}
+        assert len(other.pods()) == 12
+        assert len(other.objects("deployments", "daemonsets")) == 11
+    finally:
+        other.launcher("down")

@@ -1,0 +1,91 @@
+"""Back from a killed run, a lost state and a lost cluster, by the commands that the documentation gives."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from sandbox import cluster
+from sandbox.layout import ROOT
+from tests.engine.conftest import Engine, bare_cluster
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A cluster of its own, which these tests lose."""
+    with bare_cluster(tmp_path_factory.mktemp("recovery")) as engine:
+        yield engine
+
+
+def adopt(engine: Engine) -> None:
+    """The README's way to take over what already exists."""
+    engine.configure("adoptExisting", "true")
+    engine.up()
+    engine.configure("adoptExisting", None)
+    engine.up()
+
+
+def assert_whole(engine: Engine) -> None:
+    """Every object is there once, and the program has nothing left to do."""
+    assert engine.planned() == {}
+    assert len(engine.pods()) == 12
+    assert len(engine.objects("deployments", "daemonsets")) == 11
+
+
+def test_after_a_killed_engine_the_documented_commands_finish_the_run(other: Engine) -> None:
+    """Plain pulumi, without the launcher of the sandbox, which would clear the lock itself."""
+    run = subprocess.Popen(
+        [other.sandbox.bin / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], cwd=other.folder,
+        env=other.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert run.stdout
+    for line in run.stdout:
+        if "cloudflare-deployment creating" in line:
+            break
+    for pid, role in cluster.processes(other.sandbox).items():
+        if role == "engine":
+            os.kill(pid, signal.SIGKILL)
+    run.stdout.close()
+    run.wait()
+    locked = other.pulumi("up", "--yes", "--skip-preview")
+    assert "the stack is currently locked" in locked.stdout + locked.stderr
+    assert other.pulumi("cancel", "--yes").returncode == 0
+    answer = other.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    adopt(other)
+    assert_whole(other)
+
+
+def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> None:
+    def uids() -> set[str]:
+        found = other.objects("namespaces", "persistentvolumeclaims", "deployments", "secrets")
+        return {one["metadata"]["uid"] for one in found if not one.get("type", "").startswith("helm.sh/")}
+
+    before = uids()
+    assert other.pulumi("stack", "rm", "--force", "--yes", "--preserve-config").returncode == 0
+    assert other.pulumi("stack", "init", "sandbox", "--no-select").returncode == 0
+    refused = other.pulumi("up", "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert "exist" in refused.stdout
+    other.configure("adoptExisting", "true")
+    refused = other.pulumi("up", "--yes", "--skip-preview")
+    assert "cannot re-use a name that is still in use" in refused.stdout
+    (command,) = re.findall(r"`kubectl (.*delete secret.*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    other.kubectl(*command.split())
+    adopt(other)
+    assert_whole(other)
+    assert before <= uids()
+
+
+def test_a_lost_cluster_is_made_again_from_the_state(other: Engine) -> None:
+    before = {o["metadata"]["uid"] for o in other.objects("namespaces")}
+    assert other.launcher("down").returncode == 0
+    shutil.rmtree(other.sandbox.home / "etcd")
+    assert other.launcher("cluster").returncode == 0
+    other.up("--refresh")
+    assert_whole(other)
+    assert not before & {o["metadata"]["uid"] for o in other.objects("namespaces")}

@@ -1,0 +1,187 @@
+"""Secrets never show: a canary in every one of them, and then a search wherever one could have leaked to."""
+
+import base64
+import json
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from oceanid_cluster.config import all_keys
+from sandbox import cluster
+from tests.engine.conftest import Engine
+from tests.samples import NODE_TUNNEL, TUNNEL, connector_token
+
+# Characters that base64 and URL encoding change, and a length that no encoding hides.
+MARK = "cAnary7f3a+9/x"
+
+
+def canary(name: str) -> str:
+    """A value for a secret that is found again in any of its forms."""
+    return f"{MARK}-{re.sub(r'[^a-z]', '', name.lower())}-{MARK}"
+
+
+def tunnel_secret(name: str) -> str:
+    return base64.b64encode(canary(name).encode()).decode()
+
+
+PASSWORD = quote(canary("postgres"), safe="")
+CANARIES = {
+    "github_token": canary("github"),
+    "flux.ssh_private_key": canary("ssh"),
+    "flux.known_hosts": canary("known hosts"),
+    "pulumi_access_token": canary("pulumi"),
+    "cloudflare_tunnel_token": connector_token(TUNNEL, secret=tunnel_secret("tunnel")),
+    "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL, secret=tunnel_secret("node tunnel")),
+    "postgres_url": f"postgres://user:{PASSWORD}@db.example.org/labels",
+    "labelStudioAdminPassword": canary("admin"),
+    "aws.labelStudio.accessKeyId": canary("aws id"),
+    "aws.labelStudio.secretAccessKey": canary("aws key"),
+    "hfAccessToken": canary("hugging face"),
+    "nerLabels": json.dumps(["O", canary("label")]),
+    "cfAccessClientId": canary("access id"),
+    "cfAccessClientSecret": canary("access secret"),
+    "sentry.dsn": canary("sentry"),
+    "ghcrToken": canary("ghcr"),
+}
+# Its provider is loaded only where Cloudflare answers; tests/test_program.py looks at what happens to it.
+NOT_HERE = {"cloudflare_api_token"}
+
+
+def forms(secret: str) -> set[bytes]:
+    """How a secret could look: in clear, URL-encoded, in JSON, and in base64 at each of the three alignments."""
+    data = secret.encode()
+    found = {data, quote(secret).encode(), quote(secret, safe="").encode(), json.dumps(secret)[1:-1].encode()}
+    for shift in range(3):
+        encoded = base64.b64encode(b"\0" * shift + data)
+        found.add(encoded[4 if shift else 0 : len(encoded) // 4 * 4 - 4])
+    return found
+
+
+def leaks(where: str, content: bytes, secrets: dict[str, set[bytes]]) -> list[str]:
+    """Which secrets show in a content; only their names are said."""
+    return [f"{name} in {where}" for name, looks in secrets.items() if any(form in content for form in looks)]
+
+
+@pytest.fixture(scope="module")
+def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
+    """The stack with a canary in every secret, and what every command printed on the way."""
+    engine.reset_configuration()
+    printed: list[bytes] = []
+    seen: set[bytes] = set()
+
+    def watch() -> None:
+        for pid in cluster.processes(engine.sandbox):
+            command = Path(f"/proc/{pid}/cmdline")
+            try:
+                seen.add(command.read_bytes())
+            except OSError:
+                continue
+
+    engine.configure("ghcrUsername", "somebody")
+    for name, value in CANARIES.items():
+        engine.configure(name, value, secret=True)
+    for arguments in (
+        ("preview", "--diff"),
+        ("preview", "--json"),
+        ("up", "--yes", "--skip-preview", "--diff"),
+        ("refresh", "--yes", "--skip-preview", "--diff"),
+        ("stack",),
+        ("stack", "output", "--json"),
+        ("config",),
+        ("config", "--json"),
+        ("stack", "export"),
+        ("stack", "history"),
+    ):
+        answer = engine.pulumi(*arguments, watch=watch)
+        assert answer.returncode == 0, arguments
+        printed.append((answer.stdout + answer.stderr).encode())
+    printed.append(b"\0".join(seen))
+    assert any(b"pulumi-language-python" in line for line in seen)
+    yield engine, printed
+    engine.reset_configuration()
+    engine.up()
+
+
+@pytest.fixture(scope="module")
+def secrets(secretive: tuple[Engine, list[bytes]]) -> dict[str, set[bytes]]:
+    """Every secret of the run by name, in all its forms: the canaries, and the credential of the kubeconfig."""
+    engine, _ = secretive
+    found = {name: forms(value) for name, value in CANARIES.items()}
+    found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
+    found["postgres password"] = forms(canary("postgres"))
+    found["any canary"] = {MARK.encode()}
+    found["kubeconfig token"] = forms((engine.sandbox.home / "token").read_text(encoding="utf-8").split(",")[0])
+    return found
+
+
+def test_every_secret_key_has_a_canary() -> None:
+    assert {row.name for row in all_keys() if row.secret} == CANARIES.keys() | NOT_HERE
+
+
+def test_the_search_would_find_every_form(secrets: dict[str, set[bytes]]) -> None:
+    value = canary("admin")
+    for shown in (value, quote(value), f"x{quote(value, safe='')}", json.dumps({"a": value})):
+        assert leaks("text", shown.encode(), secrets)
+    for before in ("", "x", "xy", "user:"):
+        encoded = base64.b64encode(f"{before}{value}:".encode())
+        assert leaks("base64", encoded, {"admin": forms(value)}), before
+
+
+def test_no_command_prints_one_and_no_process_has_one_in_its_arguments(
+    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
+) -> None:
+    assert [leak for text in secretive[1] for leak in leaks("output", text, secrets)] == []
+
+
+def test_no_state_no_backup_and_no_configuration_holds_one(
+    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
+) -> None:
+    engine, _ = secretive
+    files = [path for path in (engine.sandbox.home / "state").rglob("*") if path.is_file()]
+    assert any("backups" in path.parts for path in files)
+    assert any("history" in path.parts for path in files)
+    files += [engine.folder / "Pulumi.sandbox.yaml"]
+    assert [leak for path in files for leak in leaks(str(path), path.read_bytes(), secrets)] == []
+
+
+def test_secrets_are_in_secrets_and_in_no_other_object(
+    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
+) -> None:
+    engine, _ = secretive
+    kinds = set(engine.kubectl("api-resources", "--verbs=list", "-o", "name").split()) - {"secrets"}
+    assert {"configmaps", "events", "pods", "deployments.apps", "nodes"} < kinds
+    found = [leak for kind in sorted(kinds) for leak in leaks(kind, json.dumps(engine.objects(kind)).encode(), secrets)]
+    assert found == []
+    stored = engine.objects("secrets")
+    annotations = json.dumps([one["metadata"] for one in stored]).encode()
+    assert leaks("metadata of Secrets", annotations, secrets) == []
+    releases = [one for one in stored if one["type"].startswith("helm.sh/")]
+    assert releases  # gzipped and twice in base64: helm itself must say what is in it
+    values = engine.helm("get", "all", "pulumi-kubernetes-operator", "-n", "pulumi-system")
+    assert leaks("Helm release", values.encode(), secrets) == []
+    everything = json.dumps([one.get("data") for one in stored]).encode()
+    hidden = {name for name in CANARIES if not leaks("Secrets", everything, {name: forms(CANARIES[name])})}
+    assert hidden == {"postgres_url", "nerLabels"}  # taken apart, and written without its blanks
+
+
+def test_no_temporary_file_holds_one(
+    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    engine, _ = secretive
+    began = (engine.sandbox.home / "token").stat().st_mtime
+    tests = tmp_path_factory.getbasetemp().parent.resolve()
+    found: list[str] = []
+    inside = (engine.sandbox.home / "pulumi", engine.sandbox.log, engine.sandbox.temporary)
+    for place in (Path(tempfile.gettempdir()), *inside):
+        for path in place.rglob("*"):
+            if (place in tests.parents and tests in path.parents) or not path.is_file():
+                continue
+            if path.parent == engine.sandbox.temporary and path.name.startswith("kubeconfig"):
+                continue  # the real provider's own copies (SECURITY.md)
+            if path.stat().st_mtime >= began and path.owner() == Path.home().owner():
+                found += leaks(str(path), path.read_bytes(), secrets)
+    assert found == []
