@@ -9,7 +9,7 @@ PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
-.PHONY: help up preview outputs env kubectl pulumi down reset test lint docs lock bench
+.PHONY: help up preview outputs env kubectl pulumi down reset test soak lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -50,21 +50,27 @@ reset: $(READY) ## stop the sandbox and delete it
 	@$(SANDBOX) reset
 
 test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
-	@$(SANDBOX) build
+	@$(SANDBOX) build >/dev/null
 	@$(PYTHON) -m pytest $(ARGS)
 
-lint: $(READY) ## format, lint, types
+soak: $(READY) ## break an up at fifty random places, one after the other (about half an hour)
+	@$(SANDBOX) build >/dev/null
+	@SOAK=50 $(PYTHON) -m pytest tests/engine/test_crash.py $(ARGS)
+
+lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
+	@"$$($(SANDBOX) build actionlint)/actionlint"
+	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
 docs: $(READY) ## bring the README's configuration table up to date
 	@$(PYTHON) -m oceanid_cluster.reference README.md
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \
-	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-annotate --custom-compile-command 'make lock' $$set.in -o $$set.txt || exit 1; done
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes --no-emit-index-url \
+	    --output-file=$$set.txt $$set.in || exit 1; done
 
 bench: $(READY) ## how long the program takes, as a ratio to kubectl applying the same objects
 	@$(PYTHON) -m tests.bench

@@ -1,0 +1,47 @@
+"""Renovate's configuration, held against the files that it is to understand."""
+
+import json
+import re
+
+from oceanid_cluster import versions
+from sandbox.layout import ROOT
+
+CONFIG = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))
+
+
+def found(path: str) -> dict[str, str]:
+    """What the custom managers find in a file: version by name. JavaScript names groups without Python's P."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    result: dict[str, str] = {}
+    for manager in CONFIG["customManagers"]:
+        if not any(re.search(pattern.strip("/"), path) for pattern in manager["managerFilePatterns"]):
+            continue
+        for expression in manager["matchStrings"]:
+            for match in re.finditer(expression.replace("(?<", "(?P<"), text):
+                groups = match.groupdict()
+                result[groups.get("depName") or manager["depNameTemplate"]] = groups["currentValue"]
+    return result
+
+
+def test_renovate_finds_every_chart_and_every_versioned_image() -> None:
+    images = [versions.image(name) for name in ("cloudflared", "label-studio")]
+    expected = dict(image.rsplit(":", 1) for image in images)
+    for chart in (versions.chart("flux2"), versions.chart("pulumi-kubernetes-operator")):
+        expected[chart.chart.removeprefix("oci://")] = chart.version
+    assert found("oceanid_cluster/versions.yaml") == expected
+
+
+def test_renovate_finds_the_cli_of_the_workflows() -> None:
+    for name in ("deploy-cluster.yml", "drift.yml"):
+        assert found(f".github/workflows/{name}").keys() == {"pulumi/pulumi"}
+
+
+def test_renovate_looks_at_requirements_go_modules_and_actions() -> None:
+    assert set(CONFIG["enabledManagers"]) == {"custom.regex", "github-actions", "gomod", "pip-compile", "pre-commit"}
+    (pattern,) = CONFIG["pip-compile"]["managerFilePatterns"]
+    locks = [path.name for path in ROOT.glob("requirements*.txt")]
+    assert sorted(locks) == ["requirements-dev.txt", "requirements.txt"]
+    assert all(re.search(pattern.strip("/"), name) for name in locks)
+    for name in locks:  # Renovate runs the command that it finds in the header
+        header = (ROOT / name).read_text(encoding="utf-8").splitlines()[1]
+        assert re.fullmatch(rf"#    uv pip compile (--\S+ )+--output-file={name} {name[:-4]}\.in", header)
