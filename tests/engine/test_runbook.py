@@ -1,0 +1,59 @@
+"""Every command of the operators' documents: run on the sandbox, or named as one that needs the world outside."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+from sandbox import tools
+from sandbox.layout import ROOT
+from tests.engine.conftest import Engine, flux_reports
+
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+_BLOCK = re.compile(r"^ *```(bash|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_ENTRY = re.compile(r"^#+ (.*?)\n(.*?)(?=^#|\Z)", re.MULTILINE | re.DOTALL)
+ENTRIES: dict[str, list[tuple[str, str]]] = {title: _BLOCK.findall(body) for title, body in _ENTRY.findall(RUNBOOK)}
+RUNNABLE = [title for title, blocks in ENTRIES.items() if any(kind == "bash" for kind, _ in blocks)]
+# What a machine without K3s, GitHub, Cloudflare and Pulumi Cloud cannot run.
+OUTSIDE = {
+    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi stack", "pulumi destroy", "kubectl drain",
+    "kubectl delete", "kubectl -n", "helm show",
+}  # fmt: skip
+WANTED = """
+Cannot connect, A deploy failed, Resource already exists, Stack lock and pending operations, Flux does not reconcile,
+Tunnel down, 502 through the tunnel, QUIC blocked, Label Studio, Stuck namespace, Break-glass from a laptop, Drift,
+Rotate a secret, Add an ingress rule, Label or replace a node, Upgrade Flux, Upgrade the operator,
+Upgrade Label Studio, Restore from nothing, Destroy
+"""
+
+
+def test_every_symptom_has_its_entry() -> None:
+    assert set(" ".join(WANTED.split()).split(", ")) <= ENTRIES.keys()
+    assert len(RUNNABLE) >= 17
+
+
+def test_a_block_that_is_not_run_here_has_only_commands_that_cannot_be() -> None:
+    for title, blocks in ENTRIES.items():
+        for kind, block in blocks:
+            for line in block.splitlines() if kind == "sh" else ():
+                words = line.split()
+                assert words[0] in OUTSIDE or " ".join(words[:2]) in OUTSIDE, f"{title}: {line}"
+
+
+@pytest.mark.parametrize("title", RUNNABLE)
+def test_the_commands_of_the_runbook_work(clean: Engine, title: str) -> None:
+    flux_reports(clean)
+    script = "\n".join(block for kind, block in ENTRIES[title] if kind == "bash")
+    tools.script(clean.sandbox.bin / "python", f'exec "{sys.executable}" "$@"')
+    # No terminal here: what would be asked is answered, and a wait has nothing to wait for.
+    environment = {
+        **clean.environment(), "PULUMI_SKIP_CONFIRMATIONS": "true", "NEW_TOKEN": "canary-new-token", "TERM": "dumb",
+    }  # fmt: skip
+    answer = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=clean.folder, env=environment, text=True, capture_output=True,
+        stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, f"{shlex.quote(script)}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"
+    assert "canary-new-token" not in answer.stdout + answer.stderr
