@@ -75,7 +75,10 @@ class ClusterSettings:
         "allowedApiHosts", values.host_list, "further hosts at which the API server may answer", default="[]"
     )
     adopt_existing: bool = key(
-        "adoptExisting", values.boolean, "take over objects that are already in the cluster", default="false"
+        "adoptExisting",
+        values.boolean,
+        "take over objects that are already in the cluster (the provider's `upsertExistingObjects`)",
+        default="false",
     )
     name: str = key(
         "clusterName", values.label_value,

@@ -106,7 +106,8 @@ def up(stack: str, plan: Path, environ: Mapping[str, str]) -> None:
     _summarise(f"Update of {stack}", text, environ)
     if code:
         health.main(["--stack", stack])
-        raise CommandError('the update failed; what it finished stays: docs/runbook.md, "A deploy failed"')
+        adopt = " To take over what already exists: config key adoptExisting." if "already exists" in text else ""
+        raise CommandError(f'the update failed; what it finished stays: docs/runbook.md, "A deploy failed".{adopt}')
 
 
 def drift(stack: str) -> None:

@@ -238,13 +238,9 @@ class KubernetesProvider(ProviderServicer):
             else:
                 live = cluster.create(manifest, manager, dry_run=request.preview)
         except ApiError as problem:
-            if request.preview and problem.status == 404:  # its namespace is made in the same run
+            # Its namespace may be made in the same run; and the real provider's preview lets pass what exists.
+            if request.preview and (problem.status == 404 or problem.reason == "AlreadyExists"):
                 return provider_pb2.CreateResponse(properties=request.properties)
-            if problem.reason == "AlreadyExists":
-                raise Refusal(
-                    f"{_title(manifest)} already exists. To take it over, set upsertExistingObjects on the provider"
-                    " (config key adoptExisting), or import it."
-                ) from None
             raise Refusal(f"{_title(manifest)}: {problem}") from None
         identity = _identity(live)
         if not request.preview:
@@ -368,7 +364,9 @@ class KubernetesProvider(ProviderServicer):
             )  # fmt: skip
         except ready.NotReady as problem:
             current = self.cluster().get(live) or live
-            reasons = [f"{_title(live)} is not ready: {reason}" for reason in problem.reasons]
+            reasons = [
+                f"{_title(live)} failed to fully initialize or become live: {reason}" for reason in problem.reasons
+            ]
             detail = provider_pb2.ErrorResourceInitFailed(
                 id=identity, reasons=reasons, inputs=values.to_struct(inputs),
                 properties=values.to_struct(_outputs(current, inputs, manager)),

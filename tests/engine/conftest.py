@@ -68,6 +68,13 @@ class Engine:
             else:
                 return Answer(process.args, process.returncode, output, errors)
 
+    def command(self, module: str, *arguments: str, **variables: str) -> Answer:
+        """``python -m oceanid_cluster.<module>``, as an operator calls it."""
+        return subprocess.run(
+            [sys.executable, "-m", f"oceanid_cluster.{module}", *arguments], cwd=self.folder, text=True,
+            env={**self.environment(), **variables}, capture_output=True, check=False,
+        )  # fmt: skip
+
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
         """``pulumi config set`` or, for None, ``rm``; a secret goes in by standard input."""
         if value is None:

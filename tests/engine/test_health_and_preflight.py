@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,19 +14,6 @@ from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine, bare_cluster, flux_reports
 
 
-def ask(engine: Engine, module: str, *arguments: str, **variables: str) -> Answer:
-    """One of the commands, on the sandbox, as an operator calls it."""
-    command = [sys.executable, "-m", f"oceanid_cluster.{module}", *arguments]
-    return subprocess.run(
-        command,
-        cwd=engine.folder,
-        env={**engine.environment(), **variables},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def row(answer: Answer, name: str) -> str:
     """The line of the table that has the name."""
     (line,) = [line for line in answer.stdout.splitlines() if f" {name} " in line]
@@ -38,7 +23,7 @@ def row(answer: Answer, name: str) -> str:
 def ask_until(engine: Engine, words: str) -> Answer:
     """Ask for health until it says the words: the cluster's own controllers need a moment, at most a minute."""
     end = time.monotonic() + 60
-    while words not in (answer := ask(engine, "health")).stdout:
+    while words not in (answer := engine.command("health")).stdout:
         assert time.monotonic() < end, answer.stdout + answer.stderr
     return answer
 
@@ -52,20 +37,20 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 def test_a_healthy_cluster_is_called_healthy(engine: Engine) -> None:
     flux_reports(engine)
-    answer = ask(engine, "health")
+    answer = engine.command("health")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert len(answer.stdout.splitlines()) == len(LANDMARKS) + 1
     assert (
         row(answer, "daemonset/cloudflared-tunnel") == "NodeTunnels -n node-tunnels daemonset/cloudflared-tunnel ok 1/1"
     )
-    document = json.loads(ask(engine, "health", "--json", "--all").stdout)
+    document = json.loads(engine.command("health", "--json", "--all").stdout)
     assert document["passed"] is True
     assert {entry["state"] for entry in document["rows"]} == {"ok"}
 
 
 def test_a_failing_kustomization_is_shown_with_what_flux_says(engine: Engine) -> None:
     flux_reports(engine, ready=False, message="kustomize build failed: no such file")
-    answer = ask(engine, "health")
+    answer = engine.command("health")
     assert answer.returncode == 1
     assert "kustomize build failed: no such file" in answer.stdout
     flux_reports(engine)
@@ -75,11 +60,11 @@ def test_a_suspended_or_silent_kustomization_is_not_healthy(engine: Engine) -> N
     command = ("-n", "flux-system", "patch", "kustomization", "flux-system", "--type=merge", "-p")
     flux_reports(engine)
     engine.kubectl(*command, '{"spec": {"suspend": true}}')
-    assert "suspended" in ask(engine, "health").stdout
+    assert "suspended" in engine.command("health").stdout
     engine.kubectl(*command, '{"spec": {"suspend": null}}')
-    assert "not yet in its newest version" in ask(engine, "health").stdout
+    assert "not yet in its newest version" in engine.command("health").stdout
     engine.kubectl(*command, '{"status": {"conditions": []}}', "--subresource=status")
-    assert "its controller has not reported yet" in ask(engine, "health").stdout
+    assert "its controller has not reported yet" in engine.command("health").stdout
     flux_reports(engine)
 
 
@@ -102,7 +87,7 @@ def test_what_is_scaled_to_zero_or_deleted_is_not_healthy(clean: Engine) -> None
     flux_reports(clean)
     clean.kubectl("-n", "cloudflared", "scale", "deployment", "cloudflared", "--replicas=0")
     clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
-    answer = ask(clean, "health")
+    answer = clean.command("health")
     assert answer.returncode == 1
     assert "scaled to zero" in row(answer, "deployment/cloudflared")
     assert "DaemonSet does not exist" in row(answer, "daemonset/cloudflared-tunnel")
@@ -113,19 +98,19 @@ def test_a_component_that_is_turned_off_is_not_missed(clean: Engine) -> None:
     flux_reports(clean)
     clean.configure("enableTritonAdapter", "false")
     clean.up()
-    answer = ask(clean, "health", "--stack", "sandbox")
+    answer = clean.command("health", "--stack", "sandbox")
     assert answer.returncode == 0, answer.stdout
     assert "TritonAdapter" not in answer.stdout
-    assert "does not exist" in ask(clean, "health", "--all").stdout
+    assert "does not exist" in clean.command("health", "--all").stdout
 
 
 def test_health_waits_for_what_gets_ready_and_no_longer(engine: Engine) -> None:
     flux_reports(engine)
     engine.kubectl("-n", "cloudflared", "rollout", "restart", "deployment", "cloudflared")
-    answer = ask(engine, "health", "--wait", "120")
+    answer = engine.command("health", "--wait", "120")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     flux_reports(engine, ready=False)
-    assert ask(engine, "health", "--wait", "1").returncode == 1
+    assert engine.command("health", "--wait", "1").returncode == 1
     flux_reports(engine)
 
 
@@ -134,11 +119,11 @@ def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine:
     server = json.loads(text)["clusters"][0]["cluster"]["server"]
     elsewhere = tmp_path / "kubeconfig"
     elsewhere.write_text(text.replace(server, "https://127.0.0.1:1"), encoding="utf-8")
-    answer = ask(engine, "health", KUBECONFIG=str(elsewhere))
+    answer = engine.command("health", KUBECONFIG=str(elsewhere))
     assert answer.returncode == 2
     assert answer.stderr.startswith("health: cannot tell: ")
     assert len(answer.stderr.splitlines()) == 1
-    answer = ask(engine, "preflight", KUBECONFIG=str(elsewhere))
+    answer = engine.command("preflight", KUBECONFIG=str(elsewhere))
     assert answer.returncode == 1
     assert "ssh -L 16443:localhost:6443 tethys -N" in answer.stdout
     assert "Traceback" not in answer.stdout + answer.stderr
@@ -175,17 +160,17 @@ def test_the_landmarks_are_the_workloads_of_the_running_program(engine: Engine) 
 
 
 def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engine: Engine) -> None:
-    answer = ask(engine, "preflight")
+    answer = engine.command("preflight")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "warning" not in answer.stdout
     assert "managed by Pulumi" in row(answer, "CloudflareTunnel")
     assert "local-path is the default" in row(answer, "storage class")
     assert f"Flux is content with {versions.minimum_kubernetes()}" in row(answer, "version")
-    assert json.loads(ask(engine, "preflight", "--stack", "sandbox", "--json").stdout)["passed"] is True
+    assert json.loads(engine.command("preflight", "--stack", "sandbox", "--json").stdout)["passed"] is True
 
 
 def test_preflight_passes_on_a_bare(bare: Engine) -> None:
-    answer = ask(bare, "preflight")
+    answer = bare.command("preflight")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert answer.stdout.count("nothing yet") == len({landmark.component for landmark in LANDMARKS})
 
@@ -194,7 +179,7 @@ def test_preflight_names_a_second_owner(bare: Engine) -> None:
     for labels in ('{"kustomize.toolkit.fluxcd.io/name": "apps"}', "null"):
         manifest = f'{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "apps", "labels": {labels}}}}}'
         bare.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
-        answer = ask(bare, "preflight")
+        answer = bare.command("preflight")
         assert answer.returncode == 0
         owner = "Flux (Kustomization apps)" if labels != "null" else "kubectl"
         assert f"Namespace/apps: managed by {owner}" in row(answer, "LabelStudio")
@@ -204,12 +189,12 @@ def test_preflight_names_a_second_owner(bare: Engine) -> None:
 def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
     bare.kubectl("delete", "node", "calypso")
     bare.kubectl("delete", "storageclass", "local-path")
-    answer = ask(bare, "preflight")
+    answer = bare.command("preflight")
     assert answer.returncode == 1
     assert "no node calypso in the cluster" in row(answer, "calypso")
     assert "none is the default" in row(answer, "storage class")
     bare.configure("labelStudioStorageClass", "fast")
-    assert "fast does not exist" in row(ask(bare, "preflight"), "storage class")
+    assert "fast does not exist" in row(bare.command("preflight"), "storage class")
     bare.reset_configuration()
     bare.kubectl("apply", "-f", str(ROOT / "sandbox" / "cluster.yaml"))
 
@@ -228,7 +213,7 @@ def test_preflight_refuses_a_server_older_than_flux_needs(
 
 
 def test_preflight_needs_the_stack_and_says_so(bare: Engine) -> None:
-    answer = ask(bare, "preflight", "--stack", "nowhere")
+    answer = bare.command("preflight", "--stack", "nowhere")
     assert answer.returncode == 2
     assert answer.stderr.startswith("preflight: cannot tell: ")
     assert "nowhere" in answer.stderr

@@ -13,6 +13,11 @@ from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine
 
 
+def deploy(engine: Engine) -> Answer:
+    """The ``up`` of the workflow, without a plan."""
+    return engine.command("workflow", "up", "--stack", "sandbox", "--plan", "none")
+
+
 def test_a_component_turned_off_keeps_its_namespace_and_is_taken_back(clean: Engine) -> None:
     kept = {o["metadata"]["uid"] for o in clean.objects("namespaces") if o["metadata"]["name"] == "node-tunnels"}
     clean.configure("enableNodeTunnels", "false")
@@ -22,10 +27,10 @@ def test_a_component_turned_off_keeps_its_namespace_and_is_taken_back(clean: Eng
     clean.up()
     assert not [o for o in clean.objects("daemonsets") if o["metadata"]["namespace"] == "node-tunnels"]
     clean.configure("enableNodeTunnels", None)
-    refused = clean.pulumi("up", "--yes", "--skip-preview")
-    assert refused.returncode != 0
-    assert "node-tunnels" in refused.stdout
-    assert "exist" in refused.stdout
+    refused = deploy(clean)
+    assert refused.returncode == 1
+    assert 'namespaces "node-tunnels" already exists' in refused.stdout
+    assert "adoptExisting" in refused.stderr
     clean.configure("adoptExisting", "true")
     clean.up()
     clean.configure("adoptExisting", None)
@@ -56,10 +61,10 @@ def test_an_object_that_exists_is_named_and_taken_over_without_being_touched(cle
 
     before = uid()
     clean.pulumi("state", "delete", clean.state()["ls-triton-adapter-svc"]["urn"], "--yes")
-    refused = clean.pulumi("up", "--yes", "--skip-preview")
-    assert refused.returncode != 0
-    assert "ls-triton-adapter" in refused.stdout
-    assert "exist" in refused.stdout
+    refused = deploy(clean)
+    assert refused.returncode == 1
+    assert 'services "ls-triton-adapter" already exists' in refused.stdout
+    assert "adoptExisting" in refused.stderr
     clean.configure("adoptExisting", "true")
     clean.up()
     assert uid() == before
@@ -99,19 +104,11 @@ def test_an_object_is_imported_with_the_command_of_the_readme(clean: Engine) -> 
     assert uids == {one["metadata"]["uid"] for one in clean.objects("secrets")}
 
 
-def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays(clean: Engine, tmp_path: Path) -> None:
+def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays(clean: Engine) -> None:
     clean.configure("readyTimeoutMinutes", "1")
     clean.configure("labelStudioNodeSelector", '{"kubernetes.io/hostname": "nowhere"}')
     clean.configure("gitRepositoryIntervalSeconds", "75")
-    step = ["oceanid_cluster.workflow", "up", "--stack", "sandbox", "--plan", str(tmp_path / "none")]
-    answer = subprocess.run(
-        [sys.executable, "-m", *step],
-        cwd=clean.folder,
-        env=clean.environment(),
-        text=True,
-        capture_output=True,
-        check=False,
-    )
+    answer = deploy(clean)
     text = answer.stdout + answer.stderr
     assert answer.returncode == 1
     assert re.search(r"label-studio-\w+-\w+\b.*didn't match Pod's node affinity/selector", text), text
@@ -220,10 +217,7 @@ def test_destroy_keeps_what_cannot_be_made_again_and_up_works_after_it(clean: En
     assert "gitrepositories.source.toolkit.fluxcd.io" in definitions
     assert [o["metadata"]["name"] for o in clean.objects("deployments", "daemonsets")] == []
     assert answer.stdout.count("[retain]") >= len(ours)
-    said = subprocess.run(
-        [sys.executable, "-m", "oceanid_cluster.remains"], cwd=ROOT, env=clean.environment(), text=True,
-        capture_output=True, check=True,
-    ).stdout  # fmt: skip
+    said = clean.command("remains").stdout
     assert "namespace apps, with volume claim label-studio-data" in said
     assert "flux uninstall --namespace=flux-system" in said
     for name in ours - {"flux-system"}:

@@ -70,7 +70,7 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
     assert other.pulumi("stack", "init", "sandbox", "--no-select").returncode == 0
     refused = other.pulumi("up", "--yes", "--skip-preview")
     assert refused.returncode != 0
-    assert "exist" in refused.stdout
+    assert " already exists" in refused.stdout
     other.configure("adoptExisting", "true")
     refused = other.pulumi("up", "--yes", "--skip-preview")
     assert "cannot re-use a name that is still in use" in refused.stdout

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +11,7 @@ import pytest
 
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine, flux_reports
+from tests.engine.conftest import Answer, Engine, flux_reports
 from tests.github_job import Job
 
 ENVIRONMENT = "ryan-taylor/default/oceanid-cluster"
@@ -154,11 +153,8 @@ def test_on_a_runner_of_githubs_nothing_is_changed(engine: Engine, tmp_path: Pat
 def test_up_refuses_what_the_preview_did_not_show(clean: Engine, tmp_path: Path) -> None:
     plan = str(tmp_path / "plan.json")
 
-    def step(name: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "oceanid_cluster.workflow", name, "--stack", "sandbox", "--plan", plan]
-        return subprocess.run(
-            command, cwd=clean.folder, env=clean.environment(), capture_output=True, text=True, check=False
-        )
+    def step(name: str) -> Answer:
+        return clean.command("workflow", name, "--stack", "sandbox", "--plan", plan)
 
     clean.configure("cloudflareTunnelReplicas", "3")
     assert step("preview").returncode == 0
