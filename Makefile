@@ -53,9 +53,9 @@ test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for 
 	@$(SANDBOX) build >/dev/null
 	@$(PYTHON) -m pytest $(ARGS)
 
-soak: $(READY) ## break an up at fifty random places, one after the other (about half an hour)
+soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
 	@$(SANDBOX) build >/dev/null
-	@SOAK=50 $(PYTHON) -m pytest tests/engine/test_crash.py $(ARGS)
+	@SOAK=50 $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .

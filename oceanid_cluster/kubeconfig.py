@@ -132,16 +132,18 @@ def _read(paths: Sequence[str], source: str, context: str | None) -> Kubeconfig:
     documents = [_document(file, source) for file in present]
     joined = os.pathsep.join(map(str, present))
     name = context or next((d["current-context"] for d in documents if d.get("current-context")), None)
-    if not name:
+    if not isinstance(name, str):
         raise _wrong(source, joined, "has no current-context; set one with: pulumi config set kubeContext <context>")
     contexts = [entry for d in documents for entry in _named(d, "contexts")]
     chosen = _entry(contexts, name, "context")
     if chosen is None:
-        known = ", ".join(sorted({str(entry["name"]) for entry in contexts})) or "none"
+        known = ", ".join(sorted({entry["name"] for entry in contexts})) or "none"
         raise _wrong(source, joined, f"has no context '{name}' (it has: {known})")
     parts: dict[str, dict[str, Any]] = {}
     for kind in ("cluster", "user"):
         wanted = chosen.get(kind)
+        if not isinstance(wanted, str):  # its value is not shown: with a wrong indent it is the user's credentials
+            raise _wrong(source, joined, f"does not name a {kind} in its context '{name}'")
         entry = _entry([e for d in documents for e in _named(d, f"{kind}s")], wanted, kind)
         if entry is None:
             raise _wrong(source, joined, f"has no {kind} '{wanted}', which its context '{name}' names")
@@ -187,31 +189,34 @@ def _document(file: Path, source: str) -> dict[str, Any]:
 def _named(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
     entries: object = document.get(section)
     items = cast("list[object]", entries) if isinstance(entries, list) else []
-    return [cast("dict[str, Any]", e) for e in items if isinstance(e, dict) and "name" in e]
+    found = [cast("dict[str, Any]", e) for e in items if isinstance(e, dict)]
+    return [entry for entry in found if isinstance(entry.get("name"), str)]
 
 
-def _entry(entries: Sequence[Mapping[str, Any]], name: object, kind: str) -> dict[str, Any] | None:
+def _entry(entries: Sequence[Mapping[str, Any]], name: str, kind: str) -> dict[str, Any] | None:
     body: object = next((e.get(kind) for e in entries if e["name"] == name), None)
     return cast("dict[str, Any]", body) if isinstance(body, dict) else None
 
 
 def _inlined(body: Mapping[str, Any], kind: str, where: str, source: str) -> dict[str, Any]:
-    """The same entry with the files that it names read into it: the result holds on any machine."""
+    """The same entry with the files that it names read into it: the result holds on any machine.
+
+    A user's path is not shown when it cannot be read: somebody may have put the key itself there.
+    """
     result = dict(body)
     for name in _FILES:
         path = result.pop(name, None)
         if path and not result.get(f"{name}-data"):
             try:
                 result[f"{name}-data"] = base64.b64encode(Path(str(path)).read_bytes()).decode()
-            except OSError as problem:
-                raise _wrong(
-                    source, where, f"names a {name} that cannot be read: {path} ({problem.strerror})"
-                ) from None
+            except (OSError, ValueError):
+                shown = f": {path}" if kind == "cluster" else ""
+                raise _wrong(source, where, f"names a {name} that cannot be read{shown}") from None
     if kind == "user" and (token_file := result.pop("tokenFile", None)) and not result.get("token"):
         try:
             result["token"] = Path(str(token_file)).expanduser().read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
-            raise _wrong(source, where, f"names a tokenFile that cannot be read: {token_file}") from None
+            raise _wrong(source, where, "names a tokenFile that cannot be read") from None
     return result
 
 

@@ -148,6 +148,10 @@ KUBECONFIG: dict[str, Any] = {
 def kubeconfigs(draw: st.DrawFn) -> object:
     """A kubeconfig in which one to three places hold anything, or nothing."""
     document = json.loads(json.dumps(KUBECONFIG))
+    if draw(st.booleans()):  # the value itself where its file belongs
+        document["users"][0]["user"] = {
+            draw(st.sampled_from(("client-key", "client-certificate", "tokenFile"))): CANARY
+        }
     for _ in range(draw(st.integers(1, 3))):
         place: Any = document
         while True:

@@ -1,6 +1,7 @@
 """Whole configurations and kubeconfigs, by the thousand: no traceback, no secret in a message, valid ones render."""
 
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests import fuzz
 from tests.recorded import run_program
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
-many = settings(max_examples=1500)
+many = settings(max_examples=30_000 if "SOAK" in os.environ else 1500)
 
 
 @pytest.fixture(scope="module")
