@@ -67,8 +67,8 @@ def check_rules(rules: Sequence[IngressRule]) -> list[IngressRule]:
     return [*rules, CATCH_ALL]
 
 
-def check_hostname(text: str, *, wildcard: bool = True) -> str:
-    """A DNS name as cloudflared takes it, in lower case. Raises ValueError naming what is wrong with it."""
+def check_hostname(text: str, *, wildcard: bool = False) -> str:
+    """A DNS name as cloudflared takes it, in lower case; ``*.`` before it only with ``wildcard``. Raises ValueError."""
     name = text.strip().lower()
     if ":" in name:
         raise ValueError(f"'{text}' has a port or a scheme; a hostname has neither")
@@ -129,7 +129,7 @@ def _rule(item: object, number: int) -> IngressRule:
     try:
         if path:
             re.compile(path)
-        return IngressRule(check_service(service), check_hostname(hostname), path or None, no_tls_verify)
+        return IngressRule(check_service(service), check_hostname(hostname, wildcard=True), path or None, no_tls_verify)
     except re.error:
         raise ValueError(f"{where} has a path that is not a regular expression") from None
     except ValueError as problem:

@@ -20,6 +20,10 @@ CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubern
 SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
 _READYZ_TIMEOUT_SECONDS = 10
 _FILES = ("certificate-authority", "client-certificate", "client-key")
+_TEXTS = (
+    *_FILES, *(f"{name}-data" for name in _FILES), "server", "tls-server-name", "proxy-url", "token", "tokenFile",
+    "username", "password",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,16 +77,24 @@ def load_kubeconfig(
 def check_reachable(kubeconfig: Kubeconfig) -> None:
     """Ask the API server once whether it is ready, without credentials; any answer but 5xx will do.
 
-    Takes 10 seconds at most. Raises RunError naming the server and the SSH tunnel.
+    Takes 10 seconds at most. Raises RunError naming the server and the SSH tunnel, or the kubeconfig whose certificate
+    authority is none.
     """
     if kubeconfig.cluster.get("proxy-url"):
         return  # only the provider's client speaks to proxies
+    try:
+        tls = _tls_context(kubeconfig.cluster)
+    except (ssl.SSLError, ValueError):
+        raise pulumi.RunError(
+            f"the kubeconfig {kubeconfig.path} has a certificate authority that is not a PEM certificate.\n"
+            "  Take a fresh one: k3s kubectl config view --raw"
+        ) from None
     parts = urlsplit(kubeconfig.server)
     host, path = parts.hostname or "", f"{parts.path.rstrip('/')}/readyz"
     try:
         if parts.scheme == "https":
             connection: http.client.HTTPConnection = _TLSConnection(
-                host, parts.port, kubeconfig.cluster.get("tls-server-name") or host, _tls_context(kubeconfig.cluster)
+                host, parts.port, kubeconfig.cluster.get("tls-server-name") or host, tls
             )
         else:
             connection = http.client.HTTPConnection(host, parts.port, timeout=_READYZ_TIMEOUT_SECONDS)
@@ -115,8 +127,9 @@ class _TLSConnection(http.client.HTTPSConnection):
 
 
 def _tls_context(cluster: Mapping[str, Any]) -> ssl.SSLContext:
-    authority = cluster.get("certificate-authority-data")
-    context = ssl.create_default_context(cadata=base64.b64decode(authority).decode() if authority else None)
+    authority = "".join(str(cluster.get("certificate-authority-data") or "").split())
+    pem = base64.b64decode(authority, validate=True).decode() if authority else None
+    context = ssl.create_default_context(cadata=pem)
     if cluster.get("insecure-skip-tls-verify"):
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -204,17 +217,20 @@ def _inlined(body: Mapping[str, Any], kind: str, where: str, source: str) -> dic
     A user's path is not shown when it cannot be read: somebody may have put the key itself there.
     """
     result = dict(body)
+    for name in _TEXTS:
+        if not isinstance(result.get(name, ""), str | None):
+            raise _wrong(source, where, f"has a {name} that is not text")
     for name in _FILES:
         path = result.pop(name, None)
         if path and not result.get(f"{name}-data"):
             try:
-                result[f"{name}-data"] = base64.b64encode(Path(str(path)).read_bytes()).decode()
+                result[f"{name}-data"] = base64.b64encode(Path(path).read_bytes()).decode()
             except (OSError, ValueError):
                 shown = f": {path}" if kind == "cluster" else ""
                 raise _wrong(source, where, f"names a {name} that cannot be read{shown}") from None
     if kind == "user" and (token_file := result.pop("tokenFile", None)) and not result.get("token"):
         try:
-            result["token"] = Path(str(token_file)).expanduser().read_text(encoding="utf-8").strip()
+            result["token"] = Path(token_file).expanduser().read_text(encoding="utf-8").strip()
         except (OSError, ValueError):
             raise _wrong(source, where, "names a tokenFile that cannot be read") from None
     return result
@@ -246,10 +262,10 @@ def _normal(host: str) -> str:
 
 
 def _endpoint(server: str) -> tuple[str, int]:
-    """Host and port of a server URL; an empty host if it has none."""
+    """Host and port of a server URL; an empty host if it has none, or has credentials, which messages would show."""
     try:
         parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
             return "", 0
         return _normal(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     except ValueError:

@@ -106,13 +106,6 @@ def label_value(value: str) -> str:
     return value.strip()
 
 
-def dns_label(value: str) -> str:
-    """A Kubernetes object name without dots."""
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", value.strip()):
-        raise ValueError("is not a Kubernetes name (lower-case letters, digits and '-')")
-    return value.strip()
-
-
 def http_url(value: str) -> str:
     """An http or https URL without credentials."""
     try:

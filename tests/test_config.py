@@ -91,6 +91,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
             "'label.boathou.se' has two rules",
         ),
         ({"extraIngress": "{}"}, "is not a list of"),
+        ({"labelStudioHostname": "*.example.org"}, "'labelStudioHostname' '*.example.org' is not a host name"),
         ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
         ({"postgres_url": "mysql://u:p@host/labels"}, "does not start with postgres://"),
         ({"nerLabels": "O,VESSEL"}, "'nerLabels' is not valid JSON"),

@@ -96,6 +96,8 @@ def without(part: str) -> dict[str, Any]:
         (without("clusters"), "has no cluster 'oceanid'"),
         (without("users"), "has no user 'admin'"),
         (document("not a url"), "has no usable server URL"),
+        (document("https://admin:canary@127.0.0.1:6443"), "has no usable server URL"),
+        (document(**{"certificate-authority-data": 5}), "has a certificate-authority-data that is not text"),
         (document(**{"certificate-authority": "absent.crt"}), "names a certificate-authority that cannot be read"),
     ],
 )
@@ -195,3 +197,10 @@ def test_a_server_that_is_not_ready_is_named(server: str, monkeypatch: pytest.Mo
 def test_a_server_that_is_down_is_named_with_the_ssh_tunnel() -> None:
     with pytest.raises(pulumi.RunError, match="ssh -L 16443:localhost:6443 tethys -N"):
         check_reachable(Kubeconfig("config", "https://127.0.0.1:1", Secret(""), {}))
+
+
+@pytest.mark.parametrize("authority", ["@@@", "aGVsbG8=", "aGVsbG8"], ids=["not base64", "no certificate", "cut short"])
+def test_a_certificate_authority_that_is_none_is_not_called_an_unreachable_server(authority: str) -> None:
+    cluster = {"certificate-authority-data": authority}
+    with pytest.raises(pulumi.RunError, match="the kubeconfig config has a certificate authority that is not a PEM"):
+        check_reachable(Kubeconfig("config", "https://127.0.0.1:1", Secret(""), cluster))
