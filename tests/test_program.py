@@ -275,6 +275,14 @@ def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -
                 assert not suspicious or "valueFrom" in variable or "value" not in variable, variable
 
 
+@pytest.mark.parametrize("config", [REQUIRED, EVERYTHING], ids=["six keys", "everything"])
+def test_the_adapters_images_are_pulled_with_the_pull_secret_whoever_made_it(
+    program: Program, config: dict[str, str]
+) -> None:
+    pod = plain(program(config).resources["ls-triton-adapter-deploy"].inputs)["spec"]["template"]["spec"]
+    assert pod["imagePullSecrets"] == [{"name": "ghcr-creds"}]
+
+
 def test_namespaces_carry_their_labels_and_level(program: Program) -> None:
     levels = {}
     for manifest in program(REQUIRED).manifests():

@@ -141,11 +141,10 @@ def deployment(
         "serviceAccountName": NAME,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
+        "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
         "securityContext": pod_security(USER),
         "containers": [container],
     }
-    if settings.ghcr_token:
-        pod["imagePullSecrets"] = [{"name": PULL_SECRET}]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
