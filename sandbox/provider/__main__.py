@@ -35,7 +35,10 @@ async def serve(plugin: str, engine_address: str) -> None:
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     print(port, flush=True)
-    await server.wait_for_termination()
+    try:
+        await server.wait_for_termination()
+    finally:
+        await server.stop(None)  # while there is a loop to do it in
 
 
 if __name__ == "__main__":

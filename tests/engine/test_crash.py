@@ -51,9 +51,15 @@ def test_the_next_up_finishes_what_a_broken_one_began(
 ) -> None:
     other = Engine(tmp_path / "home", tmp_path / "program")
     environment = {**os.environ, "SANDBOX_DIR": str(other.sandbox.home)}
+    # What was broken may have lost what a Deployment needs, which is then waited for in vain: a minute, here.
+    config = other.folder / "Pulumi.sandbox.yaml"
+    config.write_text(
+        config.read_text(encoding="utf-8") + "  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
+    )
+    up = ("up", "--config-file", str(config))
     try:
         run = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up"], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
+            [sys.executable, "-m", "sandbox", *up], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert run.stdout
@@ -74,7 +80,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
                     run.kill()
         run.wait()
         assert broken, f"it ended before it could be broken\n{''.join(output)}"
-        again = other.launcher("up")
+        again = other.launcher(*up)
         assert again.returncode == 0, again.stdout + again.stderr
         other.up()
         assert other.planned() == {}

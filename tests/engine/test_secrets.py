@@ -178,10 +178,15 @@ def test_no_temporary_file_holds_one(
     inside = (engine.sandbox.home / "pulumi", engine.sandbox.log, engine.sandbox.temporary)
     for place in (Path(tempfile.gettempdir()), *inside):
         for path in place.rglob("*"):
-            if (place in tests.parents and tests in path.parents) or not path.is_file():
+            if place in tests.parents and tests in path.parents:
                 continue
             if path.parent == engine.sandbox.temporary and path.name.startswith("kubeconfig"):
                 continue  # the real provider's own copies (SECURITY.md)
-            if path.stat().st_mtime >= began and path.owner() == Path.home().owner():
-                found += leaks(str(path), path.read_bytes(), secrets)
+            if path.suffix in (".py", ".pyc"):
+                continue  # another checkout of this repository, with this very test
+            try:
+                if path.is_file() and path.stat().st_mtime >= began and path.owner() == Path.home().owner():
+                    found += leaks(str(path), path.read_bytes(), secrets)
+            except FileNotFoundError:
+                continue  # somebody else's, and gone again
     assert found == []
