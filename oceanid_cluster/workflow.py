@@ -148,7 +148,7 @@ def _differences(result: subprocess.CompletedProcess[str]) -> list[str]:
     diagnostics: list[dict[str, Any]] = document.get("diagnostics") or []
     errors = [str(one["message"]) for one in diagnostics if one.get("severity") == "error"]
     steps: list[dict[str, Any]] = document.get("steps") or []
-    lines = [_line(step) for step in steps if step["op"] not in ("same", "read", "refresh")]
+    lines = [_line(step) for step in steps if step["op"] not in ("same", "read", "discard", "refresh")]
     if errors or not steps or (result.returncode and not lines):
         words = " ".join(errors) or result.stderr.strip() or "pulumi said nothing"
         raise CommandError(f"the comparison failed: {words[-2000:]}")

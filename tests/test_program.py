@@ -306,7 +306,8 @@ def test_node_labels_own_our_keys_and_nothing_else(program: Program) -> None:
     run = program(REQUIRED)
     patches = {n: r for n, r in run.resources.items() if r.typ == "kubernetes:core/v1:NodePatch"}
     assert {plain(r.inputs)["metadata"]["name"] for r in patches.values()} == {"srv712429", "srv712695", "calypso"}
-    for resource in patches.values():
+    for name, resource in patches.items():
+        assert f"{name}-exists" in run.dependencies(name)
         metadata = plain(resource.inputs)["metadata"]
         assert set(metadata) == {"name", "labels"}
         assert all(label.startswith("oceanid.cluster/") for label in metadata["labels"])

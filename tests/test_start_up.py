@@ -97,7 +97,10 @@ def without(part: str) -> dict[str, Any]:
         (without("users"), "has no user 'admin'"),
         (document("not a url"), "has no usable server URL"),
         (document("https://admin:canary@127.0.0.1:6443"), "has no usable server URL"),
-        (document(**{"certificate-authority-data": 5}), "has a certificate-authority-data that is not text"),
+        (
+            {**document(), "clusters": [{"name": "oceanid", "cluster": {"certificate-authority-data": 5}}]},
+            "has a certificate-authority-data that is not text",
+        ),
         (document(**{"certificate-authority": "absent.crt"}), "names a certificate-authority that cannot be read"),
     ],
 )

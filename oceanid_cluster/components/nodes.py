@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 import pulumi
+import pulumi_kubernetes as k8s
 
-from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.components.base import Child, Component, Context
 from oceanid_cluster.config import Node
 from oceanid_cluster.pods import Manifest
 
@@ -20,7 +21,9 @@ class NodeLabels(Component):
         """``nodes`` is the node table. A node that is not in the cluster fails, by name."""
         super().__init__(name, context, opts)
         for node in nodes:
-            self.make(node.name, node_patch(node))
+            # A patch alone would make the node that it does not find.
+            existing = k8s.core.v1.Node.get(f"{name}-{node.name}-exists", node.host, opts=self.options())
+            self.make(node.name, node_patch(node), Child(after=[existing]))
         self.register_outputs({"nodes": [node.host for node in nodes]})
 
 

@@ -231,8 +231,6 @@ class KubernetesProvider(ProviderServicer):
             cluster = self.cluster()
             if request.preview and _is_new(cluster, manifest):
                 return provider_pb2.CreateResponse(properties=request.properties)
-            if _is_patch(kind) and cluster.get(manifest) is None:
-                raise Refusal(f"{_title(manifest)} is not in the cluster, so there is nothing to patch")
             if upsert:
                 live = cluster.apply(manifest, manager, force=self._force(manifest), dry_run=request.preview)
             else:

@@ -96,11 +96,12 @@ class Engine:
         return answer
 
     def planned(self) -> dict[str, str]:
-        """What an ``up`` would do: the operation by logical name, unchanged resources left out."""
+        """What an ``up`` would do: the operation by logical name, without what is only read or stays as it is."""
         answer = self.pulumi("preview", "--json")
         assert answer.returncode == 0, answer.stdout + answer.stderr
         steps: list[dict[str, Any]] = json.loads(answer.stdout)["steps"]
-        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] != "same"}
+        idle = ("same", "read", "discard")
+        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] not in idle}
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The resources of the stack's state by logical name."""

@@ -142,6 +142,8 @@ def test_a_node_that_is_not_in_the_cluster_is_named(bare: Engine, tmp_path: Path
     shutil.copytree(source, folder / "oceanid_cluster", ignore=shutil.ignore_patterns("__pycache__"))
     config = folder / "oceanid_cluster" / "config.py"
     config.write_text(config.read_text(encoding="utf-8").replace('"srv712695"', '"srv-absent"'), encoding="utf-8")
-    answer = other.pulumi("up", "--yes", "--skip-preview", "--target", "**nodes-styx")
-    assert answer.returncode != 0
-    assert "srv-absent" in answer.stdout + answer.stderr
+    for arguments in (("preview",), ("up", "--yes", "--skip-preview")):
+        answer = other.pulumi(*arguments)
+        assert answer.returncode != 0
+        refused(answer, "nodes-styx-exists", "resource 'srv-absent' does not exist")
+    assert "srv-absent" not in {one["metadata"]["name"] for one in bare.objects("nodes")}  # nor was it made
