@@ -63,6 +63,23 @@ def test_an_unknown_is_found_wherever_it_is() -> None:
     assert not values.has_unknown({"a": ["b"]})
 
 
+def test_what_kubectl_wrote_counts_as_ours_and_what_a_controller_wrote_does_not() -> None:
+    written = [("kubectl-edit", "Update"), ("kubectl", "Apply"), ("pulumi-kubernetes-1f", "Update")]
+    others = [("kube-controller-manager", "Update"), ("somebody-else", "Apply"), ("pulumi-kubernetes-1f", "Apply")]
+    taken = [
+        entry for entry in (*written, *others)
+        if kubernetes._is_taken_over({"manager": entry[0], "operation": entry[1]})  # pyright: ignore[reportPrivateUsage]
+    ]  # fmt: skip
+    assert taken == written
+
+
+@given(OBJECTS)
+def test_fields_of_two_managers_become_those_of_one(fields: dict[str, Any]) -> None:
+    nested = {name: {"f:": {}} for name in fields}
+    for left, right in ((nested, {}), ({}, nested), (nested, nested), (nested, {name: {} for name in fields})):
+        assert kubernetes._merged(left, right) == nested  # pyright: ignore[reportPrivateUsage]
+
+
 @pytest.fixture
 def provider() -> KubernetesProvider:
     return KubernetesProvider("127.0.0.1:1", "0.0.0")

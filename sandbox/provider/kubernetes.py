@@ -279,7 +279,7 @@ class KubernetesProvider(ProviderServicer):
         manager = state.get("__fieldManager") or _manager(manifest)
         try:
             cluster = self.cluster()
-            if not request.preview:
+            if not request.preview and not _is_patch(_type(request.urn)):
                 _take_over_fields(cluster, manifest, manager)
             live = cluster.apply(manifest, manager, force=self._force(manifest), dry_run=request.preview)
         except ApiError as problem:
@@ -522,26 +522,36 @@ def _manager(state: Properties) -> str:
 
 
 def _take_over_fields(cluster: Cluster, manifest: Manifest, manager: str) -> None:
-    """Turn what the real provider created into fields that server-side apply owns, so that they can be removed."""
+    """Give to ``manager`` what it created, and what kubectl wrote, so that the next apply can remove it."""
     live = cluster.get(manifest)
     entries: list[Manifest] = (live or {}).get("metadata", {}).get("managedFields", [])
-    if live is None or not any(_created_here(entry) for entry in entries):
+    taken = [entry for entry in entries if _is_taken_over(entry)]
+    if live is None or not taken:
         return
-    if any(entry["manager"] == manager and entry["operation"] == "Apply" for entry in entries):
-        return
-    for entry in entries:
-        if _created_here(entry):
-            entry.update(manager=manager, operation="Apply")
+    held = [entry for entry in entries if entry["manager"] == manager and entry["operation"] == "Apply"]
+    fields: Manifest = {}
+    for entry in (*held, *taken):
+        fields = _merged(fields, entry["fieldsV1"])
+    kept = [entry for entry in entries if entry not in (*held, *taken)]
     patch = [
-        {"op": "replace", "path": "/metadata/managedFields", "value": entries},
+        {"op": "replace", "path": "/metadata/managedFields", "value": [
+            *kept, {**(held or taken)[0], "manager": manager, "operation": "Apply", "fieldsV1": fields},
+        ]},
         {"op": "test", "path": "/metadata/resourceVersion", "value": live["metadata"]["resourceVersion"]},
-    ]
+    ]  # fmt: skip
     cluster.request("PATCH", cluster.path(manifest), patch, "application/json-patch+json")
 
 
-def _created_here(entry: Manifest) -> bool:
-    ours = entry["manager"].startswith("pulumi-kubernetes") and "subresource" not in entry
-    return ours and entry["operation"] == "Update"
+def _is_taken_over(entry: Manifest) -> bool:
+    wanted = ("kubectl", "before-first-apply", "pulumi-kubernetes", "pulumi-resource-kubernetes")
+    prefixes = {"Update": wanted, "Apply": ("kubectl",)}
+    return "subresource" not in entry and entry["manager"].startswith(prefixes[entry["operation"]])
+
+
+def _merged(left: Manifest, right: Manifest) -> Manifest:
+    """Both trees of fields in one."""
+    common = {name: _merged(left[name], right[name]) for name in left.keys() & right.keys()}
+    return {**left, **right, **common}
 
 
 def _outputs(live: Manifest, inputs: Properties, manager: str) -> Properties:

@@ -100,7 +100,8 @@ def test_drift_is_seen_by_refresh_and_mended_by_up(clean: Engine) -> None:
         "-n", "cloudflared", "patch", "configmap", "cloudflared-config", "-p", '{"data": {"config.yaml": "x"}}'
     )
     clean.kubectl("-n", "apps", "delete", "service", "ls-triton-adapter")
-    clean.kubectl("-n", "apps", "annotate", "deployment", "label-studio", "somebody.else/note=kept")
+    other = "--field-manager=somebody-else"
+    clean.kubectl("-n", "cloudflared", "annotate", "deployment", "cloudflared", "somebody.else/note=kept", other)
     clean.kubectl("label", "node", "calypso", "--overwrite", "oceanid.cluster/gpu=none", "somebody.else/label=kept")
     seen = clean.pulumi("preview", "--refresh", "--json")
     drifted = {
@@ -124,7 +125,9 @@ def test_drift_is_seen_by_refresh_and_mended_by_up(clean: Engine) -> None:
     (config,) = [o for o in clean.objects("configmaps") if o["metadata"]["name"] == "cloudflared-config"]
     assert "ingress:" in config["data"]["config.yaml"]
     assert "service/ls-triton-adapter" in clean.kubectl("-n", "apps", "get", "service", "-o", "name")
-    note = clean.kubectl("-n", "apps", "get", "deployment", "label-studio", "-o", "jsonpath={.metadata.annotations}")
+    note = clean.kubectl(
+        "-n", "cloudflared", "get", "deployment", "cloudflared", "-o", "jsonpath={.metadata.annotations}"
+    )
     assert json.loads(note)["somebody.else/note"] == "kept"
     labels = json.loads(clean.kubectl("get", "node", "calypso", "-o", "json"))["metadata"]["labels"]
     assert labels["oceanid.cluster/gpu"] == "rtx4090"

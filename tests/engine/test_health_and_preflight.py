@@ -79,7 +79,7 @@ def test_a_pod_that_cannot_be_scheduled_is_named_with_its_reason(engine: Engine)
         assert answer.returncode == 1
         assert re.search(r"label-studio-\w+-\w+: .*didn't match", row(answer, "deployment/label-studio"))
     finally:
-        select("null")  # `up` leaves alone what it does not set
+        select("null")  # no `up` follows that would take it off
         engine.kubectl("-n", "apps", "rollout", "status", "deployment/label-studio")
 
 

@@ -125,6 +125,16 @@ def takeover(text: str) -> Answer:
     return subprocess.run(command, cwd=ROOT, input=text, text=True, capture_output=True, check=False)
 
 
+PLAIN_LABELS = {"name": "NER_LABELS", "value": '["O"]'}
+
+
+def adapters_labels(engine: Engine) -> dict[str, Any]:
+    """The variable NER_LABELS of the running adapter."""
+    live = json.loads(engine.kubectl("-n", "apps", "get", "deployment", "ls-triton-adapter", "-o", "json"))
+    (container,) = live["spec"]["template"]["spec"]["containers"]
+    return next(one for one in container["env"] if one["name"] == "NER_LABELS")
+
+
 def predecessor(export: dict[str, Any]) -> dict[str, Any]:
     """Our own state as the TypeScript program would have written it, with a resource that is out of scope."""
     text = json.dumps(export).replace(
@@ -135,6 +145,10 @@ def predecessor(export: dict[str, Any]) -> dict[str, Any]:
     for resource in resources:
         if resource["type"] == "kubernetes:core/v1:Secret":
             resource["inputs"].pop("type", None)
+        if resource["urn"].endswith("::ls-triton-adapter-deploy"):
+            for inputs in (resource["inputs"], resource["outputs"]["__inputs"]):
+                (container,) = inputs["spec"]["template"]["spec"]["containers"]
+                container["env"] = [PLAIN_LABELS if one["name"] == "NER_LABELS" else one for one in container["env"]]
         if resource["type"] == "pulumi:providers:kubernetes":
             for side in ("inputs", "outputs"):
                 resource[side].pop("clusterIdentifier", None)
@@ -157,6 +171,11 @@ def test_the_predecessors_stack_is_taken_over_without_a_deletion_or_a_replacemen
     uids = {
         o["metadata"]["uid"] for o in clean.objects("secrets", "deployments", "namespaces", "persistentvolumeclaims")
     }
+    container = {"name": "adapter", "env": [{**PLAIN_LABELS, "valueFrom": None}]}
+    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}})
+    command = ("patch", "deployment", "ls-triton-adapter", "--field-manager=pulumi-kubernetes", "-p", patch)
+    clean.kubectl("-n", "apps", *command)
+    assert adapters_labels(clean) == PLAIN_LABELS
     file = tmp_path / "state.json"
     file.write_text(prepared.stdout, encoding="utf-8")
     assert clean.pulumi("stack", "import", "--file", str(file)).returncode == 0
@@ -167,6 +186,7 @@ def test_the_predecessors_stack_is_taken_over_without_a_deletion_or_a_replacemen
     }  # fmt: skip
     clean.up()
     assert clean.planned() == {}
+    assert "value" not in adapters_labels(clean)  # it comes from a Secret
     assert uids == {
         o["metadata"]["uid"] for o in clean.objects("secrets", "deployments", "namespaces", "persistentvolumeclaims")
     }  # fmt: skip
