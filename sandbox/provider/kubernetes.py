@@ -402,7 +402,7 @@ class _ChartBuilder(pulumi.provider.Provider):
     def construct(
         self, name: str, resource_type: str, inputs: Any, options: pulumi.ResourceOptions | None = None
     ) -> pulumi.provider.ConstructResult:
-        """Render the chart and register its objects, CRDs and namespaces first."""
+        """Render the chart and register its objects, side by side: none of ours is of a kind that its chart defines."""
         if resource_type != _CHART:
             raise Refusal(f"the stand-in provider has no component {resource_type}")
         chart = pulumi.ComponentResource(resource_type, name, None, options)
@@ -410,20 +410,15 @@ class _ChartBuilder(pulumi.provider.Provider):
         prefix = args.get("resourcePrefix") or name
         namespace = args.get("namespace") or "default"
         objects = self._provider.helm().template(args, args.get("name") or name, namespace)
-        first: list[pulumi.Resource] = []
-        children: list[pulumi.Resource] = []
-        for manifest in sorted(objects, key=lambda one: one["kind"] not in ("CustomResourceDefinition", "Namespace")):
-            if _HOOK in (manifest["metadata"].get("annotations") or {}):
-                continue
-            early = manifest["kind"] in ("CustomResourceDefinition", "Namespace")
-            child = self._register(prefix, manifest, namespace, chart, [] if early else first)
-            (first if early else children).append(child)
-        resources: Any = [*first, *children]
+        resources: Any = [
+            self._register(prefix, manifest, namespace, chart)
+            for manifest in objects
+            if _HOOK not in (manifest["metadata"].get("annotations") or {})
+        ]
         return pulumi.provider.ConstructResult(chart.urn, {"resources": resources})
 
-    def _register(
-        self, prefix: str, manifest: Manifest, namespace: str, chart: pulumi.Resource, after: list[pulumi.Resource]
-    ) -> pulumi.Resource:
+    def _register(self, prefix: str, manifest: Manifest, namespace: str, chart: pulumi.Resource) -> pulumi.Resource:
+        """One object of a chart, named and typed as the real provider does."""
         metadata = manifest["metadata"]
         if "namespace" not in metadata and self._provider.cluster().is_namespaced(manifest):
             metadata["namespace"] = namespace
@@ -438,7 +433,7 @@ class _ChartBuilder(pulumi.provider.Provider):
             f"kubernetes:{api_version}:{manifest['kind']}",
             f"{prefix}:{where}{metadata['name']}",
             properties,
-            pulumi.ResourceOptions(parent=chart, depends_on=after),
+            pulumi.ResourceOptions(parent=chart),
         )
 
 
