@@ -95,12 +95,12 @@ class Engine:
         assert answer.returncode == 0, answer.stdout + answer.stderr
         return answer
 
-    def planned(self) -> dict[str, str]:
+    def planned(self, *arguments: str) -> dict[str, str]:
         """What an ``up`` would do: the operation by logical name, without what is only read or stays as it is."""
-        answer = self.pulumi("preview", "--json")
+        answer = self.pulumi("preview", "--json", *arguments)
         assert answer.returncode == 0, answer.stdout + answer.stderr
         steps: list[dict[str, Any]] = json.loads(answer.stdout)["steps"]
-        idle = ("same", "read", "discard")
+        idle = ("same", "read", "discard", "refresh")
         return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] not in idle}
 
     def state(self) -> dict[str, dict[str, Any]]:
