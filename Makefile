@@ -61,7 +61,7 @@ lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
-	@"$$($(SANDBOX) build actionlint)/actionlint"
+	@"$$($(SANDBOX) build actionlint)"
 	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
 docs: $(READY) ## bring the README's configuration table up to date

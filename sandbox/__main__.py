@@ -45,7 +45,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         unknown = [name for name in rest if name not in tools.ALL]
         if unknown:
             raise SandboxError(f"no such tool: {', '.join(unknown)}; there are {', '.join(tools.ALL)}")
-        print(tools.build([tools.ALL[name] for name in rest or tools.ALL]))
+        print(*tools.build([tools.ALL[name] for name in rest or tools.ALL]).values(), sep="\n")
         return 0
     if verb in ("up", "cluster"):
         return _up(sandbox, rest, with_program=verb == "up")

@@ -81,7 +81,7 @@ def _local() -> Path:
     target = cache() / f"charts-local-{digest(*files, *(module / n for n in ('go.mod', 'go.sum', 'crds.go')))}"
     if target.exists():
         return target
-    generator = tools.build([tools.CONTROLLER_GEN]) / tools.CONTROLLER_GEN.name
+    generator = tools.build([tools.CONTROLLER_GEN])[tools.CONTROLLER_GEN.name]
     environment = tools.go_environment()
     say("generating the CRDs of Flux from its API modules")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".charts-") as scratch:

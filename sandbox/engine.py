@@ -19,7 +19,8 @@ ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
 def prepare(sandbox: Sandbox) -> dict[str, str]:
     """Make the backend, the passphrase and the stack, and clear what a killed run left behind.
 
-    Returns the variables with which the next run takes over objects that a killed run made but did not note down.
+    Returns the variables with which the next run adopts what is in the cluster and not in the state: objects that a
+    killed run made but did not note down, or that a destroy retained.
     """
     passphrase = sandbox.home / "passphrase"
     if not passphrase.exists():
@@ -37,16 +38,21 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
     if state["deployment"].get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
-        run(sandbox, ["refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"])
+        refresh = ["refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates"]
+        run(sandbox, [*refresh, "--suppress-outputs"])
     if _unfinished(sandbox).exists():
-        say("the last run did not finish; taking over what it made and did not note down")
+        say("the last run did not finish; adopting what it made and did not note down")
         _forget_release(sandbox)
+        return ADOPT
+    ours = "--selector=oceanid.cluster/managed-by=pulumi"
+    if not state["deployment"].get("resources") and kubectl(sandbox, "get", "namespaces", ours, "-o", "name"):
+        say("the stack is empty and the cluster is not; adopting what a destroy retained")
         return ADOPT
     return {}
 
 
 def up(sandbox: Sandbox, arguments: Sequence[str]) -> int:
-    """Run ``pulumi up`` so that, if it does not finish, the next one takes over what it made; returns its exit code."""
+    """Run ``pulumi up`` so that, if it does not finish, the next one adopts what it made; returns its exit code."""
     variables = prepare(sandbox)
     _unfinished(sandbox).touch()
     code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)

@@ -22,27 +22,33 @@ Version = tuple[int, int, int]
 KUBERNETES = "1.34.2"
 PULUMI = "3.259.0"
 HELM = "3.19.2"
+KUBERNETES_PROVIDER = "4.25.0"  # the one release whose module is served, as v4.0.0-20260115033456-f47bc2d6f199
 GO_MINIMUM = (1, 26)
-_LDFLAGS = " ".join(
-    (
-        "-s -w",
+# What the linker writes into the programs of a module: their versions.
+_LINKED = {
+    "tools": (
         f"-X k8s.io/component-base/version.gitVersion=v{KUBERNETES}",
         f"-X helm.sh/helm/v3/internal/version.version=v{HELM}",
         f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v{PULUMI}",
-    )
-)
+    ),
+    "kubernetes-provider": (f"-X main.version={KUBERNETES_PROVIDER}",),
+}
 _VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit."""
+    """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit.
+
+    ``files`` are copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
+    """
 
     name: str
     module: str
     package: str
     version_command: tuple[str, ...]
     fits: Callable[[Version], bool]
+    files: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def built_as(self) -> str:
@@ -60,6 +66,7 @@ def _never(_: Version) -> bool:
 
 _KUBERNETES_CMD = "k8s.io/kubernetes/cmd"
 _PULUMI = "github.com/pulumi/pulumi"
+_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _FLAG = ("--version",)
 
 TOOLS = (
@@ -71,17 +78,32 @@ TOOLS = (
     Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _kubernetes),
     Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", _FLAG, lambda v: (0, 6, 0) <= v < (1, 0, 0)),
     Tool("pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: (3, 259, 0) <= v < (4, 0, 0)),
-    Tool("pulumi-language-python", "language-host", f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python", (), _never),
+    Tool(
+        "pulumi-language-python",
+        "language-host",
+        f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
+        (),
+        _never,
+        files=(("tools", f"{_PULUMI}/sdk/v3", "python/cmd/pulumi-language-python-exec"),),  # of the SDK's version
+    ),
 )
 CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), _never)
 ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", (), _never)
-ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT)}
+PROVIDER = Tool(
+    "pulumi-resource-kubernetes", "kubernetes-provider", "oceanid.invalid/sandbox/pulumi-resource-kubernetes", (),
+    _never,
+    files=tuple(
+        ("kubernetes-provider", _PROVIDER, f"cmd/pulumi-resource-kubernetes/{name}")
+        for name in ("schema.json", "terraform-mapping.json")
+    ),
+)  # fmt: skip
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER)}
 
 
 def provide(sandbox: Sandbox) -> None:
     """Put every tool into the sandbox's ``bin``, building what is missing. Raises SandboxError."""
     found = {tool.name: path for tool in TOOLS if (path := _on_path(tool, sandbox))}
-    host = shutil.which("pulumi-language-python", path=_path_without(sandbox))
+    host = shutil.which("pulumi-language-python", path=path_without(sandbox))
     if "pulumi" in found and host:
         found["pulumi-language-python"] = Path(host)
     else:
@@ -89,26 +111,30 @@ def provide(sandbox: Sandbox) -> None:
     built = build([tool for tool in TOOLS if tool.name not in found])
     sandbox.bin.mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
-        link(sandbox.bin / tool.name, found.get(tool.name) or built / tool.name)
-    if "pulumi-language-python" not in found:
-        link(sandbox.bin / "pulumi-language-python-exec", _language_exec(built))
+        link(sandbox.bin / tool.name, found.get(tool.name) or built[tool.name])
     for name in ("python", "python3"):  # a link would not find its virtual environment
         script(sandbox.bin / name, f'exec "{sys.executable}" "$@"')
 
 
-def build(tools: Sequence[Tool]) -> Path:
-    """Build what is not yet in the cache; returns the folder that holds all of ``tools``."""
-    modules = [ROOT / "sandbox" / module for module in dict.fromkeys(tool.module for tool in ALL.values())]
-    files = [module / name for module in modules for name in ("go.mod", "go.sum")]
-    target = cache() / f"tools-{digest(_LDFLAGS, *files)}"
-    target.mkdir(parents=True, exist_ok=True)
-    with lock(target / ".lock", "another sandbox is building the tools"):
-        missing = [tool for tool in tools if not (target / tool.name).exists()]
-        if missing:
-            _check_go()
-        for module in dict.fromkeys(tool.module for tool in missing):
-            _build_module(module, [tool for tool in missing if tool.module == module], target)
-    return target
+def build(tools: Sequence[Tool]) -> dict[str, Path]:
+    """Build what is not yet in the cache; returns the path of each of ``tools`` by name. Raises SandboxError."""
+    built: dict[str, Path] = {}
+    for module in dict.fromkeys(tool.module for tool in tools):
+        source = ROOT / "sandbox" / module
+        files = sorted(path for path in source.iterdir() if path.suffix in (".go", ".mod", ".sum"))
+        target = cache() / f"{module}-{digest(_ldflags(module), *files)}"
+        target.mkdir(parents=True, exist_ok=True)
+        wanted = [tool for tool in tools if tool.module == module]
+        with lock(target / ".lock", f"another sandbox is building {', '.join(tool.name for tool in wanted)}"):
+            if missing := [tool for tool in wanted if not (target / tool.name).exists()]:
+                _check_go()
+                _build_module(module, missing, target)
+        built |= {tool.name: target / tool.name for tool in wanted}
+    return built
+
+
+def _ldflags(module: str) -> str:
+    return " ".join(("-s -w", *_LINKED.get(module, ())))
 
 
 def link(path: Path, to: Path) -> None:
@@ -139,13 +165,14 @@ def lock(path: Path, waiting: str) -> Generator[None]:
         yield
 
 
-def _path_without(sandbox: Sandbox) -> str:
+def path_without(sandbox: Sandbox) -> str:
+    """PATH without the sandbox's own ``bin``: what the machine has."""
     own = str(sandbox.bin)
     return os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p and p != own)
 
 
 def _on_path(tool: Tool, sandbox: Sandbox) -> Path | None:
-    path = shutil.which(tool.name, path=_path_without(sandbox))
+    path = shutil.which(tool.name, path=path_without(sandbox))
     if path is None or not tool.version_command:
         return None
     try:
@@ -186,9 +213,15 @@ def _build_module(module: str, tools: Sequence[Tool], target: Path) -> None:
     say(f"building {names} from their Go modules (once; kept in {target})")
     total = len(_go(folder, ["list", "-deps", *packages], "reading modules").split())
     with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
-        _go(folder, ["build", "-v", "-ldflags", _LDFLAGS, "-o", f"{scratch}/", *packages], "building", total)
+        flags = ["-v", "-ldflags", _ldflags(module)]
+        _go(folder, ["build", *flags, "-o", f"{scratch}/", *packages], "building", total)
         for tool in tools:
-            (Path(scratch) / tool.built_as).replace(target / tool.name)
+            for pinned, source, path in tool.files:
+                asked = ["list", "-m", "-f", "{{.Dir}}", source]
+                directory = _go(ROOT / "sandbox" / pinned, asked, "reading").strip()
+                shutil.copyfile(Path(directory, path), target / Path(path).name)
+                (target / Path(path).name).chmod(0o755)
+            (Path(scratch) / tool.built_as).replace(target / tool.name)  # last: it says that the tool is complete
 
 
 def _go(folder: Path, arguments: Sequence[str], doing: str, total: int = 0) -> str:
@@ -257,17 +290,3 @@ class Progress:
         """Leave the line."""
         if self._terminal:
             print(" " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr, flush=True)
-
-
-def _language_exec(built: Path) -> Path:
-    """The language host's helper script, of the SDK's version; it lies in the engine's module."""
-    target = built / "pulumi-language-python-exec"
-    if not target.exists():
-        folder = _go(
-            ROOT / "sandbox" / "tools", ["list", "-m", "-f", "{{.Dir}}", "github.com/pulumi/pulumi/sdk/v3"], "reading"
-        ).strip()
-        fresh = target.with_suffix(f".{os.getpid()}")
-        shutil.copyfile(Path(folder) / "python" / "cmd" / target.name, fresh)
-        fresh.chmod(0o755)
-        fresh.replace(target)
-    return target

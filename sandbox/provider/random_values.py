@@ -1,14 +1,21 @@
-"""The provider ``random``, as far as the program uses it: RandomPassword."""
+"""A fake of the provider ``random``, as far as the program uses it, for machines that cannot download it.
+
+It does what RandomPassword does (terraform-provider-random, internal/provider/resource_password.go): the value is made
+once, and replaced when anything about it changes.
+"""
 
 import secrets
 import string
 from typing import Any
 
+from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
+from google.protobuf.struct_pb2 import Struct
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from sandbox.provider import values
-
+# The engine's sentinel of a secret (Pulumi, sdk/go/common/resource/properties.go).
+_SENTINEL = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
 _DEFAULTS = {"lower": True, "upper": True, "numeric": True, "special": True}
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
@@ -33,7 +40,7 @@ class RandomProvider(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.CheckResponse(inputs=request.news)
 
     async def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        old, new = values.plain(values.from_struct(request.old_inputs)), values.plain(values.from_struct(request.news))
+        old, new = _clear(request.old_inputs), _clear(request.news)
         changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
         if not changed:
             return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
@@ -42,11 +49,12 @@ class RandomProvider(provider_pb2_grpc.ResourceProviderServicer):
         )  # fmt: skip
 
     async def Create(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
-        inputs = values.from_struct(request.properties)
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
-        outputs = {**_DEFAULTS, **inputs, "result": values.secret(password(values.plain(inputs)))}
-        return provider_pb2.CreateResponse(id="none", properties=values.to_struct(outputs))
+        inputs = _clear(request.properties)
+        outputs = Struct()
+        outputs.update({**_DEFAULTS, **inputs, "result": {**_SENTINEL, "value": password(inputs)}})
+        return provider_pb2.CreateResponse(id="none", properties=outputs)
 
     async def Read(self, request: Any, context: Any) -> Any:  # noqa: N802, D102
         return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
@@ -71,3 +79,8 @@ def password(inputs: dict[str, Any]) -> str:
     }
     alphabet = "".join(chars for kind, chars in kinds.items() if inputs.get(kind, _DEFAULTS[kind]))
     return "".join(secrets.choice(alphabet) for _ in range(int(inputs["length"])))
+
+
+def _clear(properties: Struct) -> dict[str, Any]:
+    """Property values without their sentinels."""
+    return {name: rpc.unwrap_rpc_secret(value) for name, value in json_format.MessageToDict(properties).items()}
