@@ -20,8 +20,9 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         enable_patch_force=True,
-        # Unset rather than false: the provider's own variable PULUMI_K8S_UPSERT_EXISTING_OBJECTS then still counts.
-        upsert_existing_objects=settings.cluster.adopt_existing or None,
+        # An empty output, where the SDK would copy PULUMI_K8S_UPSERT_EXISTING_OBJECTS into the state: the provider reads
+        # that variable itself, and a run with it leaves no difference.
+        upsert_existing_objects=settings.cluster.adopt_existing or pulumi.Output.from_input(None),
         suppress_helm_hook_warnings=True,
     )
 
