@@ -8,6 +8,7 @@ from oceanid_cluster import outputs
 from oceanid_cluster.components.adapter import LsTritonAdapter
 from oceanid_cluster.components.base import Context
 from oceanid_cluster.components.flux import FluxBootstrap
+from oceanid_cluster.components.generated import label_studio_secrets
 from oceanid_cluster.components.image_automation import ImageAutomation
 from oceanid_cluster.components.label_studio import LabelStudio
 from oceanid_cluster.components.node_tunnels import NodeTunnels
@@ -39,14 +40,21 @@ def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
 
 nodes = NodeLabels("nodes", NODES, context) if cluster.manage_node_labels else None
 
-flux = FluxBootstrap("gitops", settings.flux, context) if enabled.flux else None
+flux = FluxBootstrap("gitops", settings.flux, context, enabled.image_automation) if enabled.flux else None
 
-operator = PulumiOperator("pko", settings.operator, context, after(flux)) if enabled.operator else None
+operator = None
+if enabled.operator:
+    operator = PulumiOperator("pko", settings.operator, context, enabled.flux, after(flux))
 
 tunnel = None
 if enabled.tunnel:
     tunnel = CloudflareTunnel(
-        "cloudflare", settings.tunnel, settings.ingress, context, cloudflare, after(operator or flux)
+        "cloudflare",
+        settings.tunnel,
+        settings.ingress,
+        context,
+        cloudflare if settings.tunnel.manage_config else None,
+        after(operator or flux),
     )
 
 node_tunnels = None
@@ -54,19 +62,28 @@ if enabled.node_tunnels:
     node_tunnels = NodeTunnels(
         "node-tunnels",
         settings.node_tunnels,
-        settings.tunnel.service_url,
-        settings.tunnel.protocol,
+        settings.tunnel,
         context,
-        cloudflare if settings.node_tunnels.manage_dns else None,
+        cloudflare,
         after(tunnel or operator or flux, nodes),
     )
 
 if enabled.image_automation:
     ImageAutomation("version-monitor", settings.image_automation, settings.flux, context, after(flux))
 
+# Whether Label Studio is on or off: they are what its database was set up with.
+generated = label_studio_secrets(settings.label_studio, live=None)
+
 label_studio = None
 if enabled.label_studio:
-    label_studio = LabelStudio("label-studio", settings.label_studio, context, after(tunnel or operator or flux))
+    label_studio = LabelStudio(
+        "label-studio",
+        settings.label_studio,
+        generated,
+        settings.label_studio_callers,
+        context,
+        after(tunnel or operator or flux),
+    )
 
 adapter = None
 if enabled.adapter:
@@ -89,5 +106,5 @@ pulumi.export("nodeTunnelNamespace", node_tunnels.namespace if node_tunnels else
 pulumi.export("gitRepository", settings.flux.url if flux else None)
 pulumi.export("gitPath", settings.flux.path if flux else None)
 pulumi.export("tritonAdapterUrl", adapter.url if adapter else None)
-pulumi.export("labelStudioAdminPassword", label_studio.admin_password if label_studio else None)
+pulumi.export("labelStudioAdminPassword", generated.generated_password if label_studio else None)
 pulumi.export("components", outputs.components(enabled))

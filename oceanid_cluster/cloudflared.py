@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from oceanid_cluster.ingress import CLUSTER_CA_PATH, IngressRule
-from oceanid_cluster.pods import Manifest, container_security, http_probe
+from oceanid_cluster.pods import Manifest, container_security, http_probe, pull_policy
 from oceanid_cluster.values import Resources
 
 USER = 65532  # nonroot in the distroless image
@@ -21,11 +21,20 @@ _DRAIN_SECONDS = 30
 TERMINATION_SECONDS = _DRAIN_SECONDS + 15
 
 
-def config_file(tunnel_id: str, rules: Sequence[IngressRule], metrics_port: int, protocol: str) -> str:
-    """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all."""
+def config_file(
+    tunnel_id: str,
+    rules: Sequence[IngressRule],
+    metrics_port: int,
+    protocol: str,
+    metrics_address: str = "0.0.0.0",  # noqa: S104
+) -> str:
+    """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all.
+
+    ``metrics_address`` is where metrics, probes and pprof answer: on the host network the loopback address.
+    """
     document: dict[str, Any] = {
         "tunnel": tunnel_id,
-        "metrics": f"0.0.0.0:{metrics_port}",
+        "metrics": f"{metrics_address}:{metrics_port}",
         "protocol": protocol,
         "no-autoupdate": True,
         "loglevel": "info",
@@ -36,19 +45,23 @@ def config_file(tunnel_id: str, rules: Sequence[IngressRule], metrics_port: int,
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def container(image: str, metrics_port: int, resources: Resources) -> Manifest:
-    """The container. Its token comes from a mounted file: arguments and variables are readable by too many."""
+def container(image: str, metrics_port: int, resources: Resources, probe_address: str = "") -> Manifest:
+    """The container. Its token comes from a mounted file: arguments and variables are readable by too many.
+
+    ``probe_address`` is where the kubelet finds the probes; the pod's own address when it is empty.
+    """
     return {
         "name": "cloudflared",
         "image": image,
+        "imagePullPolicy": pull_policy(image),
         "args": [
             "tunnel", "--config", f"{_CONFIG_FOLDER}/{CONFIG_KEY}",
             "run", "--token-file", f"{_TOKEN_FOLDER}/{TOKEN_KEY}",
         ],
         "ports": [{"name": "metrics", "containerPort": metrics_port, "protocol": "TCP"}],
-        "readinessProbe": http_probe("/ready", "metrics", period=10),
+        "readinessProbe": http_probe("/ready", "metrics", period=10, address=probe_address),
         # Not /ready: an outage at Cloudflare's edge must not restart every pod.
-        "livenessProbe": http_probe("/healthcheck", "metrics", period=20),
+        "livenessProbe": http_probe("/healthcheck", "metrics", period=20, address=probe_address),
         "resources": resources,
         "securityContext": container_security(),
         "volumeMounts": [

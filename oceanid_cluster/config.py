@@ -11,6 +11,7 @@ import pulumi
 
 from oceanid_cluster import values, versions
 from oceanid_cluster.ingress import IngressRule, check_hostname, check_rules, check_service, parse_rules
+from oceanid_cluster.network import Peer, parse_peers
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
 from oceanid_cluster.secret import Secret
@@ -189,7 +190,13 @@ class TunnelSettings:
     )  # fmt: skip
     api_token: Secret | None = key(
         "cloudflare_api_token", values.secret(values.text),
-        "also writes the rules to Cloudflare, as a tunnel made in its dashboard needs", secret=True, value="token",
+        "Cloudflare API token, for manageTunnelConfig and manageNodeTunnelDns; alone it changes nothing", secret=True,
+        value="token",
+    )  # fmt: skip
+    manage_config: bool = key(
+        "manageTunnelConfig", values.boolean,
+        "write the rules of both tunnels to Cloudflare, in place of all that is set there (needs cloudflare_api_token)",
+        default="false",
     )  # fmt: skip
     image: str = key("cloudflared_image", values.image, "image", default=versions.image("cloudflared"))
     protocol: str = key(
@@ -263,13 +270,19 @@ class LabelStudioSettings:
     )  # fmt: skip
     hostname: str = key("labelStudioHostname", check_hostname, "public host name", default="label.{base}")
     image: str = key("labelStudioImage", values.image, "image", default=versions.image("label-studio"))
-    storage: str = key("labelStudioStorage", values.quantity, "size of the volume", default="10Gi")
+    storage: str = key(
+        "labelStudioStorage", values.quantity, "size of Label Studio's volume when made; later changes do nothing",
+        default="10Gi",
+    )  # fmt: skip
     storage_class: str | None = key(
-        "labelStudioStorageClass", values.text, "storage class", shown_default="the cluster's default"
-    )
+        "labelStudioStorageClass", values.text,
+        "storage class of Label Studio's volume when made; later changes do nothing",
+        shown_default="the cluster's default",
+    )  # fmt: skip
     node_selector: dict[str, str] = key(
-        "labelStudioNodeSelector", values.label_map, "nodes that can reach the database", default="{{}}"
-    )
+        "labelStudioNodeSelector", values.label_map,
+        "labels of the nodes that may run Label Studio; without it, any node that has no GPU", default="{{}}",
+    )  # fmt: skip
     resources: Resources = key(
         "labelStudioResources", values.resources(_LABEL_STUDIO_RESOURCES), "CPU and memory, merged field by field",
         default="{{}}", shown_default="250m/1Gi, limits 2/2Gi",
@@ -280,6 +293,14 @@ class LabelStudioSettings:
     admin_password: Secret | None = key(
         "labelStudioAdminPassword", values.secret(values.text), "its password at first start", secret=True,
         shown_default="generated once", value="password",
+    )  # fmt: skip
+    secret_key: Secret | None = key(
+        "labelStudioSecretKey", values.secret(values.text), "Label Studio's SECRET_KEY, which signs its sessions",
+        secret=True, shown_default="generated once", value="key",
+    )  # fmt: skip
+    ingress_from: tuple[Peer, ...] = key(
+        "labelStudioIngressFrom", parse_peers,
+        "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
         "aws.labelStudio.accessKeyId", values.secret(values.text), "uploads in S3, if both keys are set", secret=True,
@@ -351,6 +372,10 @@ class AdapterSettings:
     )
     sentry_environment: str = key("sentry.environment", values.text, "Sentry environment", default="{stack}")
     sentry_release: str | None = key("sentry.release", values.text, "Sentry release")
+    ingress_from: tuple[Peer, ...] = key(
+        "adapterIngressFrom", parse_peers,
+        "pods that may reach the adapter, beside Label Studio's: [{namespace, labels?}]", default="[]",
+    )  # fmt: skip
     ghcr_username: str | None = key("ghcrUsername", values.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(
         "ghcrToken", values.secret(values.text), "token of ghcr.io", secret=True, value="token"
@@ -388,6 +413,12 @@ class Settings:
         """The rules beside the Kubernetes API's: Label Studio, then the operator's own."""
         label_studio = IngressRule("http://label-studio.apps.svc.cluster.local:8080", self.label_studio.hostname)
         return [*([label_studio] if self.enabled.label_studio else []), *(self.tunnel.extra_ingress or ())]
+
+    @property
+    def label_studio_callers(self) -> list[Peer]:
+        """The pods that may reach Label Studio: the tunnel's while it is on, then the operator's own."""
+        tunnel = [Peer("cloudflared", {"app.kubernetes.io/name": "cloudflared"})] if self.enabled.tunnel else []
+        return [*tunnel, *(self.label_studio.ingress_from or ())]
 
 
 S = TypeVar("S")
@@ -507,13 +538,13 @@ def _check_together(settings: Settings, problems: Problems) -> None:
         )
 
     _check_tunnel_ids(tunnel, node_tunnels, problems)
-    if node_tunnels.manage_dns:
-        for row, value in (
-            (keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
-            (keys_of(TunnelSettings)["api_token"], tunnel.api_token),
-        ):
-            if value is None:
-                problems.add(f"'{row.name}' is missing (needed while manageNodeTunnelDns is true)", row.remedy)
+    for flag, on, row, value in (
+        ("manageNodeTunnelDns", node_tunnels.manage_dns, keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
+        ("manageNodeTunnelDns", node_tunnels.manage_dns, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+        ("manageTunnelConfig", tunnel.manage_config, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+    ):
+        if on and value is None:
+            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.remedy)
 
     if tunnel.hostname and settings.label_studio.hostname:
         try:

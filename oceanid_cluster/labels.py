@@ -1,6 +1,7 @@
 """Labels and annotations: who made an object, for which component, and what others may do with it."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 COMPONENT = "oceanid.cluster/component"
 MANAGED_BY = "oceanid.cluster/managed-by"
@@ -11,10 +12,24 @@ ROLLOUT = "oceanid.cluster/rollout"
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 # One replica, strategy Recreate: between the old pod and the new one the provider's own check may call it ready.
 WAIT_FOR_RECREATED = {"pulumi.com/waitFor": '["jsonpath={.status.updatedReplicas}=1", "condition=Available"]'}
-# Flux leaves alone what Pulumi put into a namespace that Git also describes.
+# kustomize-controller, internal/controller/kustomization_controller.go: apply() skips a live object that has this,
+# whatever Git says, and deleteObjects() does not prune it. On a Kustomization or GitRepository it means just that, too:
+# their own reconciliation does not read it.
+FLUX_LEAVES_ALONE = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+# A second belt for what cannot be made again: whoever gives such an object to Git by taking the first one off keeps it.
 FLUX_NEVER_PRUNES = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
 
 PodSecurityLevel = Literal["restricted", "baseline", "privileged"]
+
+
+def owned(metadata: Mapping[str, Any], *, retained: bool = False) -> dict[str, Any]:
+    """The metadata of an object that Pulumi owns: Git can neither change nor prune it.
+
+    ``retained`` is for what ``pulumi destroy`` keeps, too. Pod templates are not objects: they do not get it.
+    """
+    given: Mapping[str, str] = metadata.get("annotations") or {}
+    added = {**FLUX_LEAVES_ALONE, **(FLUX_NEVER_PRUNES if retained else {})}
+    return {**metadata, "annotations": {**given, **added}}
 
 
 def namespace_labels(cluster: str, component: str, level: PodSecurityLevel) -> dict[str, str]:

@@ -1,10 +1,12 @@
 """What every pod of ours has in common: who it runs as, what it may do, where it runs, what it reads."""
 
+import re
 from typing import Any
 
 Manifest = dict[str, Any]
 
-# Long-running services stay off the machine whose GPU they would compete with.
+# Long-running services stay off the machine whose GPU they would compete with. Two labels in one term: both must hold.
+# Nothing of ours sets the first, which the predecessor went by; the second is ours.
 NOT_ON_GPU_NODES: Manifest = {
     "nodeAffinity": {
         "requiredDuringSchedulingIgnoredDuringExecution": {
@@ -19,6 +21,19 @@ NOT_ON_GPU_NODES: Manifest = {
         }
     }
 }
+
+
+# A release with all of its numbers, or a commit.
+_FIXED_TAG = re.compile(r"v?\d+\.\d+\.\d+([-+._][0-9A-Za-z.+_-]+)?|(sha-)?[0-9a-f]{7,64}")
+
+
+def pull_policy(image: str) -> str:
+    """``Always`` for a tag that moves (``main``, ``latest``, ``1.2``): under it a node would keep its first image.
+
+    ``IfNotPresent``, Kubernetes' own default, for a digest, a full version or a commit.
+    """
+    tag = image.rpartition("/")[2].partition(":")[2]
+    return "IfNotPresent" if "@" in image or _FIXED_TAG.fullmatch(tag) else "Always"
 
 
 def pod_security(uid: int, gid: int | None = None) -> Manifest:
@@ -43,9 +58,16 @@ def container_security() -> Manifest:
     }
 
 
-def http_probe(path: str, port: str, *, period: int, failures: int = 3, timeout: int = 1, host: str = "") -> Manifest:
-    """An HTTP probe; ``period`` and ``timeout`` in seconds, ``host`` the Host header that the server insists on."""
+def http_probe(
+    path: str, port: str, *, period: int, failures: int = 3, timeout: int = 1, host: str = "", address: str = ""
+) -> Manifest:
+    """An HTTP probe; ``period`` and ``timeout`` in seconds, ``host`` the Host header that the server insists on.
+
+    ``address`` is where the kubelet connects; the pod's own address when it is empty.
+    """
     get: Manifest = {"path": path, "port": port}
+    if address:
+        get["host"] = address
     if host:
         get["httpHeaders"] = [{"name": "Host", "value": host}]
     return {"httpGet": get, "periodSeconds": period, "timeoutSeconds": timeout, "failureThreshold": failures}

@@ -28,8 +28,9 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
 
 
 def cloudflare_provider(settings: Settings) -> pulumi.ProviderResource | None:
-    """Cloudflare's provider, ``cloudflare-provider``; None without ``cloudflare_api_token``."""
-    if settings.tunnel.api_token is None:
+    """Cloudflare's provider, ``cloudflare-provider``; None unless something is to be written there."""
+    needed = settings.tunnel.manage_config or settings.node_tunnels.manage_dns
+    if settings.tunnel.api_token is None or not needed:
         return None
     import pulumi_cloudflare  # its import is the slowest part of a run
 

@@ -46,7 +46,9 @@ class _Recorder(mocks.Mocks):
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         self._run.resources[args.name] = args
-        generated = {"result": f"generated-{args.name}"} if args.typ.startswith("random:") else {}
+        generated: dict[str, Any] = {"result": f"generated-{args.name}"} if args.typ.startswith("random:") else {}
+        if args.typ == "pulumi:index:Stash":  # pulumi/pkg, resource/deploy/builtins.go
+            generated = {"output": args.inputs["input"]}
         return args.resource_id or f"{args.name}-id", {**args.inputs, **generated}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:

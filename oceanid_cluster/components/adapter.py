@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 
 import pulumi
 
@@ -10,7 +11,17 @@ from oceanid_cluster.components import label_studio
 from oceanid_cluster.components.apps import ADAPTER, NAMESPACE, make_apps_namespace
 from oceanid_cluster.components.base import Child, Component, Context, secret, service
 from oceanid_cluster.config import AdapterSettings
-from oceanid_cluster.pods import Manifest, container_security, http_probe, plain_env, pod_security, secret_env
+from oceanid_cluster.network import Peer, ingress_rules
+from oceanid_cluster.pods import (
+    NOT_ON_GPU_NODES,
+    Manifest,
+    container_security,
+    http_probe,
+    plain_env,
+    pod_security,
+    pull_policy,
+    secret_env,
+)
 from oceanid_cluster.secret import Secret
 
 NAME = "ls-triton-adapter"
@@ -58,7 +69,7 @@ class LsTritonAdapter(Component):
         account = self.make("sa", service_account(object_labels), in_ns)
         role = self.make("role", job_role(object_labels), in_ns)
         binding = self.make("rb", job_role_binding(object_labels), Child(after=[account, role]))
-        self.make("network", network_policy(object_labels), in_ns)
+        self.make("network", network_policy(settings.ingress_from, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         self.make(
             "deploy",
@@ -127,6 +138,7 @@ def deployment(
     container: Manifest = {
         "name": "adapter",
         "image": settings.image,
+        "imagePullPolicy": pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "env": environment(settings, secrets),
         "readinessProbe": http_probe("/health", "http", period=10),
@@ -142,6 +154,7 @@ def deployment(
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
+        "affinity": NOT_ON_GPU_NODES,
         "securityContext": pod_security(USER),
         "containers": [container],
     }
@@ -205,8 +218,8 @@ def job_role_binding(object_labels: dict[str, str]) -> Manifest:
     }
 
 
-def network_policy(object_labels: dict[str, str]) -> Manifest:
-    """Only Label Studio may ask the adapter."""
+def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+    """Only Label Studio, and whom the configuration names, may ask the adapter."""
     caller = {"podSelector": {"matchLabels": label_studio.SELECTOR}}
     return {
         "apiVersion": "networking.k8s.io/v1",
@@ -215,7 +228,7 @@ def network_policy(object_labels: dict[str, str]) -> Manifest:
         "spec": {
             "podSelector": {"matchLabels": SELECTOR},
             "policyTypes": ["Ingress"],
-            "ingress": [{"from": [caller], "ports": [{"protocol": "TCP", "port": PORT}]}],
+            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], PORT),
         },
     }
 

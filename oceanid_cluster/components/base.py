@@ -1,6 +1,7 @@
 """What every component shares: its provider, its options for children, and how a manifest becomes a resource."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +50,7 @@ class Child:
     after: Sequence[pulumi.Resource] = ()
     retain: bool = False
     aliases: Sequence[pulumi.Alias] = ()
+    ignore: Sequence[str] = ()  # property paths whose later changes are ignored
     provider: pulumi.ProviderResource | None = None
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
@@ -73,14 +75,21 @@ class Component(pulumi.ComponentResource):
             depends_on=list(child.after),
             retain_on_delete=child.retain or None,
             aliases=list(child.aliases) or None,
+            ignore_changes=list(child.ignore) or None,
             custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
             **child.extra,
         )
 
     def make(self, part: str, manifest: Manifest, child: Child = Child()) -> Any:
         """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
+        return self.register(f"{self.name}-{part}", manifest, child)
+
+    def register(self, name: str, manifest: Manifest, child: Child = Child()) -> Any:
+        """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource."""
         api_version, kind = manifest["apiVersion"], manifest["kind"]
-        name, options = f"{self.name}-{part}", self.options(child)
+        options = self.options(child)
+        if kind != "Node":  # a patch: the node itself is not ours
+            manifest = {**manifest, "metadata": labels.owned(manifest["metadata"], retained=child.retain)}
         fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
         resource = _KINDS.get((api_version, kind))
         if resource is None:
@@ -89,7 +98,7 @@ class Component(pulumi.ComponentResource):
                 options.aliases = [pulumi.Alias(type_=f"kubernetes:{former}:{kind}")]
             return k8s.apiextensions.CustomResource(name, api_version=api_version, kind=kind, opts=options, **fields)
         if kind == "Secret":
-            # Fixed by the API server, and spelt out or not in a state that we take over: no reason to replace it.
+            # Fixed by the API server, and spelt out or not in a state that we adopt: no reason to replace it.
             options.ignore_changes = ["type"]
         return resource(name, opts=options, **fields)
 
@@ -98,33 +107,23 @@ class Component(pulumi.ComponentResource):
         return self.make("ns", namespace(name, self.context.cluster, component, level), Child(retain=True))
 
 
-def namespace(
-    name: str,
-    cluster: str,
-    component: str,
-    level: labels.PodSecurityLevel,
-    annotations: Mapping[str, str] | None = None,
-) -> Manifest:
+def namespace(name: str, cluster: str, component: str, level: labels.PodSecurityLevel) -> Manifest:
     """A namespace with its labels."""
     metadata: Manifest = {"name": name, "labels": labels.namespace_labels(cluster, component, level)}
-    if annotations:
-        metadata["annotations"] = dict(annotations)
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
 def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
-    """An Opaque Secret; ``data`` in clear text, as Pulumi secrets."""
+    """An Opaque Secret of clear texts, each of which reaches the engine as a Pulumi secret.
+
+    As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
+    """
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
-        "metadata": {
-            "name": name,
-            "namespace": ns,
-            "labels": dict(object_labels),
-            "annotations": dict(labels.FLUX_NEVER_PRUNES),
-        },
-        "stringData": dict(data),
+        "metadata": {"name": name, "namespace": ns, "labels": dict(object_labels)},
+        "data": {key: pulumi.Output.secret(text).apply(_base64) for key, text in data.items()},
     }
 
 
@@ -146,6 +145,10 @@ def service(
             "ports": [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}],
         },
     }
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
 
 
 def _snake(name: str) -> str:

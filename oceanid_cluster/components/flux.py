@@ -9,7 +9,7 @@ from pulumi_kubernetes.helm import v4 as helm
 from oceanid_cluster import labels, versions
 from oceanid_cluster.components.base import Child, Component, Context, secret
 from oceanid_cluster.config import FluxSettings
-from oceanid_cluster.pods import Manifest
+from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest
 
 NAMESPACE = "flux-system"
 TOKEN_SECRET = "github-token"
@@ -17,14 +17,8 @@ SSH_SECRET = "flux-system-ssh"
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
 
-_CONTROLLERS = (
-    "sourceController",
-    "kustomizeController",
-    "helmController",
-    "notificationController",
-    "imageAutomationController",
-    "imageReflectionController",
-)
+_CONTROLLERS = ("sourceController", "kustomizeController", "helmController", "notificationController")
+_IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 
 
 class FluxBootstrap(Component):
@@ -36,9 +30,14 @@ class FluxBootstrap(Component):
     token = "oceanid:gitops:FluxBootstrap"
 
     def __init__(
-        self, name: str, settings: FluxSettings, context: Context, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: FluxSettings,
+        context: Context,
+        image_automation: bool = True,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Output: ``namespace``."""
+        """``image_automation`` asks for the controllers of image automation. Output: ``namespace``."""
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
@@ -60,13 +59,14 @@ class FluxBootstrap(Component):
             version=settings.chart_version if _is_remote(settings.chart) else None,
             repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
             namespace=NAMESPACE,
-            values=chart_values(),
+            values=chart_values(image_automation),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
         )
-        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *secrets]))
-        self.make("kustomization", root_kustomization(settings), Child(after=[repository]))
+        # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
+        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *secrets], retain=True))
+        self.make("kustomization", root_kustomization(settings), Child(after=[repository], retain=True))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -74,20 +74,28 @@ class FluxBootstrap(Component):
         minutes = f"{self.context.timeout_minutes}m"
         opts = args.opts
         props: dict[str, Any] = dict(args.props)
+        if "metadata" in props:  # the chart itself comes by here too
+            metadata = labels.owned(props["metadata"], retained=args.type_ == CRD_TYPE)
+            if args.type_ == SERVICE_TYPE:
+                metadata["annotations"].update(labels.SKIP_AWAIT)
+            props["metadata"] = metadata
         if args.type_ == CRD_TYPE:
             opts.retain_on_delete = True
-        elif args.type_ == SERVICE_TYPE:
-            metadata: dict[str, Any] = props["metadata"]
-            annotations: dict[str, Any] = metadata.get("annotations") or {}
-            props["metadata"] = {**metadata, "annotations": {**annotations, **labels.SKIP_AWAIT}}
         opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
         return pulumi.ResourceTransformResult(props=props, opts=opts)
 
 
-def chart_values() -> dict[str, Any]:
-    """Values of the chart flux2: its CRDs, and limits for controllers that have none by default."""
-    resources = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
-    return {"installCRDs": True, **{controller: {"resources": resources} for controller in _CONTROLLERS}}
+def chart_values(image_automation: bool) -> dict[str, Any]:
+    """Values of the chart flux2: its CRDs, all of them, and which controllers, with limits and a place to run."""
+    controller = {
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        "affinity": NOT_ON_GPU_NODES,
+    }
+    return {
+        "installCRDs": True,
+        **dict.fromkeys(_CONTROLLERS, controller),
+        **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
+    }
 
 
 def git_repository(settings: FluxSettings) -> Manifest:

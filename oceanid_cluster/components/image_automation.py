@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pulumi
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.components.base import Child, Component, Context
 from oceanid_cluster.components.flux import NAMESPACE, TOKEN_SECRET
 from oceanid_cluster.config import FluxSettings, ImageAutomationSettings
 from oceanid_cluster.pods import Manifest
@@ -41,10 +41,13 @@ class ImageAutomation(Component):
     ) -> None:
         """Lives in Flux's namespace and pushes with Flux's credentials. Output: ``branch``."""
         super().__init__(name, context, opts)
+        # Retained: their controllers put finalizers on them and go in the same run. Nobody acts on them any more then.
+        retained = Child(retain=True)
         for image, (repository, policy) in POLICIES.items():
-            self.make(f"{image}-repo", image_repository(image, repository))
-            self.make(f"{image}-policy", image_policy(image, policy))
-        self.make("update-automation", update_automation(settings, flux.branch))
+            self.make(f"{image}-repo", image_repository(image, repository), retained)
+            self.make(f"{image}-policy", image_policy(image, policy), retained)
+        self.make("update-automation", update_automation(settings, flux.branch), retained)
+        # Provider and Alert have no finalizers since v1beta3.
         if flux.github_token:
             self.make("github-provider", notification_provider(flux.url))
             self.make("version-alert", alert())

@@ -1,13 +1,29 @@
 """Step 6: Label Studio, the annotation platform, on PostgreSQL."""
 
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
 import pulumi
-import pulumi_random as random
+import pulumi_kubernetes as k8s
 
 from oceanid_cluster import labels
 from oceanid_cluster.components.apps import LABEL_STUDIO, NAMESPACE, make_apps_namespace
 from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.generated import ADMIN_PASSWORD, SECRET_KEY, GeneratedSecrets
 from oceanid_cluster.config import LabelStudioSettings
-from oceanid_cluster.pods import Manifest, container_security, http_probe, plain_env, pod_security, secret_env
+from oceanid_cluster.network import Peer, ingress_rules
+from oceanid_cluster.pods import (
+    NOT_ON_GPU_NODES,
+    Manifest,
+    container_security,
+    http_probe,
+    plain_env,
+    pod_security,
+    pull_policy,
+    secret_env,
+)
+from oceanid_cluster.values import quantity_value
 
 NAME = "label-studio"
 SELECTOR = {"app": NAME}
@@ -18,10 +34,11 @@ APP_SECRET = "labelstudio-app-credentials"
 S3_SECRET = "labelstudio-s3-credentials"
 USER = 1001  # owner of the data folder in the image
 MODEL_SELECTOR = {"app": "ls-triton-adapter"}
+_STARTUP_PERIOD = 5  # seconds
 
 # Variables of Label Studio by the key of the Secret that holds them.
 _DATABASE_ENV = ("POSTGRE_USER", "POSTGRE_PASSWORD", "POSTGRE_NAME", "POSTGRE_HOST", "POSTGRE_PORT")
-_APP_ENV = {"SECRET_KEY": "secret-key", "LABEL_STUDIO_PASSWORD": "admin-password"}
+_APP_ENV = {"SECRET_KEY": SECRET_KEY, "LABEL_STUDIO_PASSWORD": ADMIN_PASSWORD}
 _S3_ENV = {
     "STORAGE_AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
     "STORAGE_AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
@@ -36,40 +53,79 @@ class LabelStudio(Component):
     token = LABEL_STUDIO[0]
 
     def __init__(
-        self, name: str, settings: LabelStudioSettings, context: Context, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: LabelStudioSettings,
+        generated: GeneratedSecrets,
+        callers: Sequence[Peer],
+        context: Context,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Outputs: ``namespace``, ``serviceName``, ``hostname``. ``admin_password`` is None unless generated here."""
+        """``generated`` are the values that outlive this component, ``callers`` the pods that may reach it.
+
+        Outputs: ``namespace``, ``serviceName``, ``hostname``.
+        """
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
         object_labels = labels.workload_labels(context.cluster, "apps", NAME, SELECTOR)
         ns = self.apps_namespace = make_apps_namespace(self)
         in_ns = Child(after=[ns])
-        plain = pulumi.ResourceOptions(parent=self)
-        secret_key = random.RandomPassword(f"{name}-secret-key", length=64, special=False, opts=plain)
-        self.admin_password: pulumi.Output[str] | None = None
-        password = settings.admin_password.output() if settings.admin_password else None
-        if password is None:
-            password = random.RandomPassword(f"{name}-admin-password", length=24, special=False, opts=plain).result
-            self.admin_password = password
-        app_data = {"secret-key": secret_key.result, "admin-password": password}
-        database_data = database_values(settings)
         secrets = {
-            "db-secret": (DATABASE_SECRET, database_data),
-            "app-secret": (APP_SECRET, app_data),
+            "db-secret": (DATABASE_SECRET, database_values(settings)),
+            "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
         }
         with_s3 = settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None
         if with_s3:
             secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
+        # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         made = [
-            self.make(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
-            for part, (secret_name, data) in secrets.items()
+            self.make(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
+            for part, (known, data) in secrets.items()
         ]
-        claim = self.make("pvc", volume_claim(settings, object_labels), Child(after=[ns], retain=True))
-        self.make("network", network_policy(settings.database.port, object_labels), in_ns)
+        claim = self._make_claim(settings, object_labels, ns)
+        self.make("network", network_policy(settings.database.port, callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        self.make("deploy", deployment(settings, with_s3, object_labels, rollout), Child(after=[*made, claim]))
+        workload = deployment(settings, with_s3, context.timeout_minutes, object_labels, rollout)
+        self.make("deploy", workload, Child(after=[*made, claim]))
         self.make("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
+
+    def _make_claim(
+        self, settings: LabelStudioSettings, object_labels: dict[str, str], ns: pulumi.Resource
+    ) -> k8s.core.v1.PersistentVolumeClaim:
+        """The claim. Its size and class are those of its first day.
+
+        Another class would replace it, work included; another size fails the whole preview on K3s's local-path, which
+        cannot grow. A wish that differs from what is there gives a warning.
+        """
+        fixed = ("spec.storageClassName", "spec.resources.requests.storage")
+        options = Child(after=[ns], retain=True, ignore=fixed)
+        claim: k8s.core.v1.PersistentVolumeClaim = self.make("pvc", volume_claim(settings, object_labels), options)
+        claim.spec.apply(lambda spec: warn_of_claim(settings, spec.resources.requests or {}, spec.storage_class_name))
+        return claim
+
+
+def warn_of_claim(settings: LabelStudioSettings, requests: Mapping[str, str], found: str | None) -> None:
+    """Say that the claim (its requests, its class) is not what the configuration asks for, and what to do."""
+    size = requests.get("storage")
+    if size and not same_quantity(size, settings.storage):
+        pulumi.log.warn(
+            f"labelStudioStorage is {settings.storage}, the volume was made with {size}, and that stays: a volume grows"
+            ' only by hand, and only in a storage class that can. See docs/runbook.md, "A larger volume".'
+        )
+    if settings.storage_class and found and found != settings.storage_class:
+        pulumi.log.warn(
+            f"labelStudioStorageClass is {settings.storage_class}, the volume is of class {found}, and that stays."
+            f" Run: pulumi config set labelStudioStorageClass {found}"
+        )
+
+
+def same_quantity(left: str, right: str) -> bool:
+    """Whether two Kubernetes quantities are the same, however they are written."""
+    try:
+        return quantity_value(left) == quantity_value(right)
+    except ValueError:
+        return left == right
 
 
 def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
@@ -128,19 +184,18 @@ def environment(settings: LabelStudioSettings, with_s3: bool) -> list[Manifest]:
     return variables
 
 
-def deployment(
-    settings: LabelStudioSettings, with_s3: bool, object_labels: dict[str, str], rollout: pulumi.Input[str]
-) -> Manifest:
-    """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
+def container(settings: LabelStudioSettings, with_s3: bool, timeout_minutes: int, writable: dict[str, str]) -> Manifest:
+    """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
-    writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
-    container: Manifest = {
+    # The first start migrates the database: it may take as long as we wait for the workload.
+    tries = math.ceil(timeout_minutes * 60 / _STARTUP_PERIOD)
+    return {
         "name": NAME,
         "image": settings.image,
+        "imagePullPolicy": pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "env": environment(settings, with_s3),
-        # The first start migrates the database.
-        "startupProbe": http_probe("/health", "http", period=5, failures=60, timeout=5, host=host),
+        "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
         "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
         "resources": settings.resources,
@@ -150,18 +205,29 @@ def deployment(
             *({"name": name, "mountPath": path} for name, path in writable.items()),
         ],
     }
+
+
+def deployment(
+    settings: LabelStudioSettings,
+    with_s3: bool,
+    timeout_minutes: int,
+    object_labels: dict[str, str],
+    rollout: pulumi.Input[str],
+) -> Manifest:
+    """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
+    writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
     pod: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
         "securityContext": pod_security(USER),
-        "containers": [container],
+        "containers": [container(settings, with_s3, timeout_minutes, writable)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": VOLUME}},
             *({"name": name, "emptyDir": {}} for name in writable),
         ],
+        # Who names the nodes may name the one with the GPU.
+        **({"nodeSelector": settings.node_selector} if settings.node_selector else {"affinity": NOT_ON_GPU_NODES}),
     }
-    if settings.node_selector:
-        pod["nodeSelector"] = settings.node_selector
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -198,20 +264,16 @@ def volume_claim(settings: LabelStudioSettings, object_labels: dict[str, str]) -
             "name": VOLUME,
             "namespace": NAMESPACE,
             "labels": object_labels,
-            "annotations": {**labels.SKIP_AWAIT, **labels.FLUX_NEVER_PRUNES},
+            "annotations": dict(labels.SKIP_AWAIT),
         },
         "spec": spec,
     }
 
 
-def network_policy(database_port: int, object_labels: dict[str, str]) -> Manifest:
-    """In: the tunnel. Out: DNS, the database's port, HTTPS, and the adapter."""
+def network_policy(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+    """In: the callers. Out: DNS, the database's port, HTTPS, and the adapter."""
     dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
     outside = [{"protocol": "TCP", "port": port} for port in sorted({443, database_port})]
-    tunnel = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "cloudflared"}},
-        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "cloudflared"}},
-    }
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -219,7 +281,7 @@ def network_policy(database_port: int, object_labels: dict[str, str]) -> Manifes
         "spec": {
             "podSelector": {"matchLabels": SELECTOR},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"from": [tunnel], "ports": [{"protocol": "TCP", "port": PORT}]}],
+            **({"ingress": ingress_rules([peer.manifest() for peer in callers], PORT)} if callers else {}),
             "egress": [
                 {"ports": dns},
                 {"ports": outside},

@@ -4,8 +4,9 @@ import pulumi
 
 from oceanid_cluster import cloudflared, labels
 from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.components.tunnel import config_map_manifest
-from oceanid_cluster.config import NodeTunnelSettings
+from oceanid_cluster.config import NodeTunnelSettings, TunnelSettings
 from oceanid_cluster.ingress import IngressRule, api_server_rule, check_rules
 from oceanid_cluster.pods import Manifest, pod_security
 
@@ -14,6 +15,9 @@ NAME = "cloudflared-tunnel"
 SELECTOR = {"app.kubernetes.io/name": NAME}
 SECRET = "tunnel-credentials"
 CONFIG_MAP = "tunnel-config"
+# On the host network every other address is open to the LAN, and cloudflared serves pprof and its configuration there.
+# The kubelet's probes and `kubectl port-forward` come from the node itself.
+LOOPBACK = "127.0.0.1"
 
 
 class NodeTunnels(Component):
@@ -25,24 +29,23 @@ class NodeTunnels(Component):
         self,
         name: str,
         settings: NodeTunnelSettings,
-        service_url: str,
-        protocol: str,
+        tunnel: TunnelSettings,
         context: Context,
         cloudflare: pulumi.ProviderResource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """``service_url`` is where the Kubernetes API answers; ``cloudflare`` is given only to manage DNS.
+        """``tunnel`` says what both tunnels share; ``cloudflare`` is needed only to write rules or DNS there.
 
         Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``.
         """
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
-        rules = node_rules(settings, service_url)
+        rules = node_rules(settings, tunnel.service_url)
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
-                settings.token.tunnel_id, rules, settings.metrics_port, protocol
+                settings.token.tunnel_id, rules, settings.metrics_port, tunnel.protocol, LOOPBACK
             )
         }
         ns = self.make_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
@@ -56,7 +59,9 @@ class NodeTunnels(Component):
         )
         metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.make("metrics", metrics, in_ns)
-        if cloudflare:
+        if cloudflare and tunnel.manage_config:
+            write_remote_config(self, settings.token, rules, cloudflare)
+        if cloudflare and settings.manage_dns:
             self._make_dns(settings, rules, cloudflare)
         self.register_outputs(
             {"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": "cloudflared-metrics"}
@@ -115,7 +120,9 @@ def daemon_set(settings: NodeTunnelSettings, object_labels: dict[str, str], roll
                     "nodeSelector": {"oceanid.cluster/tunnel-enabled": "true"},
                     "tolerations": tolerations,
                     "securityContext": pod_security(cloudflared.USER),
-                    "containers": [cloudflared.container(settings.image, settings.metrics_port, settings.resources)],
+                    "containers": [
+                        cloudflared.container(settings.image, settings.metrics_port, settings.resources, LOOPBACK)
+                    ],
                     "volumes": cloudflared.volumes(CONFIG_MAP, SECRET),
                 },
             },

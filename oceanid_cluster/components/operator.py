@@ -7,12 +7,20 @@ from pulumi_kubernetes.helm.v3 import Release
 
 from oceanid_cluster import labels
 from oceanid_cluster.components.base import Child, Component, Context, secret
+from oceanid_cluster.components.flux import NAMESPACE as FLUX_NAMESPACE
 from oceanid_cluster.config import OperatorSettings
-from oceanid_cluster.pods import NOT_ON_GPU_NODES, container_security, pod_security
+from oceanid_cluster.network import ingress_rules
+from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest, container_security, pod_security
 
 NAMESPACE = "pulumi-system"
 API_SECRET = "pulumi-api-secret"
 RELEASE = "pulumi-kubernetes-operator"
+# The labels that the operator gives to the pods in which it runs programs.
+WORKSPACE = {
+    "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
+    "app.kubernetes.io/name": "pulumi",
+    "app.kubernetes.io/component": "workspace",
+}
 
 
 class PulumiOperator(Component):
@@ -21,17 +29,27 @@ class PulumiOperator(Component):
     token = "oceanid:pko:PulumiOperator"
 
     def __init__(
-        self, name: str, settings: OperatorSettings, context: Context, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        settings: OperatorSettings,
+        context: Context,
+        with_flux: bool = True,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """Outputs: ``namespace``, and ``secretName`` (None without a token)."""
+        """``with_flux``: Flux is installed, and workspaces may fetch what it read from Git.
+
+        Outputs: ``namespace``, and ``secretName`` (None without a token).
+        """
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         ns = self.make_namespace("operator", "restricted", NAMESPACE)
         after: list[pulumi.Resource] = [ns]
+        object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
         if settings.access_token:
-            object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
             data = {"accessToken": settings.access_token.output()}
             after.append(self.make("api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), Child(after=[ns])))
+        if with_flux:
+            self.make("flux-artifacts", artifact_policy(object_labels))
         Release(
             f"{name}-helm",
             name=RELEASE,
@@ -46,11 +64,39 @@ class PulumiOperator(Component):
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 
+def artifact_policy(object_labels: dict[str, str]) -> Manifest:
+    """Lets the operator's workspaces fetch from source-controller, which Flux's own policies forbid.
+
+    Named and shaped as in the operator's documentation ("Pulumi Kubernetes Operator 2.0", Flux integration), for the
+    namespace in which Stacks find the operator's token.
+    """
+    workspaces = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
+        "podSelector": {"matchLabels": WORKSPACE},
+    }
+    metadata = {"name": "allow-pulumi-fetch-flux-artifacts", "namespace": FLUX_NAMESPACE, "labels": object_labels}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "source-controller"}},
+            "policyTypes": ["Ingress"],
+            "ingress": ingress_rules([workspaces], "http"),
+        },
+    }
+
+
 def chart_values() -> dict[str, Any]:
     """Values of the chart. Helm ignores a key that the chart does not have: a test holds these against its values."""
     user = 65532
+    # The chart takes annotations for these three; its roles and bindings it makes without.
+    owned = labels.owned({})["annotations"]
     return {
         "replicaCount": 1,
+        "deploymentAnnotations": owned,
+        "serviceAnnotations": owned,
+        "serviceAccount": {"annotations": owned},
         "resources": {
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "500m", "memory": "512Mi"},

@@ -1,12 +1,12 @@
 """Step 3: the Cloudflare Tunnel, through which the Kubernetes API and the applications are reached."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import pulumi
 
 from oceanid_cluster import cloudflared, labels
 from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.config import TunnelSettings
 from oceanid_cluster.ingress import IngressRule, api_server_rule, check_rules
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest, pod_security
@@ -20,7 +20,7 @@ CONFIG_MAP = "cloudflared-config"
 
 
 class CloudflareTunnel(Component):
-    """Runs cloudflared with one list of rules, written to its file and, given an API token, to Cloudflare."""
+    """Runs cloudflared with one list of rules, written to its file and, with ``manageTunnelConfig``, to Cloudflare."""
 
     token = "oceanid:core:CloudflareTunnel"
 
@@ -33,7 +33,7 @@ class CloudflareTunnel(Component):
         cloudflare: pulumi.ProviderResource | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """``rules`` follow the Kubernetes API's; ``cloudflare`` is given only with an API token.
+        """``rules`` follow the Kubernetes API's; ``cloudflare`` is given only to write the rules there.
 
         Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``.
         """
@@ -67,7 +67,7 @@ class CloudflareTunnel(Component):
         metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.make("svc", metrics, in_ns)
         if cloudflare:
-            self._write_remote_config(settings, all_rules, cloudflare)
+            write_remote_config(self, settings.token, all_rules, cloudflare)
         self.register_outputs(
             {
                 "namespace": NAMESPACE,
@@ -76,36 +76,6 @@ class CloudflareTunnel(Component):
                 "metricsServiceName": "cloudflared-metrics",
             }
         )
-
-    def _write_remote_config(
-        self, settings: TunnelSettings, rules: Sequence[IngressRule], cloudflare: pulumi.ProviderResource
-    ) -> None:
-        """Write the rules where a tunnel made in Cloudflare's dashboard takes them from; it ignores its local file."""
-        import pulumi_cloudflare  # its import is the slowest part of a run
-
-        pulumi_cloudflare.ZeroTrustTunnelCloudflaredConfig(
-            f"{self.name}-remote-config",
-            account_id=settings.token.account_id,
-            tunnel_id=settings.token.tunnel_id,
-            config={"ingresses": [remote_rule(rule) for rule in rules]},
-            opts=self.options(Child(provider=cloudflare)),
-        )
-
-
-def remote_rule(rule: IngressRule) -> Any:
-    """One rule as Cloudflare's provider takes it."""
-    origin = {
-        "no_tls_verify": rule.no_tls_verify or None,
-        "ca_pool": rule.ca_pool,
-        "origin_server_name": rule.origin_server_name,
-    }
-    fields = {
-        "hostname": rule.hostname,
-        "path": rule.path,
-        "service": rule.service,
-        "origin_request": {name: value for name, value in origin.items() if value} or None,
-    }
-    return {name: value for name, value in fields.items() if value}
 
 
 def config_map_manifest(name: str, ns: str, data: dict[str, str], object_labels: dict[str, str]) -> Manifest:
