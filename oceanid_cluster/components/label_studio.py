@@ -101,7 +101,12 @@ class LabelStudio(Component):
         fixed = ("spec.storageClassName", "spec.resources.requests.storage")
         options = Child(after=[ns], retain=True, ignore=fixed)
         claim: k8s.core.v1.PersistentVolumeClaim = self.make("pvc", volume_claim(settings, object_labels), options)
-        claim.spec.apply(lambda spec: warn_of_claim(settings, spec.resources.requests or {}, spec.storage_class_name))
+
+        def compare(spec: k8s.core.v1.outputs.PersistentVolumeClaimSpec) -> None:
+            requests = spec.resources.requests if spec.resources else None
+            warn_of_claim(settings, requests or {}, spec.storage_class_name)
+
+        claim.spec.apply(compare)
         return claim
 
 
