@@ -4,7 +4,7 @@ A row here is a row of the README's table. ``load`` checks the whole configurati
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import pulumi
@@ -442,9 +442,20 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     problems = Problems()
     settings = _read(given, stored_secret, stack, problems)
     _check_together(settings, problems)
+    settings = replace(settings, warnings=(*settings.warnings, *_advice(settings)))
     if problems:
         raise pulumi.RunError(problems.message(stack, settings.warnings))
     return settings
+
+
+def _advice(settings: Settings) -> list[str]:
+    """What is valid and yet hardly meant."""
+    if settings.enabled.label_studio and not settings.label_studio_callers:
+        traefik = '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
+        reason = "the tunnel is off and labelStudioIngressFrom is empty"
+        command = f"pulumi config set labelStudioIngressFrom '{traefik}'"
+        return [f"nothing in the cluster may reach Label Studio: {reason}. For K3s's Traefik: {command}"]
+    return []
 
 
 def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:

@@ -26,6 +26,10 @@ RULES = st.lists(
     ),
     max_size=3, unique_by=lambda rule: (rule["hostname"], rule.get("path")),
 )  # fmt: skip
+PEERS = st.lists(
+    st.fixed_dictionaries({"namespace": WORD}, optional={"labels": st.dictionaries(WORD, WORD, max_size=2)}),
+    max_size=2,
+)  # fmt: skip
 URL = st.builds(
     "postgres://{}:{}@{}:{}/{}{}".format, WORD, st.just(CANARY), HOST, st.integers(1, 65535), WORD,
     st.sampled_from(["", "?sslmode=require"]),
@@ -64,6 +68,9 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"labelStudioNodeSelector": st.dictionaries(WORD, WORD, max_size=2).map(json.dumps)},
     {"labelStudioAdminEmail": st.builds("{}@{}".format, WORD, HOST)},
     {"labelStudioAdminPassword": SECRET},
+    {"labelStudioSecretKey": SECRET},
+    {"labelStudioIngressFrom": PEERS.map(json.dumps)},
+    {"adapterIngressFrom": PEERS.map(json.dumps)},
     {"aws.labelStudio.accessKeyId": SECRET, "aws.labelStudio.secretAccessKey": SECRET},
     {"extraIngress": RULES.map(json.dumps)},
     {"nerLabels": st.lists(SECRET, min_size=1, max_size=3, unique=True).map(json.dumps)},

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import runpy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,10 +101,16 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({f"oceanid-cluster:{name}": text for name, text in config.items()}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"oceanid-cluster:{name}" for name in config]))
     monkeypatch.setattr("oceanid_cluster.kubeconfig.check_reachable", lambda _: None)
-    run = Run()
 
     def main() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    return record(main)
+
+
+def record(main: Callable[[], None]) -> Run:
+    """Run ``main`` as a program under Pulumi's mocks; raises what it raises."""
+    run = Run()
 
     async def program() -> None:
         settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before

@@ -36,6 +36,7 @@ EVERYTHING = {
     "cloudflare_api_token": "canary-cloudflare-token",
     "cloudflare_zone_id": "0123456789abcdef0123456789abcdef",
     "manageNodeTunnelDns": "true",
+    "manageTunnelConfig": "true",
     "exposeKubelet": "true",
     "extraIngress": json.dumps(
         [{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": True}]
@@ -43,6 +44,9 @@ EVERYTHING = {
     "aws.labelStudio.accessKeyId": "canary-aws-id",
     "aws.labelStudio.secretAccessKey": "canary-aws-key",
     "labelStudioAdminPassword": "canary-admin-password",
+    "labelStudioSecretKey": "canary-secret-key",
+    "labelStudioIngressFrom": '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]',
+    "adapterIngressFrom": '[{"namespace": "notebooks"}]',
     "labelStudioNodeSelector": '{"kubernetes.io/hostname": "srv712429"}',
     "labelStudioStorageClass": "local-path",
     "hfAccessToken": "canary-hf-token",

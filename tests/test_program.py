@@ -1,6 +1,5 @@
 """What the program registers, under Pulumi's mocks: resources, names, edges, secrets, and the rules for every pod."""
 
-import asyncio
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -13,9 +12,13 @@ import yaml
 
 from oceanid_cluster import cloudflared
 from oceanid_cluster.components.flux import CRD_TYPE, SERVICE_TYPE
+from oceanid_cluster.components.generated import label_studio_secrets
+from oceanid_cluster.components.label_studio import warn_of_claim
+from oceanid_cluster.pods import pull_policy
 from oceanid_cluster.rollout import keyed_hash
-from tests.recorded import Run, plain, run_program
-from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
+from oceanid_cluster.secret import Secret
+from tests.recorded import Run, plain, record, run_program
+from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
 
 Program = Callable[[Mapping[str, str]], Run]
 _runs: dict[str, Run] = {}
@@ -169,19 +172,74 @@ def test_the_namespace_of_the_applications_is_one_resource_whoever_makes_it(prog
     )
 
 
-def test_namespaces_crds_and_volumes_are_never_deleted(program: Program) -> None:
+def test_what_cannot_be_made_again_or_only_flux_can_delete_is_retained(program: Program) -> None:
     run = program(EVERYTHING)
     kept = {name for name, request in run.requests.items() if request.retainOnDelete}
+    images = {"cloudflared", "cert-manager", "label-studio"}
     assert kept == {
         "gitops-ns", "pko-ns", "cloudflare-ns", "node-tunnels-ns", "label-studio-ns", "label-studio-pvc",
+        "label-studio-app-secret",
+        # Their finalizers would hang a destroy on a Flux that is dead.
+        "gitops-git-repo", "gitops-kustomization", "version-monitor-update-automation",
+        *(f"version-monitor-{image}-{part}" for image in images for part in ("repo", "policy")),
+        # Without rules at Cloudflare the tunnel would answer 503.
+        "cloudflare-remote-config", "node-tunnels-remote-config",
     }  # fmt: skip
     assert _transformed(run, CRD_TYPE).opts.retain_on_delete is True
     assert not _transformed(run, SERVICE_TYPE).opts.retain_on_delete
 
 
+RECONCILE, PRUNE = "kustomize.toolkit.fluxcd.io/reconcile", "kustomize.toolkit.fluxcd.io/prune"
+
+
+@pytest.mark.parametrize("config", [REQUIRED, EVERYTHING], ids=["six keys", "everything"])
+def test_git_can_neither_change_nor_prune_what_pulumi_owns(program: Program, config: dict[str, str]) -> None:
+    run = program(config)
+    seen = 0
+    for name, resource in run.resources.items():
+        if not resource.typ.startswith("kubernetes:") or "kind" not in resource.inputs:
+            continue
+        manifest = plain(resource.inputs)
+        annotations = manifest["metadata"].get("annotations", {})
+        if manifest["kind"] == "Node":
+            assert not annotations  # the nodes are not ours
+            continue
+        seen += 1
+        assert annotations.get(RECONCILE) == "disabled", name
+        assert annotations.get(PRUNE) == ("disabled" if run.requests[name].retainOnDelete else None), name
+        template = manifest.get("spec", {}).get("template", {})
+        assert RECONCILE not in str(template), f"{name} would roll its pods for nothing"
+    assert seen >= 40
+
+
+@pytest.mark.parametrize("kind", [CRD_TYPE, SERVICE_TYPE, "kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Secret"])
+def test_git_can_neither_change_nor_prune_what_the_chart_makes(program: Program, kind: str) -> None:
+    annotations = _annotations(program(EVERYTHING), kind)
+    assert annotations["a"] == "b"
+    assert annotations[RECONCILE] == "disabled"
+    assert (PRUNE in annotations) is (kind == CRD_TYPE)
+
+
+def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> None:
+    (transform,) = program(EVERYTHING).transforms
+    chart = {"chart": "flux2", "values": {"a": "b"}}
+    arguments = pulumi.ResourceTransformArgs(False, "kubernetes:helm.sh/v4:Chart", "x", chart, pulumi.ResourceOptions())
+    assert transform(arguments).props == chart
+
+
+def test_git_cannot_touch_what_the_operators_chart_takes_annotations_for(program: Program) -> None:
+    values = plain(program(REQUIRED).resources["pko-helm"].inputs)["values"]
+    for annotations in (
+        values["deploymentAnnotations"], values["serviceAnnotations"], values["serviceAccount"]["annotations"],
+    ):  # fmt: skip
+        assert annotations == {RECONCILE: "disabled"}
+    assert "podAnnotations" not in values
+
+
 def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program: Program) -> None:
     service = _transformed(program(EVERYTHING), SERVICE_TYPE)
-    assert service.props["metadata"] == {"name": "x", "annotations": {"a": "b", "pulumi.com/skipAwait": "true"}}
+    assert _annotations(program(EVERYTHING), SERVICE_TYPE)["pulumi.com/skipAwait"] == "true"
+    assert "pulumi.com/skipAwait" not in _annotations(program(EVERYTHING), CRD_TYPE)
     assert isinstance(service.opts.custom_timeouts, pulumi.CustomTimeouts)
     assert service.opts.custom_timeouts.create == "5m"
 
@@ -189,12 +247,23 @@ def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program:
 def _transformed(run: Run, kind: str) -> pulumi.ResourceTransformResult:
     (transform,) = run.transforms
     properties = {"metadata": {"name": "x", "annotations": {"a": "b"}}}
-    loop = asyncio.new_event_loop()
-    try:
-        arguments = pulumi.ResourceTransformArgs(True, kind, "x", properties, pulumi.ResourceOptions())
-        return transform(arguments)
-    finally:
-        loop.close()
+    return transform(pulumi.ResourceTransformArgs(True, kind, "x", properties, pulumi.ResourceOptions()))
+
+
+def _annotations(run: Run, kind: str) -> dict[str, str]:
+    properties: dict[str, Any] = dict(_transformed(run, kind).props)
+    return properties["metadata"]["annotations"]
+
+
+def test_image_controllers_are_installed_only_with_image_automation(program: Program) -> None:
+    for wanted in (True, False):
+        run = program({**REQUIRED, "enableImageAutomation": str(wanted).lower()})
+        values = plain(run.resources["gitops-flux"].inputs)["values"]
+        images = {"imageAutomationController", "imageReflectionController"}
+        assert {name: values[name]["create"] for name in images} == dict.fromkeys(images, wanted)
+        others = {name for name in values if name.endswith("Controller")} - images
+        assert len(others) == 4
+        assert all(values[name].get("create", True) for name in others)
 
 
 def test_the_provider_replaces_nothing_and_its_kubeconfig_is_secret(program: Program) -> None:
@@ -215,13 +284,80 @@ def test_secrets_reach_resources_only_as_secrets(program: Program) -> None:
     run = program(EVERYTHING)
     seen = 0
     for name, resource in run.resources.items():
-        seen += sum(canary in str(plain(resource.inputs)) for canary in canaries)
+        data = plain(resource.inputs).get("data", {}) if resource.typ == "kubernetes:core/v1:Secret" else {}
+        clear = [base64.b64decode(text).decode() for text in data.values()]
+        seen += sum(canary in text for canary in canaries for text in clear)
         for path, value in walk(_without_secrets(resource.inputs)):
             if isinstance(value, str):
                 assert not any(canary in value for canary in [*canaries, *encoded]), f"{name}{path}"
     assert seen >= 14  # the canaries are there, marked as secrets
     generated = program(REQUIRED).requests["label-studio-admin-password"]
     assert "result" in generated.additionalSecretOutputs
+
+
+def test_secrets_are_data_which_no_api_server_turns_into_something_else(program: Program) -> None:
+    for config in (REQUIRED, EVERYTHING):
+        secrets = [r.inputs for r in program(config).resources.values() if r.typ == "kubernetes:core/v1:Secret"]
+        assert secrets
+        for inputs in secrets:
+            assert "stringData" not in inputs
+            assert all(base64.b64decode(text, validate=True) for text in plain(inputs)["data"].values())
+            assert plain(inputs["data"]) != inputs["data"], "the data is not marked as secret"
+
+
+def secret_data(run: Run, name: str) -> dict[str, str]:
+    data: dict[str, str] = plain(run.resources[name].inputs)["data"]
+    return {key: base64.b64decode(text).decode() for key, text in data.items()}
+
+
+LIVE = {"secret-key": Secret("canary-live-key"), "admin-password": Secret("canary-live-password")}
+
+
+@pytest.mark.parametrize(
+    ("config", "live", "expected"),
+    [
+        ({}, None, ("generated-label-studio-secret-key", "generated-label-studio-admin-password", True)),
+        ({}, LIVE, ("canary-live-key", "canary-live-password", True)),
+        ({}, {"secret-key": LIVE["secret-key"]}, ("canary-live-key", "generated-label-studio-admin-password", True)),
+        ({"labelStudioSecretKey": "mine"}, LIVE, ("mine", "canary-live-password", True)),
+        ({"labelStudioAdminPassword": "mine"}, LIVE, ("canary-live-key", "mine", False)),
+    ],
+    ids=["nothing known", "in the cluster", "half in the cluster", "a configured key", "a configured password"],
+)
+def test_label_studios_secrets_are_the_configured_ones_or_the_first_known(
+    config: dict[str, str], live: dict[str, Secret] | None, expected: tuple[str, str, bool]
+) -> None:
+    def main() -> None:
+        made = label_studio_secrets(settings(config, stored_secret=frozenset(config)).label_studio, live)
+        pulumi.export("values", pulumi.Output.unsecret(pulumi.Output.all(made.secret_key, made.admin_password)))
+        pulumi.export("generated", made.generated_password is not None)
+
+    run = record(main)
+    assert (*run.outputs["values"], run.outputs["generated"]) == expected
+    for name in ("label-studio-secret-key", "label-studio-admin-password"):
+        kept = run.requests[f"{name}-kept"]
+        assert list(kept.ignoreChanges) == ["input"]  # what is in the state stays
+        assert plain(run.resources[f"{name}-kept"].inputs["input"]) != run.resources[f"{name}-kept"].inputs["input"]
+
+
+@pytest.mark.parametrize("enabled", ["true", "false"])
+def test_the_generated_secrets_outlive_label_studios_flag(program: Program, enabled: str) -> None:
+    run = program({**REQUIRED, "enableLabelStudio": enabled})
+    for name in ("label-studio-secret-key", "label-studio-admin-password"):
+        (alias,) = run.requests[name].aliases  # until now it was a child of the component
+        assert alias.spec.parentUrn == "urn:pulumi:dev::oceanid-cluster::oceanid:apps:LabelStudio::label-studio"
+        assert f"{name}-kept" in run.resources
+        assert "oceanid:apps" not in run.requests[f"{name}-kept"].parent
+
+
+def test_the_output_is_the_password_that_label_studio_got(program: Program) -> None:
+    run = program(REQUIRED)
+    assert secret_data(run, "label-studio-app-secret")["admin-password"] == run.outputs["labelStudioAdminPassword"]
+    configured = program(EVERYTHING)
+    assert secret_data(configured, "label-studio-app-secret") == {
+        "secret-key": "canary-secret-key", "admin-password": "canary-admin-password",
+    }  # fmt: skip
+    assert configured.outputs["labelStudioAdminPassword"] is None
 
 
 def _without_secrets(value: Any) -> Any:
@@ -264,6 +400,7 @@ def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -
             assert security["allowPrivilegeEscalation"] is False
             assert security["readOnlyRootFilesystem"] is True
             assert security["capabilities"] == {"drop": ["ALL"]}
+            assert container["imagePullPolicy"] == pull_policy(container["image"])
             assert ":" in container["image"]
             assert not container["image"].endswith(":latest")
             assert container["readinessProbe"]["httpGet"]
@@ -273,6 +410,126 @@ def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -
             for variable in container.get("env", []):
                 suspicious = any(word in variable["name"] for word in ("PASSWORD", "TOKEN", "DSN", "CLIENT", "LABELS"))
                 assert not suspicious or "valueFrom" in variable or "value" not in variable, variable
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("ghcr.io/a/b:main", "Always"),
+        ("ghcr.io/a/b:latest", "Always"),
+        ("ghcr.io/a/b:feature-x", "Always"),
+        ("ghcr.io/a/b:1", "Always"),
+        ("ghcr.io/a/b:1.2", "Always"),
+        ("ghcr.io/a/b", "Always"),
+        ("registry:5000/b", "Always"),
+        ("registry:5000/b:main", "Always"),
+        ("ghcr.io/a/b:1.2.3", "IfNotPresent"),
+        ("registry:5000/b:v1.2.3-rc.1", "IfNotPresent"),
+        ("ghcr.io/a/b:2026.8.2", "IfNotPresent"),
+        ("ghcr.io/a/b:sha-0123abc", "IfNotPresent"),
+        ("ghcr.io/a/b:0123456789abcdef0123456789abcdef01234567", "IfNotPresent"),
+        ("ghcr.io/a/b:main@sha256:" + "0" * 64, "IfNotPresent"),
+        ("ghcr.io/a/b@sha256:" + "0" * 64, "IfNotPresent"),
+    ],
+)
+def test_a_tag_that_moves_is_always_pulled(image: str, policy: str) -> None:
+    assert pull_policy(image) == policy
+
+
+def test_long_running_pods_stay_off_gpu_nodes(program: Program) -> None:
+    run = program(REQUIRED)
+    term = [
+        {"key": "workload-type", "operator": "NotIn", "values": ["gpu-compute"]},
+        {"key": "oceanid.cluster/gpu", "operator": "DoesNotExist"},
+    ]
+    rule = {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": term}]}
+        }
+    }
+    for manifest in workloads(run):
+        pod = manifest["spec"]["template"]["spec"]
+        assert pod.get("affinity") == (None if manifest["metadata"]["name"] == "cloudflared-tunnel" else rule)
+    flux = plain(run.resources["gitops-flux"].inputs)["values"]
+    assert [values["affinity"] for name, values in flux.items() if name.endswith("Controller")] == [rule] * 6
+    assert plain(run.resources["pko-helm"].inputs)["values"]["affinity"] == rule
+
+
+def test_who_names_label_studios_nodes_may_name_the_one_with_the_gpu(program: Program) -> None:
+    run = program({**REQUIRED, "labelStudioNodeSelector": '{"kubernetes.io/hostname": "calypso"}'})
+    pod = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"kubernetes.io/hostname": "calypso"}
+    assert "affinity" not in pod
+
+
+@pytest.mark.parametrize("minutes", [1, 5, 60])
+def test_label_studio_may_start_as_long_as_the_program_waits_for_it(program: Program, minutes: int) -> None:
+    run = program({**REQUIRED, "readyTimeoutMinutes": str(minutes)})
+    (container,) = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]["containers"]
+    probe = container["startupProbe"]
+    assert probe["failureThreshold"] * probe["periodSeconds"] == minutes * 60
+
+
+def peers(run: Run, name: str) -> list[dict[str, Any]]:
+    """The peers of a policy that has no rule without peers, which would let everybody in."""
+    rules = plain(run.resources[name].inputs)["spec"].get("ingress", [])
+    assert all(rule["from"] for rule in rules)
+    return [peer for rule in rules for peer in rule["from"]]
+
+
+def in_namespace(name: str, **labels: str) -> dict[str, Any]:
+    peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    return {**peer, "podSelector": {"matchLabels": labels}} if labels else peer
+
+
+def test_who_may_reach_label_studio_and_the_adapter_is_configured(program: Program) -> None:
+    tunnel = in_namespace("cloudflared", **{"app.kubernetes.io/name": "cloudflared"})
+    traefik = in_namespace("kube-system", **{"app.kubernetes.io/name": "traefik"})
+    caller = {"podSelector": {"matchLabels": {"app": "label-studio"}}}
+    assert peers(program(REQUIRED), "label-studio-network") == [tunnel]
+    assert peers(program(REQUIRED), "ls-triton-adapter-network") == [caller]
+    run = program(EVERYTHING)
+    assert peers(run, "label-studio-network") == [tunnel, traefik]
+    assert peers(run, "ls-triton-adapter-network") == [caller, in_namespace("notebooks")]
+    without = {**REQUIRED, "enableCloudflareTunnel": "false"}
+    assert peers(program(without), "label-studio-network") == []
+    listed = {**without, "labelStudioIngressFrom": EVERYTHING["labelStudioIngressFrom"]}
+    assert peers(program(listed), "label-studio-network") == [traefik]
+
+
+def test_the_operators_workspaces_may_fetch_what_flux_read(program: Program) -> None:
+    run = program(REQUIRED)
+    policy = plain(run.resources["pko-flux-artifacts"].inputs)
+    assert policy["metadata"]["namespace"] == "flux-system"
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"app": "source-controller"}}
+    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"protocol": "TCP", "port": "http"}]]
+    workspace = {
+        "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
+        "app.kubernetes.io/name": "pulumi",
+        "app.kubernetes.io/component": "workspace",
+    }
+    assert peers(run, "pko-flux-artifacts") == [in_namespace("pulumi-system", **workspace)]
+    alone = program({**REQUIRED, "enableFluxBootstrap": "false", "enableImageAutomation": "false"})
+    assert "pko-flux-artifacts" not in alone.resources
+
+
+def test_the_claim_keeps_the_class_and_the_size_of_its_first_day(program: Program) -> None:
+    ignored = list(program(REQUIRED).requests["label-studio-pvc"].ignoreChanges)
+    assert ignored == ["spec.storageClassName", "spec.resources.requests.storage"]
+
+
+def test_a_wish_for_another_volume_is_answered_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(pulumi.log, "warn", said.append)
+    wished = settings({"labelStudioStorage": "20Gi", "labelStudioStorageClass": "fast"}).label_studio
+    warn_of_claim(wished, {"storage": "20480Mi"}, "fast")
+    warn_of_claim(wished, {}, None)  # not known yet
+    assert said == []
+    warn_of_claim(wished, {"storage": "10Gi"}, "local-path")
+    assert [text.partition(",")[0] for text in said] == [
+        "labelStudioStorage is 20Gi", "labelStudioStorageClass is fast",
+    ]  # fmt: skip
+    assert all("\n" not in text for text in said)
 
 
 @pytest.mark.parametrize("config", [REQUIRED, EVERYTHING], ids=["six keys", "everything"])
@@ -341,18 +598,42 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
     ]
 
 
-def test_with_an_api_token_cloudflare_gets_the_same_rules(program: Program) -> None:
+def test_with_manage_tunnel_config_cloudflare_gets_the_same_rules(program: Program) -> None:
     run = program(EVERYTHING)
+    names = ("hostname", "service", "path")
+    for component, tunnel in (("cloudflare", TUNNEL), ("node-tunnels", NODE_TUNNEL)):
+        remote = plain(run.resources[f"{component}-remote-config"].inputs)
+        assert (remote["accountId"], remote["tunnelId"]) == (ACCOUNT, tunnel)
+        local = config_file(run, f"{component}-config")["ingress"]
+        picked = [{k: rule[k] for k in names if k in rule} for rule in local]
+        assert [{k: rule[k] for k in names if k in rule} for rule in remote["config"]["ingresses"]] == picked
     remote = plain(run.resources["cloudflare-remote-config"].inputs)
-    assert (remote["accountId"], remote["tunnelId"]) == (ACCOUNT, TUNNEL)
-    names = {"hostname": "hostname", "service": "service", "path": "path"}
-    local = [{k: rule[k] for k in names if k in rule} for rule in config_file(run, "cloudflare-config")["ingress"]]
-    assert [{k: rule[k] for k in names if k in rule} for rule in remote["config"]["ingresses"]] == local
     assert remote["config"]["ingresses"][0]["originRequest"]["caPool"].endswith("ca.crt")
     assert remote["config"]["ingresses"][2]["originRequest"]["noTlsVerify"] is True
     records = [plain(r.inputs) for r in run.resources.values() if r.typ.startswith("cloudflare:index/dnsRecord")]
     assert {r["name"] for r in records} == {"*.nodes.boathou.se", "gpu.boathou.se", "*.pod.boathou.se"}
     assert {r["content"] for r in records} == {f"{NODE_TUNNEL}.cfargotunnel.com"}
+
+
+def test_a_cloudflare_token_alone_changes_nothing(program: Program) -> None:
+    run = program({**REQUIRED, "cloudflare_api_token": "canary-cloudflare-token"})
+    assert run.resources.keys() == program(REQUIRED).resources.keys()
+    dns = {**EVERYTHING, "manageTunnelConfig": "false"}
+    assert not [name for name in program(dns).resources if name.endswith("remote-config")]
+    assert [name for name in program(dns).resources if "-dns-" in name]
+    rules = {**EVERYTHING, "manageNodeTunnelDns": "false"}
+    assert not [name for name in program(rules).resources if "-dns-" in name]
+
+
+def test_the_node_tunnels_metrics_and_pprof_are_not_on_the_lan(program: Program) -> None:
+    run = program(REQUIRED)
+    assert config_file(run, "node-tunnels-config")["metrics"] == "127.0.0.1:2200"
+    pod = plain(run.resources["node-tunnels-daemonset"].inputs)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {container[probe]["httpGet"]["host"] for probe in ("readinessProbe", "livenessProbe")} == {"127.0.0.1"}
+    assert config_file(run, "cloudflare-config")["metrics"] == "0.0.0.0:2000"  # in the pod's own network
+    pod = plain(run.resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    assert "host" not in pod["containers"][0]["readinessProbe"]["httpGet"]
 
 
 def test_the_kubelet_is_published_only_on_request(program: Program) -> None:
@@ -381,7 +662,7 @@ def test_git_is_read_over_ssh_when_there_are_keys(program: Program) -> None:
 
 def test_label_studio_gets_its_database_and_never_sqlite(program: Program) -> None:
     run = program(REQUIRED)
-    data = plain(run.resources["label-studio-db-secret"].inputs)["stringData"]
+    data = secret_data(run, "label-studio-db-secret")
     assert data == {
         "POSTGRE_USER": "labeler",
         "POSTGRE_PASSWORD": "canary@pass",
@@ -421,6 +702,7 @@ def test_a_changed_secret_rolls_its_own_pods_and_no_others(program: Program) -> 
          "cloudflared-tunnel"),
         ("postgres_url", REQUIRED["postgres_url"].replace("canary", "other"), "label-studio"),
         ("labelStudioAdminPassword", "other", "label-studio"),
+        ("labelStudioSecretKey", "other", "label-studio"),
         ("aws.labelStudio.secretAccessKey", "other", "label-studio"),
         ("hfAccessToken", "other", "ls-triton-adapter"),
         ("cfAccessClientSecret", "other", "ls-triton-adapter"),
