@@ -33,6 +33,34 @@ def test_all_seven_components_are_ready_after_the_first_run(engine: Engine) -> N
     assert len(pods) == 12
 
 
+def test_the_node_with_the_gpu_runs_its_tunnel_and_nothing_else_of_ours(engine: Engine) -> None:
+    placed = {pod["metadata"]["namespace"] for pod in engine.pods() if pod["spec"]["nodeName"] == "calypso"}
+    assert placed == {"node-tunnels"}
+
+
+def test_git_can_touch_nothing_that_the_program_made(engine: Engine) -> None:
+    """Not the objects of kinds that Git could declare, chart children included; tests of Flux itself are elsewhere."""
+    kinds = (
+        "namespaces,secrets,configmaps,services,serviceaccounts,persistentvolumeclaims,deployments.apps,daemonsets.apps,"
+        "networkpolicies,poddisruptionbudgets,roles,rolebindings,clusterroles,clusterrolebindings,customresourcedefinitions,"
+        "gitrepositories,kustomizations.kustomize.toolkit.fluxcd.io,imagepolicies,imagerepositories,imageupdateautomations,"
+        "providers.notification.toolkit.fluxcd.io,alerts"
+    )
+    by_pulumi: list[dict[str, Any]] = []
+    for one in json.loads(engine.kubectl("get", kinds, "-A", "-o", "json", "--show-managed-fields"))["items"]:
+        managers = [entry["manager"] for entry in one["metadata"].get("managedFields", [])]
+        helm = one["metadata"].get("annotations", {}).get("meta.helm.sh/release-name")
+        if not helm and any(manager.startswith("pulumi-kubernetes") for manager in managers):
+            by_pulumi.append(one)
+    assert len(by_pulumi) > 70
+    open_to_git = [
+        f"{one['kind']}/{one['metadata']['name']}"
+        for one in by_pulumi
+        if one["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/reconcile") != "disabled"
+    ]
+    assert open_to_git == []
+
+
 def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> None:
     log = (engine.folder.parent / "first-up.log").read_text(encoding="utf-8")
     assert "sandbox: charts: " in log

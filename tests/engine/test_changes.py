@@ -13,6 +13,7 @@ from tests.engine.conftest import Engine
 from tests.samples import NODE_TUNNEL, TUNNEL, connector_token
 
 OTHER_SECRET = base64.b64encode(b"another-fake-tunnel-secret-here!").decode()
+PEERS = '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
 RULE = '[{"hostname": "app.example.org", "service": "http://app.apps.svc:80"}]'
 
 
@@ -37,6 +38,11 @@ def pods(engine: Engine) -> dict[str, str]:
         ("gitRepositoryIntervalSeconds", "90", {"gitops-git-repo"}),
         ("extraIngress", RULE, {"cloudflare-config", "cloudflare-deployment"}),
         ("exposeKubelet", "true", {"node-tunnels-config", "node-tunnels-daemonset"}),
+        ("labelStudioIngressFrom", PEERS, {"label-studio-network"}),
+        ("adapterIngressFrom", PEERS, {"ls-triton-adapter-network"}),
+        ("readyTimeoutMinutes", "6", {"label-studio-deploy", "pko-helm"}),
+        ("labelStudioStorageClass", "local-path", set()),  # the class that the claim already has
+        ("cloudflare_api_token", "canary-alone-it-changes-nothing", set()),
     ],
 )  # fmt: skip
 def test_a_change_is_exactly_that_change(clean: Engine, key: str, value: str, expected: set[str]) -> None:
@@ -49,6 +55,20 @@ def test_a_change_is_exactly_that_change(clean: Engine, key: str, value: str, ex
                  "label-studio-deploy": "label-studio", "ls-triton-adapter-deploy": "ls-triton-adapter"}  # fmt: skip
     gone = {before[uid] for uid in before.keys() - pods(clean).keys()}
     assert gone <= {workloads[name] for name in expected & workloads.keys()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "stays"),
+    [("labelStudioStorage", "20Gi", "made with 10Gi"), ("labelStudioStorageClass", "other", "of class local-path")],
+)
+def test_another_volume_is_wished_for_in_vain_and_one_line_says_so(
+    clean: Engine, key: str, value: str, stays: str
+) -> None:
+    clean.configure(key, value)
+    answer = clean.up("--refresh")
+    (line,) = {line.strip() for line in answer.stdout.splitlines() if line.strip().startswith(f"warning: {key}")}
+    assert stays in line
+    assert clean.planned() == {}
 
 
 def test_a_changed_port_takes_the_place_of_the_old_one(clean: Engine) -> None:

@@ -1,13 +1,15 @@
 """Nothing lost: components off and on, adoption, a pod that never gets ready, the predecessor's stack, destroy."""
 
+import base64
 import json
 import re
 import shlex
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine
@@ -200,49 +202,126 @@ def test_what_is_no_state_is_refused_by_the_takeover() -> None:
         assert "Traceback" not in answer.stderr
 
 
-class KustomizeController(threading.Thread):
-    """What kustomize-controller does on a deletion: it takes its finalizer off, as long as it is installed itself."""
-
-    def __init__(self, engine: Engine) -> None:
-        super().__init__(daemon=True)
-        self.engine, self.done, self.was_installed = engine, threading.Event(), False
-
-    def run(self) -> None:
-        ask = ("-n", "flux-system", "get", "--ignore-not-found", "-o", "json")
-        patch = ("-n", "flux-system", "patch", "kustomization", "flux-system", "--type=merge", "-p")
-        while not self.done.wait(0.2):
-            found = self.engine.kubectl(*ask, "kustomization", "flux-system")
-            if found and json.loads(found)["metadata"].get("deletionTimestamp"):
-                self.was_installed = bool(self.engine.kubectl(*ask, "deployment", "kustomize-controller"))
-                if self.was_installed:
-                    self.engine.kubectl(*patch, '{"metadata": {"finalizers": null}}')
-                return
+FLUX_OBJECTS = {
+    f"{kind}.{group}.toolkit.fluxcd.io"
+    for group, kinds in {
+        "source": ("gitrepositories",),
+        "kustomize": ("kustomizations",),
+        "image": ("imagerepositories", "imagepolicies", "imageupdateautomations"),
+    }.items()
+    for kind in kinds
+}
 
 
-def test_destroy_keeps_what_cannot_be_made_again_and_up_works_after_it(clean: Engine) -> None:
+def flux_objects(engine: Engine) -> dict[str, dict[str, Any]]:
+    """The metadata of our Flux objects, by kind and name."""
+    return {f"{o['kind']}/{o['metadata']['name']}": o["metadata"] for o in engine.objects(*sorted(FLUX_OBJECTS))}
+
+
+def finalized_by_flux(engine: Engine) -> dict[str, str]:
+    """Put Flux's finalizer on every object of ours that its controllers put it on; returns the objects' uids.
+
+    Source, kustomize, image-reflector and image-automation controllers do so first of all (their Reconcile functions),
+    and nobody but they takes it off. Here none of them runs.
+    """
     patch = '{"metadata": {"finalizers": ["finalizers.fluxcd.io"]}}'
-    clean.kubectl("-n", "flux-system", "patch", "kustomization", "flux-system", "--type=merge", "-p", patch)
-    controller = KustomizeController(clean)
-    controller.start()
+    for kind in FLUX_OBJECTS:
+        for name in engine.kubectl("-n", "flux-system", "get", kind, "-o", "name").split():
+            engine.kubectl("-n", "flux-system", "patch", name, "--type=merge", "-p", patch)
+    return {name: metadata["uid"] for name, metadata in flux_objects(engine).items()}
+
+
+def assert_untouched(engine: Engine, uids: dict[str, str]) -> None:
+    """The Flux objects are the same ones, and none of them waits for somebody to finish its deletion."""
+    found = flux_objects(engine)
+    assert {name: metadata["uid"] for name, metadata in found.items()} == uids
+    assert not [name for name, metadata in found.items() if "deletionTimestamp" in metadata]
+
+
+def label_studio_values(engine: Engine) -> dict[str, str]:
+    """Label Studio's Secret, and the password that the stack answers with."""
+    live = json.loads(engine.kubectl("-n", "apps", "get", "secret", "labelstudio-app-credentials", "-o", "json"))
+    answer = engine.pulumi("stack", "output", "labelStudioAdminPassword", "--show-secrets")
+    return {**live["data"], "output": base64.b64encode(answer.stdout.strip().encode()).decode()}
+
+
+def adopt(engine: Engine) -> None:
+    """The README's way to adopt what already exists."""
+    engine.configure("adoptExisting", "true")
+    engine.up()
+    engine.configure("adoptExisting", None)
+    engine.up()
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["its Secret stays", "its Secret is deleted meanwhile"])
+def test_label_studio_turned_off_and_on_again_keeps_its_generated_secrets(clean: Engine, *, deleted: bool) -> None:
+    before = label_studio_values(clean)
+    assert before["admin-password"] == before["output"]
+    clean.configure("enableLabelStudio", "false")
+    clean.up()
+    assert clean.planned() == {}
+    kept = clean.kubectl("-n", "apps", "get", "secret,pvc", "-o", "name").split()
+    assert {"secret/labelstudio-app-credentials", "persistentvolumeclaim/label-studio-data"} <= set(kept)
+    if deleted:
+        clean.kubectl("-n", "apps", "delete", "secret", "labelstudio-app-credentials")
+    clean.configure("enableLabelStudio", None)
+    adopt(clean)
+    assert label_studio_values(clean) == before
+    assert clean.planned() == {}
+
+
+def test_an_edited_secret_of_label_studio_is_repaired_with_the_value_in_the_state(clean: Engine) -> None:
+    before = label_studio_values(clean)
+    edit = json.dumps({"data": {"secret-key": base64.b64encode(b"edited").decode()}})
+    clean.kubectl("-n", "apps", "patch", "secret", "labelstudio-app-credentials", "--type=merge", "-p", edit)
+    clean.up("--refresh")
+    assert label_studio_values(clean) == before
+
+
+def test_image_automation_turned_off_takes_its_controllers_with_it_and_leaves_nothing_stuck(clean: Engine) -> None:
+    def controllers() -> set[str]:
+        found = clean.kubectl("-n", "flux-system", "get", "deployments", "-o", "name").split()
+        return {name for name in found if "image" in name}
+
+    assert len(controllers()) == 2
+    uids = finalized_by_flux(clean)
+    clean.configure("enableImageAutomation", "false")
+    clean.up()
+    assert controllers() == set()
+    assert_untouched(clean, uids)  # inert: nobody acts on them
+    for kind in ("providers", "alerts"):  # these would go on working
+        assert clean.kubectl("-n", "flux-system", "get", f"{kind}.notification.toolkit.fluxcd.io", "-o", "name") == ""
+    assert clean.planned() == {}
+    clean.configure("enableImageAutomation", None)
+    adopt(clean)
+    assert_untouched(clean, uids)
+    assert len(controllers()) == 2
+    assert clean.planned() == {}
+
+
+def test_destroy_ends_where_flux_is_dead_keeps_what_cannot_be_made_again_and_up_works_after_it(clean: Engine) -> None:
+    uids = finalized_by_flux(clean)
+    values = label_studio_values(clean)
     answer = clean.pulumi("destroy", "--yes", "--skip-preview")
-    controller.done.set()
-    controller.join()
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert controller.was_installed
+    assert_untouched(clean, uids)
     namespaces = {o["metadata"]["name"]: o["status"]["phase"] for o in clean.objects("namespaces")}
     ours = {"flux-system", "pulumi-system", "cloudflared", "node-tunnels", "apps"}
     assert {name: namespaces.get(name) for name in ours} == dict.fromkeys(ours, "Active")
-    assert "persistentvolumeclaim/label-studio-data" in clean.kubectl("-n", "apps", "get", "pvc", "-o", "name")
+    kept = clean.kubectl("-n", "apps", "get", "pvc,secret", "-o", "name").split()
+    assert kept == ["persistentvolumeclaim/label-studio-data", "secret/labelstudio-app-credentials"]
     definitions = clean.kubectl("get", "crd", "-o", "jsonpath={.items[*].metadata.name}").split()
     assert "gitrepositories.source.toolkit.fluxcd.io" in definitions
     assert [o["metadata"]["name"] for o in clean.objects("deployments", "daemonsets")] == []
-    assert answer.stdout.count("[retain]") >= len(ours)
+    assert answer.stdout.count("[retain]") >= len(ours) + len(uids)
     said = clean.command("remains").stdout
     assert "namespace apps, with volume claim label-studio-data" in said
     assert "flux uninstall --namespace=flux-system" in said
     for name in ours - {"flux-system"}:
         assert f" {name}" in said.partition("kubectl delete namespace")[2].partition("\n")[0]
     assert all(name in said for name in definitions)
-    clean.configure("adoptExisting", "true")
-    clean.up()
+    adopt(clean)
+    assert_untouched(clean, uids)
+    assert clean.planned() == {}
+    assert label_studio_values(clean) == values
     assert len([o for o in clean.pods() if o["status"]["phase"] == "Running"]) == 12

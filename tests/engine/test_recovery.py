@@ -12,6 +12,7 @@ import pytest
 from sandbox import cluster
 from sandbox.layout import ROOT
 from tests.engine.conftest import Engine, bare_cluster
+from tests.engine.test_lifecycle import label_studio_values
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,7 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
         found = other.objects("namespaces", "persistentvolumeclaims", "deployments", "secrets")
         return {one["metadata"]["uid"] for one in found if not one.get("type", "").startswith("helm.sh/")}
 
-    before = uids()
+    before, values = uids(), label_studio_values(other)
     assert other.pulumi("stack", "rm", "--force", "--yes", "--preserve-config").returncode == 0
     assert other.pulumi("stack", "init", "sandbox", "--no-select").returncode == 0
     refused = other.pulumi("up", "--yes", "--skip-preview")
@@ -79,6 +80,10 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
     adopt(other)
     assert_whole(other)
     assert before <= uids()
+    assert label_studio_values(other) == values
+    other.kubectl("-n", "apps", "delete", "secret", "labelstudio-app-credentials")
+    other.up("--refresh")
+    assert label_studio_values(other) == values  # from then on they are the state's
 
 
 def test_a_lost_cluster_is_made_again_from_the_state(other: Engine) -> None:
