@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
+from sandbox.engine import ADOPT
 from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine
 
@@ -246,15 +245,12 @@ def label_studio_values(engine: Engine) -> dict[str, str]:
 
 
 def adopt(engine: Engine) -> None:
-    """The README's way to adopt what already exists."""
-    engine.configure("adoptExisting", "true")
-    engine.up()
-    engine.configure("adoptExisting", None)
-    engine.up()
+    """Adopt what already exists, by the provider's own variable, which leaves nothing in the state."""
+    answer = engine.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize("deleted", [False, True], ids=["its Secret stays", "its Secret is deleted meanwhile"])
-def test_label_studio_turned_off_and_on_again_keeps_its_generated_secrets(clean: Engine, *, deleted: bool) -> None:
+def test_label_studio_turned_off_and_on_again_keeps_its_generated_secrets(clean: Engine) -> None:
     before = label_studio_values(clean)
     assert before["admin-password"] == before["output"]
     clean.configure("enableLabelStudio", "false")
@@ -262,8 +258,8 @@ def test_label_studio_turned_off_and_on_again_keeps_its_generated_secrets(clean:
     assert clean.planned() == {}
     kept = clean.kubectl("-n", "apps", "get", "secret,pvc", "-o", "name").split()
     assert {"secret/labelstudio-app-credentials", "persistentvolumeclaim/label-studio-data"} <= set(kept)
-    if deleted:
-        clean.kubectl("-n", "apps", "delete", "secret", "labelstudio-app-credentials")
+    # The state has them too: without this Secret they come from there.
+    clean.kubectl("-n", "apps", "delete", "secret", "labelstudio-app-credentials")
     clean.configure("enableLabelStudio", None)
     adopt(clean)
     assert label_studio_values(clean) == before
