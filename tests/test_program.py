@@ -220,6 +220,13 @@ def test_git_can_neither_change_nor_prune_what_the_chart_makes(program: Program,
     assert (PRUNE in annotations) is (kind == CRD_TYPE)
 
 
+def test_the_crds_of_the_chart_carry_our_ownership_label(program: Program) -> None:
+    run = program(EVERYTHING)
+    properties: dict[str, Any] = dict(_transformed(run, CRD_TYPE).props)
+    assert properties["metadata"]["labels"] == {"oceanid.cluster/managed-by": "pulumi"}
+    assert "labels" not in str(_transformed(run, SERVICE_TYPE).props)
+
+
 def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> None:
     (transform,) = program(EVERYTHING).transforms
     chart = {"chart": "flux2", "values": {"a": "b"}}

@@ -76,7 +76,10 @@ class FluxBootstrap(Component):
         props: dict[str, Any] = dict(args.props)
         if "metadata" in props:  # the chart itself comes by here too
             metadata = labels.owned(props["metadata"], retained=args.type_ == CRD_TYPE)
-            if args.type_ == SERVICE_TYPE:
+            if args.type_ == CRD_TYPE:
+                # How the leftovers of a destroy are known from those of somebody else's Flux.
+                metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: "pulumi"}
+            elif args.type_ == SERVICE_TYPE:
                 metadata["annotations"].update(labels.SKIP_AWAIT)
             props["metadata"] = metadata
         if args.type_ == CRD_TYPE:
