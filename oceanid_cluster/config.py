@@ -10,11 +10,13 @@ from typing import TypeVar
 import pulumi
 
 from oceanid_cluster import values, versions
-from oceanid_cluster.ingress import IngressRule, check_hostname, check_rules, check_service, parse_rules
+from oceanid_cluster.git_url import git_url, ssh_endpoint, ssh_url
+from oceanid_cluster.ingress import IngressRule, check_hostname, check_service, dead_rules, parse_rules, rule_name
 from oceanid_cluster.network import Peer, parse_peers
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
 from oceanid_cluster.secret import Secret
+from oceanid_cluster.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
 from oceanid_cluster.tunnel_token import TunnelToken, parse_tunnel_token
 from oceanid_cluster.values import Resources
 
@@ -65,6 +67,11 @@ class Enabled:
     label_studio: bool = key("enableLabelStudio", values.boolean, "install Label Studio", default="true")
     adapter: bool = key("enableTritonAdapter", values.boolean, "install the Triton adapter", default="true")
 
+    @property
+    def any_tunnel(self) -> bool:
+        """Whether cloudflared runs at all."""
+        return self.tunnel or self.node_tunnels
+
 
 @dataclass(frozen=True)
 class ClusterSettings:
@@ -93,7 +100,11 @@ class ClusterSettings:
         "styxIp", values.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
     )
     calypso_ip: str = key(
-        "calypsoIp", values.ip_address, "IP address of calypso, the GPU worker", default="192.168.2.80"
+        "calypsoIp", values.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
+        default="192.168.2.80",
+    )  # fmt: skip
+    domain: str = key(
+        "clusterDomain", values.domain, "domain of the cluster (`--cluster-domain` of K3s)", default="cluster.local"
     )
     manage_node_labels: bool = key(
         "manageNodeLabels", values.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
@@ -112,18 +123,21 @@ class FluxSettings:
     """Flux and the repository that it follows."""
 
     github_token: Secret | None = key(
-        "github_token", values.secret(values.text), "GitHub token for Flux and image automation; or the two SSH keys",
+        "github_token", values.secret(values.token), "GitHub token for Flux and image automation; or the two SSH keys",
         secret=True, old=("github.token",), value="token",
     )  # fmt: skip
     ssh_private_key: Secret | None = key(
-        "flux.ssh_private_key", values.secret(values.lines), "Git over SSH: deploy key", secret=True, value="key"
-    )
-    known_hosts: Secret | None = key(
-        "flux.known_hosts", values.secret(values.lines), "Git over SSH: known_hosts lines", secret=True, value="lines"
-    )
+        "flux.ssh_private_key", parse_private_key, "Git over SSH: deploy key without a passphrase", secret=True,
+        value="key", stdin="< deploy-key",
+    )  # fmt: skip
+    known_hosts: KnownHosts | None = key(
+        "flux.known_hosts", parse_known_hosts, "Git over SSH: known_hosts lines of the repository's host", secret=True,
+        value="lines", stdin="< known-hosts   # made by: ssh-keyscan <host> > known-hosts",
+    )  # fmt: skip
     url: str = key(
-        "gitRepositoryUrl", values.git_url, "repository", default="https://github.com/goldfish-inc/oceanid", value="url"
-    )
+        "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
+        default="https://github.com/goldfish-inc/oceanid", value="url",
+    )  # fmt: skip
     branch: str = key("gitRepositoryBranch", values.git_branch, "branch", default="main")
     path: str = key("gitRepositoryPath", values.repository_path, "folder in the repository", default="clusters/tethys")
     interval_seconds: int = key(
@@ -154,7 +168,7 @@ class OperatorSettings:
     """The Pulumi Kubernetes Operator."""
 
     access_token: Secret | None = key(
-        "pulumi_access_token", values.secret(values.text), "the operator's Pulumi Cloud token", secret=True,
+        "pulumi_access_token", values.secret(values.token), "the operator's Pulumi Cloud token", secret=True,
         old=("pulumi.access_token",), value="token",
     )  # fmt: skip
     chart: str = key(
@@ -186,10 +200,10 @@ class TunnelSettings:
     )
     service_url: str = key(
         "cloudflare_tunnel_service_url", check_service, "where the Kubernetes API answers",
-        default="https://kubernetes.default.svc.cluster.local:443",
+        default="https://kubernetes.default.svc.{cluster_domain}:443",
     )  # fmt: skip
     api_token: Secret | None = key(
-        "cloudflare_api_token", values.secret(values.text),
+        "cloudflare_api_token", values.secret(values.token),
         "Cloudflare API token, for manageTunnelConfig and manageNodeTunnelDns; alone it changes nothing", secret=True,
         value="token",
     )  # fmt: skip
@@ -198,10 +212,14 @@ class TunnelSettings:
         "write the rules of both tunnels to Cloudflare, in place of all that is set there (needs cloudflare_api_token)",
         default="false",
     )  # fmt: skip
-    image: str = key("cloudflared_image", values.image, "image", default=versions.image("cloudflared"))
+    image: str = key("cloudflared_image", values.cloudflared_image, "image", default=versions.image("cloudflared"))
     protocol: str = key(
         "cloudflareProtocol", values.choice("auto", "http2", "quic"), "auto, http2 or quic", default="auto"
     )
+    edge_ip_version: str = key(
+        "cloudflareEdgeIpVersion", values.choice("auto", "4", "6"),
+        "addresses of Cloudflare's edge: auto, 4 or 6 (nodes without IPv4)", default="auto",
+    )  # fmt: skip
     replicas: int = key("cloudflareTunnelReplicas", values.integer(1, 25), "number of pods", default="2")
     metrics_port: int = key("metricsPort", values.integer(1024, 65535), "port of metrics and probes", default="2000")
     resources: Resources = key(
@@ -209,7 +227,10 @@ class TunnelSettings:
         default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
     )  # fmt: skip
     extra_ingress: tuple[IngressRule, ...] = key(
-        "extraIngress", parse_rules, "further rules: [{hostname, service, path?, noTLSVerify?}]", default="[]"
+        "extraIngress",
+        parse_rules,
+        "further rules: [{hostname, service, path?, noTLSVerify?, originRequest?}]",
+        default="[]",
     )
 
 
@@ -235,7 +256,7 @@ class NodeTunnelSettings:
         default="false",
     )  # fmt: skip
     image: str = key(
-        "cloudflare_node_tunnel_image", values.image, "image", default="{cloudflared_image}",
+        "cloudflare_node_tunnel_image", values.cloudflared_image, "image", default="{cloudflared_image}",
         shown_default="as `cloudflared_image`",
     )  # fmt: skip
     metrics_port: int = key(
@@ -281,7 +302,8 @@ class LabelStudioSettings:
     )  # fmt: skip
     node_selector: dict[str, str] = key(
         "labelStudioNodeSelector", values.label_map,
-        "labels of the nodes that may run Label Studio; without it, any node that has no GPU", default="{{}}",
+        "nodes that may run Label Studio: `name=value,…` or a JSON object; without it, any node that has no GPU",
+        default="{{}}",
     )  # fmt: skip
     resources: Resources = key(
         "labelStudioResources", values.resources(_LABEL_STUDIO_RESOURCES), "CPU and memory, merged field by field",
@@ -303,11 +325,11 @@ class LabelStudioSettings:
         "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
-        "aws.labelStudio.accessKeyId", values.secret(values.text), "uploads in S3, if both keys are set", secret=True,
+        "aws.labelStudio.accessKeyId", values.secret(values.token), "uploads in S3, if both keys are set", secret=True,
         value="id",
     )  # fmt: skip
     s3_secret_access_key: Secret | None = key(
-        "aws.labelStudio.secretAccessKey", values.secret(values.text), "uploads in S3", secret=True, value="key"
+        "aws.labelStudio.secretAccessKey", values.secret(values.token), "uploads in S3", secret=True, value="key"
     )
     s3_bucket: str = key(
         "aws.labelStudio.bucketName", values.text, "bucket of the uploads", default="labelstudio-goldfish-uploads"
@@ -340,8 +362,9 @@ class AdapterSettings:
         "trainingJobTtlSeconds", values.integer(0, 604800), "seconds that an ended Job is kept", default="3600"
     )
     training_node_selector: str = key(
-        "trainingNodeSelector", values.label_selector, "node of training Jobs", default="kubernetes.io/hostname=calypso"
-    )
+        "trainingNodeSelector", values.label_selector, "nodes of training Jobs: `name=value,…` or a JSON object",
+        default="kubernetes.io/hostname=calypso",
+    )  # fmt: skip
     training_gpu_resource: str = key(
         "trainingGpuResource", values.resource_name, "GPU resource", default="nvidia.com/gpu"
     )
@@ -354,17 +377,17 @@ class AdapterSettings:
         "hfModelRepo", values.text, "Hugging Face model", default="goldfish-inc/oceanid-ner-distilbert"
     )
     hf_access_token: Secret | None = key(
-        "hfAccessToken", values.secret(values.text), "Hugging Face token", secret=True, value="token"
+        "hfAccessToken", values.secret(values.token), "Hugging Face token", secret=True, value="token"
     )
     ner_labels: Secret = key(
         "nerLabels", values.secret(values.ner_labels), "entity labels, a JSON list", secret=True,
         default=DEFAULT_NER_LABELS, shown_default="nine labels", value="json",
     )  # fmt: skip
     access_client_id: Secret | None = key(
-        "cfAccessClientId", values.secret(values.text), "Cloudflare Access service token: id", secret=True, value="id"
+        "cfAccessClientId", values.secret(values.token), "Cloudflare Access service token: id", secret=True, value="id"
     )
     access_client_secret: Secret | None = key(
-        "cfAccessClientSecret", values.secret(values.text), "Cloudflare Access service token: secret", secret=True,
+        "cfAccessClientSecret", values.secret(values.token), "Cloudflare Access service token: secret", secret=True,
         value="secret",
     )  # fmt: skip
     sentry_dsn: Secret | None = key(
@@ -378,7 +401,7 @@ class AdapterSettings:
     )  # fmt: skip
     ghcr_username: str | None = key("ghcrUsername", values.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(
-        "ghcrToken", values.secret(values.text), "token of ghcr.io", secret=True, value="token"
+        "ghcrToken", values.secret(values.token), "token of ghcr.io", secret=True, value="token"
     )
 
     @property
@@ -411,7 +434,8 @@ class Settings:
     @property
     def ingress(self) -> list[IngressRule]:
         """The rules beside the Kubernetes API's: Label Studio, then the operator's own."""
-        label_studio = IngressRule("http://label-studio.apps.svc.cluster.local:8080", self.label_studio.hostname)
+        service = f"http://label-studio.apps.svc.{self.cluster.domain}:8080"
+        label_studio = IngressRule(service, self.label_studio.hostname)
         return [*([label_studio] if self.enabled.label_studio else []), *(self.tunnel.extra_ingress or ())]
 
     @property
@@ -422,6 +446,11 @@ class Settings:
 
 
 S = TypeVar("S")
+# Keys of the tunnel that the node tunnels use as well.
+_OF_BOTH_TUNNELS = {
+    "cloudflare_account_id", "cloudflare_tunnel_service_url", "cloudflare_api_token", "cloudflared_image",
+    "cloudflareProtocol", "cloudflareEdgeIpVersion", "manageTunnelConfig",
+}  # fmt: skip
 SECTIONS: tuple[type, ...] = (
     ClusterSettings, Enabled, FluxSettings, OperatorSettings, TunnelSettings, NodeTunnelSettings,
     ImageAutomationSettings, LabelStudioSettings, AdapterSettings,
@@ -468,24 +497,32 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
     reader.know_secrets(all_keys())
     flags = {row.name: bool(reader.read(row, {})) for row in keys_of(Enabled).values()}
 
-    def section(cls: type[S]) -> S:
-        return cls(**{name: reader.read(row, flags) for name, row in keys_of(cls).items()})
-
     enabled = Enabled(*flags.values())
-    # Two keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
+
+    def section(cls: type[S], on: bool = True) -> S:
+        return cls(
+            **{
+                name: reader.read(row, flags, used=on or (row.name in _OF_BOTH_TUNNELS and enabled.node_tunnels))
+                for name, row in keys_of(cls).items()
+            }
+        )
+
+    # Three keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
+    reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"], flags) or "invalid"
     reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"], flags) or "invalid.invalid"
     reader.fill["cloudflared_image"] = reader.read(keys_of(TunnelSettings)["image"], flags) or "invalid:invalid"
     return Settings(
         enabled=enabled,
         cluster=section(ClusterSettings),
-        flux=section(FluxSettings),
-        operator=section(OperatorSettings),
-        tunnel=section(TunnelSettings),
-        node_tunnels=section(NodeTunnelSettings),
-        image_automation=section(ImageAutomationSettings),
-        label_studio=section(LabelStudioSettings),
-        adapter=section(AdapterSettings),
+        flux=section(FluxSettings, enabled.flux),
+        operator=section(OperatorSettings, enabled.operator),
+        tunnel=section(TunnelSettings, enabled.tunnel),
+        node_tunnels=section(NodeTunnelSettings, enabled.node_tunnels),
+        image_automation=section(ImageAutomationSettings, enabled.image_automation),
+        label_studio=section(LabelStudioSettings, enabled.label_studio),
+        adapter=section(AdapterSettings, enabled.adapter),
         warnings=(
+            *dict.fromkeys(reader.ignored),
             *reader.unknown(all_keys()),
             *(f"'{row.name}' is stored in clear; run: {row.remedy}" for row in all_keys() if reader.in_clear(row)),
         ),
@@ -522,69 +559,116 @@ def _check_together(settings: Settings, problems: Problems) -> None:
         if address and twin:
             problems.add(f"'{twin}' and '{name}' are the same address", f"pulumi config set {name} <ip>")
 
-    for left, right, given in (
-        ("flux.ssh_private_key", "flux.known_hosts", (flux.ssh_private_key, flux.known_hosts)),
+    _check_pairs(settings, problems)
+    if enabled.flux:
+        _check_git(flux, problems)
+    _check_tunnel_ids(settings, problems)
+    dns, rules = node_tunnels.manage_dns and enabled.node_tunnels, tunnel.manage_config and enabled.any_tunnel
+    for flag, on, row, value in (
+        ("manageNodeTunnelDns", dns, keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
+        ("manageNodeTunnelDns", dns, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+        ("manageTunnelConfig", rules, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+    ):
+        if on and value is None and not problems.about(row.name):
+            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.remedy)
+    if enabled.tunnel:
+        _check_ingress(settings, problems)
+
+
+def _check_pairs(settings: Settings, problems: Problems) -> None:
+    """Keys of which one is nothing without the other, while their component is enabled."""
+    enabled, flux = settings.enabled, settings.flux
+    for on, left, right, given in (
+        (enabled.flux, "flux.ssh_private_key", "flux.known_hosts", (flux.ssh_private_key, flux.known_hosts)),
         (
-            "aws.labelStudio.accessKeyId", "aws.labelStudio.secretAccessKey",
+            enabled.label_studio, "aws.labelStudio.accessKeyId", "aws.labelStudio.secretAccessKey",
             (settings.label_studio.s3_access_key_id, settings.label_studio.s3_secret_access_key),
         ),
         (
-            "cfAccessClientId", "cfAccessClientSecret",
+            enabled.adapter, "cfAccessClientId", "cfAccessClientSecret",
             (settings.adapter.access_client_id, settings.adapter.access_client_secret),
         ),
-        ("ghcrUsername", "ghcrToken", (settings.adapter.ghcr_username, settings.adapter.ghcr_token)),
+        (enabled.adapter, "ghcrUsername", "ghcrToken", (settings.adapter.ghcr_username, settings.adapter.ghcr_token)),
     ):  # fmt: skip
-        if (given[0] is None) != (given[1] is None):
-            absent = left if given[0] is None else right
+        # A malformed one is there as well.
+        there = [value is not None or problems.about(name) for name, value in zip((left, right), given, strict=True)]
+        if on and there[0] != there[1]:
+            absent = right if there[0] else left
             row = next(row for row in all_keys() if row.name == absent)
             problems.add(f"'{left}' and '{right}' go together, and '{absent}' is missing", row.remedy)
 
-    row = keys_of(FluxSettings)["github_token"]
-    if enabled.flux and flux.github_token is None and not flux.uses_ssh:
-        problems.add(f"'{row.name}' is missing: {row.doc} (needed while enableFluxBootstrap is true)", row.remedy)
-    if flux.url and flux.url.startswith("ssh://") and not flux.uses_ssh:
+
+def _check_git(flux: FluxSettings, problems: Problems) -> None:
+    """The repository's URL, and what Flux reads it with."""
+    rows = keys_of(FluxSettings)
+    token, key_row, hosts_row, url_row = (
+        rows[name] for name in ("github_token", "ssh_private_key", "known_hosts", "url")
+    )
+    if flux.github_token is None and not flux.uses_ssh and not problems.about(token.name, key_row.name):
+        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.remedy)
+    if not flux.url:
+        return
+    if not flux.uses_ssh:
+        if flux.url.startswith("ssh://") and not problems.about(key_row.name):
+            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.remedy)
+        return
+    try:
+        ssh_url(flux.url)
+        host, port = ssh_endpoint(flux.url)
+    except ValueError as problem:
+        problems.add(f"'{url_row.name}' {problem}", url_row.remedy)
+        return
+    if flux.known_hosts and not flux.known_hosts.names(host, port):
+        at = host if port == 22 else f"{host} at port {port}"
+        scan = f"ssh-keyscan {host}" if port == 22 else f"ssh-keyscan -p {port} {host}"
         problems.add(
-            "'gitRepositoryUrl' is ssh, but there is no deploy key",
-            keys_of(FluxSettings)["ssh_private_key"].remedy,
+            f"'{hosts_row.name}' has no line for {at}, so Flux would refuse to connect",
+            f"{scan} | pulumi config set --secret {hosts_row.name}   # then compare the fingerprints with the host's",
         )
 
-    _check_tunnel_ids(tunnel, node_tunnels, problems)
-    for flag, on, row, value in (
-        ("manageNodeTunnelDns", node_tunnels.manage_dns, keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
-        ("manageNodeTunnelDns", node_tunnels.manage_dns, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
-        ("manageTunnelConfig", tunnel.manage_config, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
-    ):
-        if on and value is None:
-            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.remedy)
 
-    if tunnel.hostname and settings.label_studio.hostname:
-        try:
-            check_rules([IngressRule("", tunnel.hostname), *settings.ingress])
-        except ValueError as problem:
-            problems.add(f"'extraIngress': {problem}", "pulumi config set extraIngress <json>")
+def _check_ingress(settings: Settings, problems: Problems) -> None:
+    """Rules that are hidden by those which this program puts before them."""
+    tunnel, label_studio = settings.tunnel, settings.label_studio
+    if not tunnel.hostname or tunnel.extra_ingress is None:
+        return
+    own = [("the Kubernetes API's rule (cloudflare_tunnel_hostname)", IngressRule("", tunnel.hostname))]
+    if settings.enabled.label_studio and label_studio.hostname:
+        own.append(("Label Studio's rule (labelStudioHostname)", IngressRule("", label_studio.hostname)))
+    extra = [(rule_name(number, rule.hostname), rule) for number, rule in enumerate(tunnel.extra_ingress, start=1)]
+    for problem in dead_rules(own):
+        problems.add(
+            f"'labelStudioHostname' and 'cloudflare_tunnel_hostname' are the same: {problem}",
+            "pulumi config set labelStudioHostname <hostname>",
+        )
+    for name, rule in extra:
+        for problem in list(dead_rules([*own, (name, rule)]))[len(list(dead_rules(own))) :]:
+            problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
 
 
-def _check_tunnel_ids(tunnel: TunnelSettings, node_tunnels: NodeTunnelSettings, problems: Problems) -> None:
-    if tunnel.token and node_tunnels.token and tunnel.token.tunnel_id == node_tunnels.token.tunnel_id:
+def _check_tunnel_ids(settings: Settings, problems: Problems) -> None:
+    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
+    tokens = [
+        ("cloudflare_tunnel_token", tunnel.token, "cloudflare_tunnel_id", tunnel.tunnel_id, settings.enabled.tunnel),
+        (
+            "cloudflare_node_tunnel_token", node_tunnels.token, "cloudflare_node_tunnel_id", node_tunnels.tunnel_id,
+            settings.enabled.node_tunnels,
+        ),
+    ]  # fmt: skip
+    in_use = [(key_name, token, id_name, given) for key_name, token, id_name, given, on in tokens if on and token]
+    if len({token.tunnel_id for _, token, _, _ in in_use}) < len(in_use):
         problems.add(
             "'cloudflare_tunnel_token' and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would"
             " mix their traffic",
             keys_of(NodeTunnelSettings)["token"].remedy,
         )
-    for name, given, key_name, token in (
-        ("cloudflare_tunnel_id", tunnel.tunnel_id, "cloudflare_tunnel_token", tunnel.token),
-        ("cloudflare_node_tunnel_id", node_tunnels.tunnel_id, "cloudflare_node_tunnel_token", node_tunnels.token),
-    ):
-        if given and token and given.lower() != token.tunnel_id:
+    for key_name, token, id_name, given in in_use:
+        if given and given.lower() != token.tunnel_id:
             problems.add(
-                f"'{name}' does not agree with the tunnel id inside '{key_name}'",
-                f"pulumi config rm {name}   (the token says it)",
+                f"'{id_name}' does not agree with the tunnel id inside '{key_name}'",
+                f"pulumi config rm {id_name}   (the token says it)",
             )
-    for key_name, token in (
-        ("cloudflare_tunnel_token", tunnel.token),
-        ("cloudflare_node_tunnel_token", node_tunnels.token),
-    ):
-        if tunnel.account_id and token and tunnel.account_id != token.account_id:
+        if tunnel.account_id and tunnel.account_id != token.account_id:
             problems.add(
                 f"'cloudflare_account_id' does not agree with the account id inside '{key_name}'",
                 "pulumi config rm cloudflare_account_id   (the token says it)",

@@ -11,13 +11,14 @@ def check_not_hosted_ci(environ: Mapping[str, str]) -> None:
     ``environ`` is the process environment, with the variables that GitHub sets on every job ("Variables reference" in
     its documentation). Raises RunError before anything else is read.
     """
-    in_actions = environ.get("CI") == "true" and environ.get("GITHUB_ACTIONS") == "true"
-    runner = environ.get("RUNNER_ENVIRONMENT")
+    # Whatever CI says: GitHub sets GITHUB_ACTIONS on every job, and a job may change CI.
+    in_actions = environ.get("GITHUB_ACTIONS", "").strip().lower() not in ("", "false", "0")
+    runner = environ.get("RUNNER_ENVIRONMENT", "").strip().lower()
     self_hosted = runner == "self-hosted" or (not runner and environ.get("SELF_HOSTED") == "true")
     if runner == "github-hosted" or (in_actions and not self_hosted):
         raise pulumi.RunError(
             "CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS\n"
-            "  found: CI and GITHUB_ACTIONS are set, and this is not a self-hosted runner.\n"
+            "  found: GITHUB_ACTIONS is set, and this is not a self-hosted runner.\n"
             "  If you meant cloud resources (DNS, Access, databases), change the cloud/ stack instead.\n"
             "  To deploy the cluster, run the workflow 'Deploy Cluster (self-hosted)' on the self-hosted runner"
             " (RUNNER_ENVIRONMENT=self-hosted, which GitHub sets, or SELF_HOSTED=true)."

@@ -20,6 +20,7 @@ class Key:
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader).
     ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
+    ``stdin`` is where a secret of several lines comes from, as a shell writes it: ``< file``.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Key:
     old: tuple[str, ...]
     value: str
     shown_default: str | None
+    stdin: str | None
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -40,8 +42,12 @@ class Key:
 
     @property
     def remedy(self) -> str:
-        """The command that sets this key."""
-        return f"pulumi config set {'--secret ' if self.secret else ''}{self.name} <{self.value}>"
+        """The command that sets this key. A secret is no argument of it: Pulumi asks for it, or reads a file."""
+        if not self.secret:
+            return f"pulumi config set {self.name} <{self.value}>"
+        return f"pulumi config set --secret {self.name}" + (
+            f" {self.stdin}" if self.stdin else f"   # asks for the {self.value}"
+        )
 
 
 def key(
@@ -55,9 +61,10 @@ def key(
     old: tuple[str, ...] = (),
     value: str = "value",
     shown_default: str | None = None,
+    stdin: str | None = None,
 ) -> Any:
     """Declare a dataclass field as a configuration key (see Key)."""
-    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default)
+    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default, stdin)
     return dataclasses.field(metadata={"key": row})
 
 
@@ -89,6 +96,10 @@ class Problems:
         if line not in self._lines:
             self._lines.append(line)
 
+    def about(self, *names: str) -> bool:
+        """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
+        return any(line.startswith(f"  - '{name}' ") for line in self._lines for name in names)
+
     def __bool__(self) -> bool:
         return bool(self._lines)
 
@@ -115,6 +126,7 @@ class Reader:
         self._stored_secret = stored_secret
         self._secret_texts: set[str] = set()
         self._problems = problems
+        self.ignored: list[str] = []
         self.fill = fill
 
     def know_secrets(self, rows: Iterable[Key]) -> None:
@@ -122,10 +134,14 @@ class Reader:
         names = {name for row in rows if row.secret for name in row.spellings}
         self._secret_texts = {text for name, text in self._values.items() if name in names}
 
-    def read(self, row: Key, enabled: Mapping[str, bool]) -> Any:
-        """The typed value of one key, or None when it is absent or wrong (and then noted as a problem)."""
+    def read(self, row: Key, enabled: Mapping[str, bool], *, used: bool = True) -> Any:
+        """The typed value of one key, or None when it is absent or wrong (and then noted as a problem).
+
+        The key of a component that is turned off (not ``used``) is no problem: a wrong value counts as absent, and is
+        noted in ``ignored``.
+        """
         given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
-        if len(set(given.values())) > 1:
+        if used and len(set(given.values())) > 1:
             names = " and ".join(f"'{name}'" for name in given)
             self._problems.add(
                 f"{names} name the same setting with different values", f"pulumi config rm {list(given)[-1]}"
@@ -143,10 +159,14 @@ class Reader:
             return row.parse(text)
         except ValueError as problem:
             hide = row.secret or not {name, name.partition(".")[0]}.isdisjoint(self._stored_secret)
-            hide = hide or text in self._secret_texts  # pasted into the wrong key
-            reason = re.sub(r"'.*'", "[secret]", str(problem), flags=re.DOTALL) if hide else str(problem)
-            self._problems.add(f"'{name}' {reason}", row.remedy)
-            return None
+            # Pasted into the wrong key, alone or with something around it.
+            hide = hide or any(secret in text for secret in self._secret_texts if len(secret) > 7)
+            reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
+            if used:
+                self._problems.add(f"'{name}' {reason}", row.remedy)
+                return None
+            self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
+            return None if row.default is None else row.parse(row.default.format(**self.fill))
 
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""
@@ -162,6 +182,18 @@ class Reader:
             if meant:
                 warnings.append(f"config key '{name}' is not read by this program; did you mean '{meant}'?")
         return warnings
+
+
+def _masked(reason: str, value: str) -> str:
+    """What is wrong, without what it quotes, and without any part of ``value``.
+
+    The parsers of secret keys show nothing outside of quotes; an apostrophe inside a word is no quote.
+    """
+    reason = re.sub(r"(?<!\w)'.*'(?!\w)", "[secret]", reason, flags=re.DOTALL)
+    for part in sorted(set(re.split(r"[^\w+=-]+", value)), key=len, reverse=True):
+        if len(part) > 5:
+            reason = reason.replace(part, "[secret]")
+    return reason
 
 
 def one_edit_apart(left: str, right: str) -> bool:

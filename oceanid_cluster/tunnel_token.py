@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from oceanid_cluster.secret import Secret
+from oceanid_cluster.values import unwrapped
 
 _SHAPES = (
     "a connector token (what `cloudflared tunnel token` prints), the tunnel's credentials JSON, or that JSON in base64"
@@ -29,17 +30,28 @@ def parse_tunnel_token(text: str) -> TunnelToken:
     """Read a tunnel token of any accepted shape; white space and missing padding do not matter.
 
     Shapes (connection/connection.go of cloudflared): base64 of ``{"a", "t", "s"}``; the credentials file
-    ``{"AccountTag", "TunnelID", "TunnelSecret"}``; that file in base64. Raises ValueError, whose message shows nothing
-    of the token.
+    ``{"AccountTag", "TunnelID", "TunnelSecret"}``; that file in base64. Around it may stand what Cloudflare's dashboard
+    shows it in: quotes, ``TUNNEL_TOKEN=``, ``cloudflared service install …`` or ``… tunnel run --token …``. Raises
+    ValueError, whose message shows nothing of the token.
     """
-    stripped = text.strip()
-    document = _json_object(stripped)
+    stripped = unwrapped(re.sub(r"^bearer\s+", "", text.strip(), flags=re.IGNORECASE))
+    # Base64 of JSON begins with eyJ ('{"'); in a command it ends at a space, on its own it may be wrapped.
+    inside = re.findall(r"eyJ[A-Za-z0-9+/=]+", stripped) if re.search(r"cloudflared|[-=]", stripped) else []
+    for candidate in (stripped, *(inside if len(set(inside)) == 1 else ())):
+        document = _document(candidate)
+        if document is not None:
+            return _token(document)
+    if "cloudflared" in stripped and not inside:
+        raise ValueError(f"is a command without its token: expected {_SHAPES}")
+    raise ValueError(f"is not a tunnel token: expected {_SHAPES}; it may have been cut short while copying")
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    document = _json_object(text)
     if document is None:
-        raw = _base64(stripped)
+        raw = _base64(text)
         document = None if raw is None else _json_object(raw.decode("utf-8", "replace"))
-    if document is None:
-        raise ValueError(f"is not a tunnel token: expected {_SHAPES}; it may have been cut short while copying")
-    return _token(document)
+    return document
 
 
 def _token(document: dict[str, Any]) -> TunnelToken:

@@ -26,8 +26,15 @@ _SUFFIX = {
     **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
 }
 _IMAGE = re.compile(r"[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
+_NO_LABELS = (
+    'is not a node selector such as kubernetes.io/hostname=srv712429 (or {"kubernetes.io/hostname": "srv712429"})'
+)
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+# RELEASE_NOTES of cloudflared: "Adds a new command line for tunnel run for token file" is in >=2025.4.0.
+CLOUDFLARED_TOKEN_FILE = (2025, 4)
 
 
 def text(value: str) -> str:
@@ -38,9 +45,30 @@ def text(value: str) -> str:
     return value
 
 
-def lines(value: str) -> str:
-    """Any text, line breaks included (a key file)."""
-    return value.strip() + "\n"
+def unwrapped(value: str) -> str:
+    """The text without quotes around it, and without the ``NAME=`` or ``export NAME=`` that it was copied with."""
+    value = value.strip()
+    named = re.fullmatch(r"(?:export\s+)?[A-Z][A-Z0-9_]{2,}=(['\"].*['\"]|[^=\s].{15,})", value, re.DOTALL)
+    value = named[1] if named else value
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
+        value = value[1:-1].strip()
+    return value
+
+
+def token(value: str) -> str:
+    """A token as an HTTP header carries it: printable ASCII without spaces.
+
+    What it is often pasted with is left out: quotes, ``NAME=``, a header's name, its scheme (Bearer, token).
+    """
+    text = re.sub(r"^[A-Za-z][A-Za-z-]*:\s+", "", unwrapped(value))
+    text = unwrapped(re.sub(r"^(bearer|token|basic)\s+", "", text, flags=re.IGNORECASE))
+    if re.match(r"[a-z+]+://", text, re.IGNORECASE):
+        raise ValueError("is a URL, not a token")
+    if any(ch.isspace() for ch in text):
+        raise ValueError("contains white space or a line break; a token has none")
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("contains a character that no token has; copy it again")
+    return text
 
 
 def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
@@ -120,27 +148,19 @@ def http_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
-def git_url(value: str) -> str:
-    """The URL of a Git repository: https, or ssh as ``ssh://git@host/path``."""
-    stripped = value.strip()
-    if stripped.startswith("ssh://"):
-        parts = urlsplit(stripped)
-        if parts.hostname and parts.path.strip("/") and parts.password is None:
-            return stripped
-        raise ValueError("is not a Git URL such as ssh://git@github.com/owner/repository")
-    url = http_url(stripped)
-    if not urlsplit(url).path.strip("/"):
-        raise ValueError("names no repository")
-    if url.startswith("http://"):
-        raise ValueError("is http, which would send the token in clear; use https")
-    return url
-
-
 def git_branch(value: str) -> str:
-    """A branch name (git-check-ref-format)."""
+    """A branch name (git-check-ref-format), without what Git puts before it in full references."""
     name = value.strip()
-    if not name or re.search(r"[\s~^:?*\[\\\x7f]|\.\.|//|@\{|\.lock$|^[-/.]|[/.]$", name):
-        raise ValueError("is not a branch name")
+    full = re.match(r"(refs/heads/|refs/remotes/[^/]+/|remotes/[^/]+/|origin/|refs/tags/|tags/|refs/)(.*)", name)
+    if full and full[1] in ("refs/tags/", "tags/"):
+        raise ValueError(f"'{name}' is a tag, and Flux follows a branch here")
+    if full and full[2]:
+        raise ValueError(f"'{name}' is a full reference; write the branch alone: {full[2]}")
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        raise ValueError(f"'{name}' is a commit, and Flux follows a branch here")
+    bad = r"[\x00-\x20\x7f~^:?*\[\\\s]|\.\.|//|@\{|\.lock(/|$)|(^|/)\.|^-|[/.]$|^/"
+    if not name or name in ("@", "HEAD") or re.search(bad, name):
+        raise ValueError(f"'{name}' is not a branch name")
     return name
 
 
@@ -157,6 +177,15 @@ def image(value: str) -> str:
     reference = image_repository(value)
     if not has_tag(reference) or reference.endswith(":latest"):
         raise ValueError("is not pinned: give a tag other than 'latest', or a digest")
+    return reference
+
+
+def cloudflared_image(value: str) -> str:
+    """A pinned image of cloudflared, new enough to read its token from a file."""
+    reference = image(value)
+    release = re.search(r":(20[0-9]{2})\.([0-9]{1,2})\.[0-9]+", reference)
+    if release and (int(release[1]), int(release[2])) < CLOUDFLARED_TOKEN_FILE:
+        raise ValueError(f"is cloudflared {release[0][1:]}, which cannot read its token from a file; take >=2025.4.0")
     return reference
 
 
@@ -198,10 +227,16 @@ def host_list(value: str) -> tuple[str, ...]:
 
 
 def label_map(value: str) -> dict[str, str]:
-    """A JSON object of Kubernetes labels, for a node selector."""
-    labels = _json(value)
+    """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
+    if value.strip().startswith("{"):
+        labels = _json(value)
+    else:
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
+            raise ValueError(_NO_LABELS)
+        labels = {name.strip(): item.strip() for name, _, item in pairs}
     if not isinstance(labels, dict):
-        raise ValueError('is not an object of labels such as {"kubernetes.io/hostname": "srv712429"}')
+        raise ValueError(_NO_LABELS)
     for name, item in cast("dict[str, object]", labels).items():
         if not _LABEL_NAME.fullmatch(name) or not isinstance(item, str) or not _LABEL_VALUE.fullmatch(item):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
@@ -209,11 +244,21 @@ def label_map(value: str) -> dict[str, str]:
 
 
 def label_selector(value: str) -> str:
-    """One label as ``name=value``."""
-    name, equals, item = value.strip().partition("=")
-    if not equals or not _LABEL_NAME.fullmatch(name) or not _LABEL_VALUE.fullmatch(item):
-        raise ValueError("is not a label such as kubernetes.io/hostname=calypso")
-    return value.strip()
+    """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
+    labels = label_map(value)
+    if not labels:
+        raise ValueError(_NO_LABELS)
+    return ",".join(f"{name}={item}" for name, item in labels.items())
+
+
+def domain(value: str) -> str:
+    """A DNS domain such as ``cluster.local``, in lower case and without dots at its ends."""
+    name = value.strip().lower().strip(".")
+    if len(name) > 200 or not re.fullmatch(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", name
+    ):
+        raise ValueError("is not a domain such as cluster.local")
+    return name
 
 
 def resource_name(value: str) -> str:

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from oceanid_cluster.config import Settings, all_keys, load
 from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
-from tests.samples import NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
+from tests.samples import KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, ssh_key
 
 CANARY = "canary-0f3a7c"
 WORD = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 HOST = st.lists(WORD, min_size=2, max_size=4).map(".".join)
 SECRET = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20).map(CANARY.__add__)
+TOKEN = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'\"`:"), max_size=20).map(
+    CANARY.__add__
+)
 QUANTITY = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi"]))
 IMAGE = st.builds("{}/{}:{}".format, HOST, WORD, WORD)
 RULES = st.lists(
@@ -54,8 +57,8 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"readyTimeoutMinutes": st.integers(1, 60).map(str)},
     {"gitRepositoryBranch": WORD},
     {"gitRepositoryPath": st.lists(WORD, min_size=1, max_size=3).map("/".join)},
-    {"flux.ssh_private_key": SECRET, "flux.known_hosts": SECRET},
-    {"pulumi_access_token": SECRET},
+    {"flux.ssh_private_key": SECRET.map(ssh_key), "flux.known_hosts": st.just(KNOWN_HOSTS)},
+    {"pulumi_access_token": TOKEN},
     {"cloudflare_tunnel_hostname": HOST},
     {"cloudflared_image": IMAGE},
     {"cloudflareProtocol": st.sampled_from(["auto", "http2", "quic"])},
@@ -71,13 +74,16 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"labelStudioSecretKey": SECRET},
     {"labelStudioIngressFrom": PEERS.map(json.dumps)},
     {"adapterIngressFrom": PEERS.map(json.dumps)},
-    {"aws.labelStudio.accessKeyId": SECRET, "aws.labelStudio.secretAccessKey": SECRET},
+    {"clusterDomain": HOST},
+    {"cloudflareEdgeIpVersion": st.sampled_from(["auto", "4", "6"])},
+    {"trainingNodeSelector": st.builds("{}={}".format, WORD, WORD)},
+    {"aws.labelStudio.accessKeyId": TOKEN, "aws.labelStudio.secretAccessKey": TOKEN},
     {"extraIngress": RULES.map(json.dumps)},
     {"nerLabels": st.lists(SECRET, min_size=1, max_size=3, unique=True).map(json.dumps)},
-    {"cfAccessClientId": SECRET, "cfAccessClientSecret": SECRET},
-    {"hfAccessToken": SECRET},
+    {"cfAccessClientId": TOKEN, "cfAccessClientSecret": TOKEN},
+    {"hfAccessToken": TOKEN},
     {"sentry.dsn": SECRET},
-    {"ghcrUsername": WORD, "ghcrToken": SECRET},
+    {"ghcrUsername": WORD, "ghcrToken": TOKEN},
     {"trainingGpuCount": st.integers(0, 16).map(str)},
 ]
 JSON = st.recursive(
@@ -90,7 +96,7 @@ JSON = st.recursive(
 @st.composite
 def valid(draw: st.DrawFn) -> dict[str, str]:
     """A configuration that must be accepted."""
-    config = {**REQUIRED, "github_token": draw(SECRET), "postgres_url": draw(URL)}
+    config = {**REQUIRED, "github_token": draw(TOKEN), "postgres_url": draw(URL)}
     for group in draw(st.lists(st.sampled_from(OPTIONAL), max_size=8)):
         config |= {name: draw(strategy) for name, strategy in group.items()}
     return config

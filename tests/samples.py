@@ -17,6 +17,22 @@ def connector_token(tunnel: str = TUNNEL, account: str = ACCOUNT, secret: str = 
     return base64.b64encode(fields.encode()).decode()
 
 
+def ssh_key(comment: str = "canary-ssh-key", cipher: str = "none", kind: str = "ssh-ed25519") -> str:
+    """A private key as ``ssh-keygen`` writes it (PROTOCOL.key of OpenSSH), of which nothing is random."""
+
+    def packed(*parts: bytes) -> bytes:
+        return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+    public, seed = bytes(range(32)), bytes(range(32, 64))
+    private = b"\0\0\0\1" * 2 + packed(kind.encode(), public, seed + public, comment.encode())
+    private += bytes(range(1, 1 + -len(private) % 8))
+    data = b"openssh-key-v1\0" + packed(cipher.encode(), cipher.encode(), b"") + b"\0\0\0\1"
+    data += packed(packed(kind.encode(), public), private)
+    body = base64.encodebytes(data).decode().replace("\n", "")
+    lines = [body[at : at + 70] for at in range(0, len(body), 70)]
+    return "\n".join(["-----BEGIN OPENSSH PRIVATE KEY-----", *lines, "-----END OPENSSH PRIVATE KEY-----", ""])
+
+
 REQUIRED = {
     "tethysIp": "192.0.2.10",
     "styxIp": "192.0.2.11",
@@ -25,13 +41,18 @@ REQUIRED = {
     "github_token": "canary-github-token",
     "postgres_url": "postgres://labeler:canary%40pass@db.example.org:6432/labels?sslmode=require",
 }
+# GitHub's own host key, after a line that a search finds.
+KNOWN_HOSTS = (
+    "# canary-known-hosts\n"
+    "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n"
+)
 SECRET = frozenset({"cloudflare_tunnel_token", "cloudflare_node_tunnel_token", "github_token", "postgres_url"})
 
 # Every optional part turned on at once.
 EVERYTHING = {
     **REQUIRED,
-    "flux.ssh_private_key": "canary-ssh-key",
-    "flux.known_hosts": "github.com ssh-ed25519 AAAA",
+    "flux.ssh_private_key": ssh_key(),
+    "flux.known_hosts": KNOWN_HOSTS,
     "pulumi_access_token": "canary-pulumi-token",
     "cloudflare_api_token": "canary-cloudflare-token",
     "cloudflare_zone_id": "0123456789abcdef0123456789abcdef",

@@ -12,6 +12,7 @@ from oceanid_cluster.schema import Key, Problems, Reader, camel_case, one_edit_a
 from tests.samples import (
     ACCOUNT,
     EVERYTHING,
+    KNOWN_HOSTS,
     NODE_TUNNEL,
     REQUIRED,
     SECRET,
@@ -19,6 +20,7 @@ from tests.samples import (
     TUNNEL_SECRET,
     connector_token,
     settings,
+    ssh_key,
 )
 
 
@@ -41,9 +43,8 @@ def test_everything_at_once_is_valid() -> None:
 @pytest.mark.parametrize("key", sorted(REQUIRED))
 def test_a_missing_required_key_is_named_with_the_command_that_sets_it(key: str) -> None:
     text = message(without=(key,))
-    secret = "--secret " if key in SECRET else ""
     assert f"'{key}' is missing" in text
-    assert f"pulumi config set {secret}{key} <" in text
+    assert (f"pulumi config set --secret {key}   # asks for" if key in SECRET else f"pulumi config set {key} <") in text
     assert "has 1 problem:" in text
 
 
@@ -66,7 +67,7 @@ def test_a_key_is_required_only_while_its_component_is_enabled(flag: str, key: s
 
 
 def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
-    keys = {"flux.ssh_private_key": "k", "flux.known_hosts": "h"}
+    keys = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
     assert settings(keys, without=("github_token",)).flux.uses_ssh
     assert settings({"enableFluxBootstrap": "false", "enableImageAutomation": "false"}, without=("github_token",))
 
@@ -81,7 +82,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"cloudflare_node_tunnel_token": connector_token()}, "belong to the same tunnel"),
         ({"cloudflare_tunnel_id": NODE_TUNNEL}, "'cloudflare_tunnel_id' does not agree with the tunnel id inside"),
         ({"cloudflare_account_id": "0" * 32}, "'cloudflare_account_id' does not agree with the account id inside"),
-        ({"extraIngress": '[{"hostname":"a.example.org:80","service":"http://a"}]'}, "has a port or a scheme"),
+        ({"extraIngress": '[{"hostname":"a.example.org:80","service":"http://a"}]'}, "has a port;"),
         ({"extraIngress": '[{"hostname":"a.example.org","service":"http://a/path"}]'}, "has a path"),
         ({"extraIngress": '[{"hostname":"a.*.example.org","service":"http://a"}]'}, "has a '*' elsewhere"),
         ({"extraIngress": '[{"hostname":"*","service":"http://a"}]'}, "would catch everything"),
@@ -103,7 +104,9 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"enableFluxBootstrap": "yes"}, "'enableFluxBootstrap' is neither true nor false"),
         ({"migration_phase": "halfway"}, "'migration_phase' is not one of preparation"),
         ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
+        ({"flux.ssh_private_key": ssh_key()}, "'flux.known_hosts' is missing"),
         ({"flux.ssh_private_key": "k"}, "'flux.known_hosts' is missing"),
+        ({"flux.ssh_private_key": "k"}, "'flux.ssh_private_key' is not one private key"),
         ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
         ({"aws.labelStudio.accessKeyId": "u"}, "'aws.labelStudio.secretAccessKey' is missing"),
         ({"cfAccessClientSecret": "u"}, "'cfAccessClientId' is missing"),
@@ -180,7 +183,7 @@ def test_host_names_follow_the_base_domain() -> None:
 def test_every_key_is_read_in_every_spelling(row: Key) -> None:
     examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL}
     text = examples.get(row.name) or (row.default or "value").format(
-        base="boathou.se", stack="dev", cloudflared_image="a:1"
+        base="boathou.se", stack="dev", cloudflared_image="a:1", cluster_domain="cluster.local"
     )
     bare = dataclasses.replace(row, default=None)
     assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
@@ -203,7 +206,9 @@ def test_a_misspelt_key_is_a_warning() -> None:
 
 def test_a_secret_stored_in_clear_is_a_warning() -> None:
     warnings = load(REQUIRED, frozenset(REQUIRED) - {"github_token"}, "dev").warnings
-    assert warnings == ("'github_token' is stored in clear; run: pulumi config set --secret github_token <token>",)
+    assert warnings == (
+        "'github_token' is stored in clear; run: pulumi config set --secret github_token   # asks for the token",
+    )
 
 
 @pytest.mark.parametrize(

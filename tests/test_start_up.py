@@ -26,6 +26,13 @@ HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
         {**ACTIONS, "RUNNER_ENVIRONMENT": "github-hosted"},
         {**ACTIONS, "RUNNER_ENVIRONMENT": "github-hosted", "SELF_HOSTED": "true"},
         {**ACTIONS, "SELF_HOSTED": "yes"},
+        {"GITHUB_ACTIONS": "true"},
+        {"GITHUB_ACTIONS": "true", "CI": "false"},
+        {"GITHUB_ACTIONS": "true", "CI": "1"},
+        {"GITHUB_ACTIONS": " True\n"},
+        {"GITHUB_ACTIONS": "1"},
+        {"GITHUB_ACTIONS": "true", "RUNNER_ENVIRONMENT": "someone-else", "SELF_HOSTED": "true"},
+        {"RUNNER_ENVIRONMENT": "GitHub-hosted", "SELF_HOSTED": "true"},
     ],
 )
 def test_a_github_hosted_job_is_stopped_and_told_where_to_go(environ: dict[str, str]) -> None:
@@ -40,6 +47,8 @@ def test_a_github_hosted_job_is_stopped_and_told_where_to_go(environ: dict[str, 
     [
         {},
         {"CI": "true"},
+        {"CI": "true", "GITHUB_ACTIONS": "false"},
+        {"GITHUB_ACTIONS": "true", "RUNNER_ENVIRONMENT": "self-hosted"},
         {**ACTIONS, "RUNNER_ENVIRONMENT": "self-hosted"},
         {**ACTIONS, "SELF_HOSTED": "true"},
     ],

@@ -13,7 +13,7 @@ import pytest
 from oceanid_cluster.config import all_keys
 from sandbox import cluster
 from tests.engine.conftest import Engine
-from tests.samples import NODE_TUNNEL, TUNNEL, connector_token
+from tests.samples import KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key
 
 # Characters that base64 and URL encoding change, and a length that no encoding hides.
 MARK = "cAnary7f3a+9/x"
@@ -31,8 +31,8 @@ def tunnel_secret(name: str) -> str:
 PASSWORD = quote(canary("postgres"), safe="")
 CANARIES = {
     "github_token": canary("github"),
-    "flux.ssh_private_key": canary("ssh"),
-    "flux.known_hosts": canary("known hosts"),
+    "flux.ssh_private_key": ssh_key(canary("ssh")),
+    "flux.known_hosts": f"# {canary('known hosts')}\n{KNOWN_HOSTS}",
     "pulumi_access_token": canary("pulumi"),
     "cloudflare_tunnel_token": connector_token(TUNNEL, secret=tunnel_secret("tunnel")),
     "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL, secret=tunnel_secret("node tunnel")),
@@ -113,6 +113,7 @@ def secrets(secretive: tuple[Engine, list[bytes]]) -> dict[str, set[bytes]]:
     found = {name: forms(value) for name, value in CANARIES.items()}
     found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
     found["postgres password"] = forms(canary("postgres"))
+    found["ssh key (its lines)"] = {line.encode() for line in CANARIES["flux.ssh_private_key"].splitlines()[1:-1]}
     found["any canary"] = {MARK.encode()}
     found["kubeconfig token"] = forms((engine.sandbox.home / "token").read_text(encoding="utf-8").split(",")[0])
     return found

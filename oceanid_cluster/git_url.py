@@ -1,0 +1,135 @@
+"""URLs of Git repositories, in the forms in which people copy them and in the two that Flux takes: https and ssh."""
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+):(?!//)(.+)")
+# Parts of a web address that are pages of a repository: of GitHub, GitLab ("-"), Gitea and Bitbucket.
+_PAGES = {
+    "tree", "blob", "raw", "commit", "commits", "pull", "pulls", "issues", "releases", "tags", "branches", "actions",
+    "wiki", "settings", "compare", "blame", "merge_requests", "-",
+}  # fmt: skip
+_TOKEN_AS_USER = re.compile(r"gh[a-z]_\w+|github_pat_\w+|glpat-.+|.{30,}")
+
+
+def git_url(value: str) -> str:
+    """The URL of a Git repository: https, or ssh as ``ssh://user@host[:port]/path``.
+
+    ``git@host:owner/repository`` becomes ``ssh://git@host/owner/repository``. Flux reads a URL with Go's net/url, and
+    takes no other scheme (source-controller, GitRepository ``spec.url``). Raises ValueError, without any credentials.
+    """
+    text = re.sub(r"^git\s+clone\s+", "", value.strip())
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+        text = text[1:-1]
+    if any(ch.isspace() or not ch.isprintable() for ch in text):
+        raise ValueError("contains white space")
+    scheme, separator, _ = text.partition("://")
+    if not separator:
+        return _scp(text)
+    scheme = scheme.lower()
+    if scheme == "http":
+        raise ValueError("is http, which would send the token in clear; use https")
+    if scheme not in ("https", "ssh"):
+        raise ValueError("is not an https or ssh URL; Flux takes no other")
+    parts = _split(text)
+    path = _path(parts)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    port = f":{parts.port}" if parts.port else ""
+    if scheme == "ssh":
+        return f"ssh://{parts.username or 'git'}@{host}{port}/{path}"
+    return f"https://{host}{port}/{path}"
+
+
+def ssh_url(url: str) -> str:
+    """A checked URL as ssh, for a repository that is read with a deploy key.
+
+    Raises ValueError for an https URL with a port: it says nothing of the port of SSH.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "ssh":
+        return url
+    if parts.port not in (None, 443):
+        raise ValueError(
+            f"has the HTTPS port {parts.port}, which is not that of SSH; write"
+            f" ssh://git@{parts.hostname}/{parts.path.strip('/')}, with SSH's port if it is not 22"
+        )
+    return f"ssh://git@{parts.netloc.removesuffix(':443')}{parts.path}"
+
+
+def ssh_endpoint(url: str) -> tuple[str, int]:
+    """Host and port at which the SSH form of a checked URL is asked."""
+    parts = urlsplit(ssh_url(url))
+    return parts.hostname or "", parts.port or 22
+
+
+def github_page(url: str) -> str | None:
+    """The page of a repository on GitHub or GitHub Enterprise; None anywhere else."""
+    parts = urlsplit(url)
+    host = {"ssh.github.com": "github.com"}.get(parts.hostname or "", parts.hostname or "")
+    if not {"github", "ghe"} & set(host.split(".")):
+        return None
+    port = f":{parts.port}" if parts.scheme == "https" and parts.port else ""
+    return f"https://{host}{port}{parts.path.removesuffix('.git')}"
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        raise ValueError("has a host that cannot be read") from None
+    if parts.password is not None or _TOKEN_AS_USER.fullmatch(parts.username or ""):
+        raise ValueError("contains a password or token; leave it out and set github_token or flux.ssh_private_key")
+    try:
+        bad_port = parts.port == 0
+    except ValueError:
+        bad_port = True
+    if bad_port:
+        _, _, after = parts.netloc.rpartition("@")
+        name, _, wrong = after.partition(":")
+        if parts.scheme == "ssh" and wrong and not wrong.isdigit():
+            raise ValueError(f"has a colon before its path; write ssh://git@{name}/{wrong}{parts.path}")
+        raise ValueError("has a port that is not a number from 1 to 65535")
+    if not host or not _HOST.fullmatch(host):
+        raise ValueError("names no host")
+    return parts
+
+
+def _path(parts: SplitResult) -> str:
+    """The repository's path, without slashes at its ends. Raises ValueError for a page of the repository."""
+    if parts.query or parts.fragment:
+        what = "query" if parts.query else "fragment"
+        raise ValueError(f"has a {what} behind the repository; leave it out (a branch goes into gitRepositoryBranch)")
+    segments = [segment for segment in parts.path.split("/") if segment]
+    if not segments:
+        raise ValueError("names no repository")
+    page = next((at for at, segment in enumerate(segments) if at >= 2 and segment in _PAGES), None)
+    on_github = parts.hostname in ("github.com", "www.github.com", "ssh.github.com")
+    if page is None and on_github and len(segments) > 2:
+        page = 2
+    if page is not None:
+        raise ValueError(
+            f"is a page of the repository; write {parts.scheme}://{parts.netloc.rpartition('@')[2]}/{'/'.join(segments[:page])}"
+            " (a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath)"
+        )
+    if on_github and len(segments) < 2:
+        raise ValueError("names an owner on GitHub, and no repository")
+    return "/".join(segments)
+
+
+def _scp(text: str) -> str:
+    """``git@host:owner/repository``, as Git and GitHub write SSH."""
+    found = _SCP.fullmatch(text)
+    if not found:
+        host, slash, path = text.partition("/")
+        if slash and "." in host and _HOST.fullmatch(host) and path.strip("/"):
+            raise ValueError(f"has no scheme; write https://{text}")
+        raise ValueError(
+            "is not a Git URL such as https://github.com/owner/repository or git@github.com:owner/repository"
+        )
+    user, host, path = found[1] or "git", found[2], found[3]
+    first = path.partition("/")[0]
+    if first.isdigit():
+        raise ValueError(f"has {first} where the path begins; if it is a port, write ssh://{user}@{host}:{path}")
+    return git_url(f"ssh://{user}@{host}/{path.lstrip('/')}")

@@ -1,0 +1,214 @@
+"""How cloudflared talks to an origin: the options of ``originRequest``, checked, and both ways to write them."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, cast
+
+# Where the pods see the cluster's CA; mounted there from the ConfigMap kube-root-ca.crt, without an API token.
+CLUSTER_CA_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+# The other bundle in the pod: that of cloudflared's image.
+_SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
+
+# Go's time.ParseDuration, in seconds.
+_UNITS = {
+    "h": 3600,
+    "m": 60,
+    "s": 1,
+    "ms": Decimal("1e-3"),
+    "us": Decimal("1e-6"),
+    "µs": Decimal("1e-6"),
+    "ns": Decimal("1e-9"),
+}
+_PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|us|µs|ns|h|m|s)", re.ASCII)
+_MAX_SECONDS = 2**63 // 10**9
+
+
+def parse_origin_request(value: object) -> dict[str, Any]:
+    """Check the options of one rule (config/configuration.go of cloudflared, OriginRequestConfig).
+
+    A whole number given for a duration means seconds, as in Cloudflare's API; it becomes ``"30s"``, as in the file.
+    Raises ValueError naming the option.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ValueError("has an originRequest that is not an object of options")
+    options: dict[str, Any] = {}
+    for name, given in cast("dict[str, object]", value).items():
+        if given is None:
+            continue
+        check = _OPTIONS.get(name)
+        if check is None:
+            twin = next((known for known in _OPTIONS if known.lower() == name.replace("_", "").lower()), None)
+            hint = f"did you mean '{twin}'?" if twin else f"cloudflared knows {', '.join(_OPTIONS)}"
+            raise ValueError(f"has the unknown originRequest option '{name}'; {hint}")
+        try:
+            options[name] = check(given)
+        except ValueError as problem:
+            raise ValueError(f"has an originRequest.{name} that {problem}") from None
+    return {name: option for name, option in options.items() if option != ""}  # an empty text is cloudflared's default
+
+
+def remote_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options as Cloudflare's Pulumi provider takes them: snake_case, durations in whole seconds, rounded up.
+
+    What Cloudflare's API has no field for (see ``_REMOTE_NAMES``) is left out.
+    """
+    remote: dict[str, Any] = {}
+    for name, value in options.items():
+        if name == "access":
+            remote["access"] = {
+                "required": value.get("required", False),
+                "team_name": value.get("teamName", ""),
+                "aud_tags": value.get("audTag", []),
+            }
+        elif name in _REMOTE_NAMES:
+            remote[_REMOTE_NAMES[name]] = math.ceil(seconds(value)) if _OPTIONS[name] is _duration else value
+    return remote
+
+
+def seconds(text: str) -> Decimal:
+    """The seconds of a Go duration such as ``1m30s``. Raises ValueError."""
+    parts = _PART.findall(text)
+    if text == "0":
+        return Decimal(0)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise ValueError("is not a duration such as '30s' or '1m30s'")
+    total = sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
+    if total > _MAX_SECONDS:
+        raise ValueError("is longer than Go can count")
+    return total
+
+
+def _duration(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_SECONDS:
+        return f"{value}s"
+    if not isinstance(value, str):
+        raise ValueError("is not a duration such as '30s'")
+    seconds(value)
+    return value
+
+
+def _boolean(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or any(ord(ch) < 32 for ch in value):
+        raise ValueError("is not text on one line")
+    return value
+
+
+def _whole(low: int, high: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _ca_pool(value: object) -> str:
+    if value not in ("", CLUSTER_CA_PATH, _SYSTEM_CA_PATH):
+        raise ValueError(
+            f"names a file that the pod does not have, so cloudflared would not start; it has {CLUSTER_CA_PATH} (the"
+            f" cluster's CA) and {_SYSTEM_CA_PATH}"
+        )
+    return cast("str", value)
+
+
+def _proxy_type(value: object) -> str:
+    if value not in ("", "socks"):
+        raise ValueError("is neither 'socks' nor empty")
+    return cast("str", value)
+
+
+def _ip_rules(value: object) -> list[dict[str, Any]]:
+    """``[{prefix, ports, allow}]`` (ipaccess/access.go)."""
+    if not isinstance(value, list):
+        raise ValueError("is not a list of {prefix, ports, allow}")
+    rules: list[dict[str, Any]] = []
+    for item in cast("list[object]", value):
+        rule = _fields(item, {"prefix", "ports", "allow"})
+        prefix, ports = rule.get("prefix"), rule.get("ports", [])
+        if not isinstance(prefix, str) or not _is_network(prefix):
+            raise ValueError("has a rule whose prefix is not a network such as 10.0.0.0/8")
+        if not isinstance(ports, list):
+            raise ValueError("has a rule whose ports are not a list")
+        checked = [_whole(1, 65535)(port) for port in cast("list[object]", ports)]
+        rules.append({"prefix": prefix, "ports": checked, "allow": _boolean(rule.get("allow", False))})
+    return rules
+
+
+def _is_network(prefix: str) -> bool:
+    """Whether Go's net.ParseCIDR takes it: an address, which may lie inside the network, and a length."""
+    try:
+        ipaddress.ip_network(prefix, strict=False)
+    except ValueError:
+        return False
+    return prefix.rpartition("/")[2].isdigit() and "/" in prefix
+
+
+def _access(value: object) -> dict[str, Any]:
+    """``{required, teamName, audTag}`` (ingress/ingress.go, validateAccessConfiguration)."""
+    access = _fields(value, {"required", "teamName", "audTag", "environment"})
+    tags = access.get("audTag", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in cast("list[object]", tags)):
+        raise ValueError("has an audTag that is not a list of texts")
+    team, required = _text(access.get("teamName", "")), _boolean(access.get("required", False))
+    if required and tags and not team:
+        raise ValueError("has an audTag but no teamName")
+    result: dict[str, Any] = {"required": required, "teamName": team, "audTag": cast("list[str]", tags)}
+    if access.get("environment"):
+        result["environment"] = _text(access["environment"])
+    return result
+
+
+def _fields(value: object, known: set[str]) -> dict[str, object]:
+    if not isinstance(value, dict) or not cast("dict[str, object]", value).keys() <= known:
+        raise ValueError(f"is not made of {', '.join(sorted(known))}")
+    return cast("dict[str, object]", value)
+
+
+_OPTIONS: dict[str, Callable[[object], Any]] = {
+    "connectTimeout": _duration,
+    "tlsTimeout": _duration,
+    "tcpKeepAlive": _duration,
+    "noHappyEyeballs": _boolean,
+    "keepAliveConnections": _whole(0, 2**31 - 1),
+    "keepAliveTimeout": _duration,
+    "httpHostHeader": _text,
+    "originServerName": _text,
+    "matchSNItoHost": _boolean,
+    "caPool": _ca_pool,
+    "noTLSVerify": _boolean,
+    "disableChunkedEncoding": _boolean,
+    "bastionMode": _boolean,
+    "proxyAddress": _text,
+    "proxyPort": _whole(0, 65535),
+    "proxyType": _proxy_type,
+    "ipRules": _ip_rules,
+    "http2Origin": _boolean,
+    "access": _access,
+}
+_REMOTE_NAMES = {
+    "connectTimeout": "connect_timeout",
+    "tlsTimeout": "tls_timeout",
+    "tcpKeepAlive": "tcp_keep_alive",
+    "noHappyEyeballs": "no_happy_eyeballs",
+    "keepAliveConnections": "keep_alive_connections",
+    "keepAliveTimeout": "keep_alive_timeout",
+    "httpHostHeader": "http_host_header",
+    "originServerName": "origin_server_name",
+    "matchSNItoHost": "match_sn_ito_host",
+    "caPool": "ca_pool",
+    "noTLSVerify": "no_tls_verify",
+    "disableChunkedEncoding": "disable_chunked_encoding",
+    "proxyType": "proxy_type",
+    "http2Origin": "http2_origin",
+}
