@@ -30,7 +30,9 @@ kubeconfig = load_kubeconfig(cluster.kubeconfig_path, os.environ, cluster.kube_c
 check_reachable(kubeconfig)
 
 cloudflare = cloudflare_provider(settings)
-context = Context(cluster.name, kubernetes_provider(settings, kubeconfig), cluster.ready_timeout_minutes, Rollout())
+context = Context(
+    cluster.name, kubernetes_provider(settings, kubeconfig), cluster.ready_timeout_minutes, Rollout(), cluster.domain
+)
 
 
 def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:

@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-from oceanid_cluster.ingress import CLUSTER_CA_PATH, IngressRule
+from oceanid_cluster.ingress import IngressRule
+from oceanid_cluster.origin_request import CLUSTER_CA_PATH
 from oceanid_cluster.pods import Manifest, container_security, http_probe, pull_policy
 from oceanid_cluster.values import Resources
 
@@ -26,6 +27,7 @@ def config_file(
     rules: Sequence[IngressRule],
     metrics_port: int,
     protocol: str,
+    edge_ip_version: str,
     metrics_address: str = "0.0.0.0",  # noqa: S104
 ) -> str:
     """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all.
@@ -36,10 +38,10 @@ def config_file(
         "tunnel": tunnel_id,
         "metrics": f"{metrics_address}:{metrics_port}",
         "protocol": protocol,
+        "edge-ip-version": edge_ip_version,  # text, also 4 and 6: cloudflared takes no number
         "no-autoupdate": True,
         "loglevel": "info",
         "grace-period": f"{_DRAIN_SECONDS}s",
-        "warp-routing": {"enabled": True},
         "ingress": [rule.document() for rule in rules],
     }
     return yaml.safe_dump(document, sort_keys=False)

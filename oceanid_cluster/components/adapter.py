@@ -27,7 +27,6 @@ from oceanid_cluster.secret import Secret
 NAME = "ls-triton-adapter"
 SELECTOR = label_studio.MODEL_SELECTOR
 PORT = 9090
-URL = f"http://{NAME}.{NAMESPACE}.svc.cluster.local:{PORT}"
 JOB_ROLE = "ls-triton-adapter-job-writer"
 HF_SECRET, HF_KEY = "hf-credentials", "token"
 LABELS_SECRET, LABELS_KEY = "ls-triton-adapter-ner-labels", "ner-labels"
@@ -55,7 +54,7 @@ class LsTritonAdapter(Component):
         Outputs: ``serviceUrl``, ``serviceName``.
         """
         super().__init__(name, context, opts)
-        self.url = URL
+        self.url = f"http://{NAME}.{NAMESPACE}.svc.{context.domain}:{PORT}"
         object_labels = labels.workload_labels(context.cluster, "ml", NAME, SELECTOR)
         in_ns = Child(after=[apps or make_apps_namespace(self)])
         secrets = adapter_secrets(settings)
@@ -77,7 +76,7 @@ class LsTritonAdapter(Component):
             Child(after=[*made, account, binding]),
         )
         self.make("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
-        self.register_outputs({"serviceUrl": URL, "serviceName": NAME})
+        self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 
 def adapter_secrets(settings: AdapterSettings) -> dict[str, tuple[str, dict[str, pulumi.Input[str]]]]:

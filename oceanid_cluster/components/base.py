@@ -34,13 +34,15 @@ _KINDS: dict[tuple[str, str], Any] = {
 class Context:
     """What a run gives to every component.
 
-    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready.
+    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready, ``domain`` the DNS
+    domain of its Services.
     """
 
     cluster: str
     provider: pulumi.ProviderResource
     timeout_minutes: int
     rollout: Rollout
+    domain: str = "cluster.local"
 
 
 @dataclass(frozen=True)

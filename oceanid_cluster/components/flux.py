@@ -1,7 +1,6 @@
 """Step 1: Flux, the GitOps engine, and the repository that it follows."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_kubernetes.helm import v4 as helm
@@ -9,6 +8,7 @@ from pulumi_kubernetes.helm import v4 as helm
 from oceanid_cluster import labels, versions
 from oceanid_cluster.components.base import Child, Component, Context, secret
 from oceanid_cluster.config import FluxSettings
+from oceanid_cluster.git_url import ssh_url
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest
 
 NAMESPACE = "flux-system"
@@ -59,7 +59,7 @@ class FluxBootstrap(Component):
             version=settings.chart_version if _is_remote(settings.chart) else None,
             repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
             namespace=NAMESPACE,
-            values=chart_values(image_automation),
+            values=chart_values(image_automation, context.domain),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
@@ -88,14 +88,18 @@ class FluxBootstrap(Component):
         return pulumi.ResourceTransformResult(props=props, opts=opts)
 
 
-def chart_values(image_automation: bool) -> dict[str, Any]:
-    """Values of the chart flux2: its CRDs, all of them, and which controllers, with limits and a place to run."""
+def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
+    """Values of the chart flux2: its CRDs, all of them, and which controllers, with limits and a place to run.
+
+    ``domain`` is the cluster's: the controllers find each other by full names.
+    """
     controller = {
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
         "affinity": NOT_ON_GPU_NODES,
     }
     return {
         "installCRDs": True,
+        "clusterDomain": domain,
         **dict.fromkeys(_CONTROLLERS, controller),
         **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
     }
@@ -119,10 +123,7 @@ def git_repository(settings: FluxSettings) -> Manifest:
 
 def repository_url(settings: FluxSettings) -> str:
     """The repository's URL; an https one is rewritten to ``ssh://git@host/path`` when SSH keys are given."""
-    if not settings.uses_ssh or settings.url.startswith("ssh://"):
-        return settings.url
-    parts = urlsplit(settings.url)
-    return f"ssh://git@{parts.netloc}{parts.path}"
+    return ssh_url(settings.url) if settings.uses_ssh else settings.url
 
 
 def root_kustomization(settings: FluxSettings) -> Manifest:

@@ -1,7 +1,6 @@
 """Step 5: Flux image automation, which proposes newer images by pushing a branch."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import pulumi
 
@@ -9,6 +8,7 @@ from oceanid_cluster import versions
 from oceanid_cluster.components.base import Child, Component, Context
 from oceanid_cluster.components.flux import NAMESPACE, TOKEN_SECRET
 from oceanid_cluster.config import FluxSettings, ImageAutomationSettings
+from oceanid_cluster.git_url import github_page
 from oceanid_cluster.pods import Manifest
 
 # Image, and which of its tags to follow. cloudflared's tags are calendar versions, which SemVer can order.
@@ -48,8 +48,9 @@ class ImageAutomation(Component):
             self.make(f"{image}-policy", image_policy(image, policy), retained)
         self.make("update-automation", update_automation(settings, flux.branch), retained)
         # Provider and Alert have no finalizers since v1beta3.
-        if flux.github_token:
-            self.make("github-provider", notification_provider(flux.url))
+        page = github_page(flux.url)  # another host has no commit statuses that this provider could set
+        if flux.github_token and page:
+            self.make("github-provider", notification_provider(page))
             self.make("version-alert", alert())
         self.register_outputs({"branch": settings.push_branch})
 
@@ -87,11 +88,9 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
     return _object("image", "ImageUpdateAutomation", "flux-system", spec)
 
 
-def notification_provider(repository_url: str) -> Manifest:
-    """Sets the status of commits on GitHub, with the key ``token`` of Flux's secret."""
-    parts = urlsplit(repository_url)
-    address = f"https://{parts.hostname}{parts.path.removesuffix('.git')}"
-    spec = {"type": "github", "address": address, "secretRef": {"name": TOKEN_SECRET}}
+def notification_provider(page: str) -> Manifest:
+    """Sets the status of commits of a repository on GitHub, with the key ``token`` of Flux's secret."""
+    spec = {"type": "github", "address": page, "secretRef": {"name": TOKEN_SECRET}}
     return _object("notification", "Provider", "github-updates", spec)
 
 

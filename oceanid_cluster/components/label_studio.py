@@ -85,7 +85,7 @@ class LabelStudio(Component):
         claim = self._make_claim(settings, object_labels, ns)
         self.make("network", network_policy(settings.database.port, callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        workload = deployment(settings, with_s3, context.timeout_minutes, object_labels, rollout)
+        workload = deployment(settings, with_s3, context, object_labels, rollout)
         self.make("deploy", workload, Child(after=[*made, claim]))
         self.make("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
@@ -134,7 +134,7 @@ def same_quantity(left: str, right: str) -> bool:
 
 
 def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
-    """The database Secret: what Label Studio reads (core/settings/base.py), and libpq's own PGSSLMODE for TLS."""
+    """The database Secret: what Label Studio reads (core/settings/base.py), and libpq's own variables."""
     url = settings.database
     data = {
         "POSTGRE_USER": url.user,
@@ -143,6 +143,7 @@ def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str
         "POSTGRE_HOST": url.host,
         "POSTGRE_PORT": str(url.port),
     }
+    data |= {name: value.value for name, value in url.variables.items()}
     return {name: pulumi.Output.secret(value) for name, value in data.items()}
 
 
@@ -157,9 +158,9 @@ def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
     return {name: pulumi.Output.secret(value) for name, value in data.items()}
 
 
-def environment(settings: LabelStudioSettings, with_s3: bool) -> list[Manifest]:
+def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> list[Manifest]:
     """Label Studio's variables. Without DJANGO_DB it would silently use SQLite, and lose work with the pod."""
-    in_cluster = (NAME, f"{NAME}.{NAMESPACE}", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.cluster.local")
+    in_cluster = (NAME, f"{NAME}.{NAMESPACE}", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.{domain}")
     plain = {
         "DJANGO_DB": "default",
         "LABEL_STUDIO_HOST": f"https://{settings.hostname}",
@@ -177,29 +178,29 @@ def environment(settings: LabelStudioSettings, with_s3: bool) -> list[Manifest]:
         "ML_BLOCK_LOCAL_IP": "false",
         "SSRF_PROTECTION_ENABLED": "true",
     }
-    if settings.database.ssl_mode:
-        plain["PGSSLMODE"] = settings.database.ssl_mode  # libpq's own variable: Label Studio has none for it
+    plain |= settings.database.tls  # libpq's own variables: Label Studio has none for TLS
     if with_s3:
         plain["STORAGE_TYPE"] = "s3"
     variables = plain_env(plain)
-    variables += [secret_env(name, DATABASE_SECRET, name) for name in _DATABASE_ENV]
+    database = (*_DATABASE_ENV, *sorted(settings.database.variables))
+    variables += [secret_env(name, DATABASE_SECRET, name) for name in database]
     variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
     if with_s3:
         variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
     return variables
 
 
-def container(settings: LabelStudioSettings, with_s3: bool, timeout_minutes: int, writable: dict[str, str]) -> Manifest:
+def container(settings: LabelStudioSettings, with_s3: bool, context: Context, writable: dict[str, str]) -> Manifest:
     """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
     # The first start migrates the database: it may take as long as we wait for the workload.
-    tries = math.ceil(timeout_minutes * 60 / _STARTUP_PERIOD)
+    tries = math.ceil(context.timeout_minutes * 60 / _STARTUP_PERIOD)
     return {
         "name": NAME,
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
-        "env": environment(settings, with_s3),
+        "env": environment(settings, with_s3, context.domain),
         "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
         "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
@@ -215,7 +216,7 @@ def container(settings: LabelStudioSettings, with_s3: bool, timeout_minutes: int
 def deployment(
     settings: LabelStudioSettings,
     with_s3: bool,
-    timeout_minutes: int,
+    context: Context,
     object_labels: dict[str, str],
     rollout: pulumi.Input[str],
 ) -> Manifest:
@@ -225,7 +226,7 @@ def deployment(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
         "securityContext": pod_security(USER),
-        "containers": [container(settings, with_s3, timeout_minutes, writable)],
+        "containers": [container(settings, with_s3, context, writable)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": VOLUME}},
             *({"name": name, "emptyDir": {}} for name in writable),

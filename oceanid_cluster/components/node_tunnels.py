@@ -45,7 +45,12 @@ class NodeTunnels(Component):
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
-                settings.token.tunnel_id, rules, settings.metrics_port, tunnel.protocol, LOOPBACK
+                settings.token.tunnel_id,
+                rules,
+                settings.metrics_port,
+                tunnel.protocol,
+                tunnel.edge_ip_version,
+                LOOPBACK,
             )
         }
         ns = self.make_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network

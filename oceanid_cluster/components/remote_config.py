@@ -7,6 +7,7 @@ import pulumi
 
 from oceanid_cluster.components.base import Child, Component
 from oceanid_cluster.ingress import IngressRule
+from oceanid_cluster.origin_request import remote_options
 from oceanid_cluster.tunnel_token import TunnelToken
 
 
@@ -31,15 +32,10 @@ def write_remote_config(
 
 def remote_rule(rule: IngressRule) -> Any:
     """One rule as Cloudflare's provider takes it."""
-    origin = {
-        "no_tls_verify": rule.no_tls_verify or None,
-        "ca_pool": rule.ca_pool,
-        "origin_server_name": rule.origin_server_name,
-    }
     fields = {
         "hostname": rule.hostname,
         "path": rule.path,
         "service": rule.service,
-        "origin_request": {name: value for name, value in origin.items() if value} or None,
+        "origin_request": remote_options(rule.origin) or None,
     }
     return {name: value for name, value in fields.items() if value}

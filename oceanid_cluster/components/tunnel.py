@@ -44,7 +44,7 @@ class CloudflareTunnel(Component):
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
-                settings.token.tunnel_id, all_rules, settings.metrics_port, settings.protocol
+                settings.token.tunnel_id, all_rules, settings.metrics_port, settings.protocol, settings.edge_ip_version
             )
         }
         ns = self.make_namespace("networking", "restricted", NAMESPACE)
