@@ -15,9 +15,10 @@ from oceanid_cluster.components.node_tunnels import NodeTunnels
 from oceanid_cluster.components.nodes import NodeLabels
 from oceanid_cluster.components.operator import PulumiOperator
 from oceanid_cluster.components.tunnel import CloudflareTunnel
-from oceanid_cluster.config import NODES, load_from_engine
+from oceanid_cluster.config import load_from_engine
 from oceanid_cluster.guard import check_not_hosted_ci
-from oceanid_cluster.kubeconfig import check_reachable, load_kubeconfig
+from oceanid_cluster.identity import read_cluster
+from oceanid_cluster.kubectl import open_cluster
 from oceanid_cluster.providers import cloudflare_provider, kubernetes_provider
 from oceanid_cluster.rollout import Rollout
 
@@ -25,9 +26,9 @@ from oceanid_cluster.rollout import Rollout
 check_not_hosted_ci(os.environ)
 settings = load_from_engine()
 cluster, enabled = settings.cluster, settings.enabled
-known_hosts = [cluster.tethys_ip, cluster.styx_ip, settings.tunnel.hostname, *cluster.allowed_api_hosts]
-kubeconfig = load_kubeconfig(cluster.kubeconfig_path, os.environ, cluster.kube_context, known_hosts)
-check_reachable(kubeconfig)
+kubectl = open_cluster(settings, os.environ)
+kubeconfig = kubectl.kubeconfig
+live = read_cluster(kubectl, settings)
 
 cloudflare = cloudflare_provider(settings)
 context = Context(
@@ -40,7 +41,7 @@ def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
     return pulumi.ResourceOptions(depends_on=[resource for resource in previous if resource])
 
 
-nodes = NodeLabels("nodes", NODES, context) if cluster.manage_node_labels else None
+nodes = NodeLabels("nodes", cluster.nodes, context) if cluster.manage_node_labels else None
 
 flux = FluxBootstrap("gitops", settings.flux, context, enabled.image_automation) if enabled.flux else None
 
@@ -74,7 +75,7 @@ if enabled.image_automation:
     ImageAutomation("version-monitor", settings.image_automation, settings.flux, context, after(flux))
 
 # Whether Label Studio is on or off: they are what its database was set up with.
-generated = label_studio_secrets(settings.label_studio, live=None)
+generated = label_studio_secrets(settings.label_studio, live.generated)
 
 label_studio = None
 if enabled.label_studio:

@@ -13,6 +13,7 @@ from oceanid_cluster import values, versions
 from oceanid_cluster.git_url import git_url, ssh_endpoint, ssh_url
 from oceanid_cluster.ingress import IngressRule, check_hostname, check_service, dead_rules, parse_rules, rule_name
 from oceanid_cluster.network import Peer, parse_peers
+from oceanid_cluster.nodes import Node, parse_nodes
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
 from oceanid_cluster.secret import Secret
@@ -34,20 +35,14 @@ _LABEL_STUDIO_RESOURCES: Resources = {
 }
 
 
-@dataclass(frozen=True)
-class Node:
-    """A machine of the cluster: its Kubernetes node name and the ``oceanid.cluster/*`` labels that we manage."""
-
-    name: str
-    host: str
-    labels: Mapping[str, str]
-
-
+# The machines of Oceanid; their addresses are keys of their own, and the key `nodes` replaces the whole table.
 # Edit a label here and run `pulumi up`: that label changes, and nothing else.
 NODES = (
-    Node("tethys", "srv712429", {"node": "tethys", "provider": "hostinger", "control-plane": "primary"}),
-    Node("styx", "srv712695", {"node": "styx", "provider": "hostinger", "control-plane": "secondary"}),
-    Node("calypso", "calypso", {"node": "calypso", "provider": "local", "gpu": "rtx4090", "tunnel-enabled": "true"}),
+    Node("tethys", "srv712429", None, {"node": "tethys", "provider": "hostinger", "control-plane": "primary"}),
+    Node("styx", "srv712695", None, {"node": "styx", "provider": "hostinger", "control-plane": "secondary"}),
+    Node(
+        "calypso", "calypso", None, {"node": "calypso", "provider": "local", "gpu": "rtx4090", "tunnel-enabled": "true"}
+    ),
 )
 
 
@@ -105,6 +100,14 @@ class ClusterSettings:
     )  # fmt: skip
     domain: str = key(
         "clusterDomain", values.domain, "domain of the cluster (`--cluster-domain` of K3s)", default="cluster.local"
+    )
+    nodes: tuple[Node, ...] = key(
+        "nodes", parse_nodes,
+        "machines of another cluster: [{name, host, address, labels?}]; then the three addresses above are not needed",
+        shown_default="tethys, styx, calypso",
+    )  # fmt: skip
+    uid: str | None = key(
+        "clusterUid", values.uid, "UID of namespace kube-system; a cluster with another one is refused"
     )
     manage_node_labels: bool = key(
         "manageNodeLabels", values.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
@@ -513,7 +516,7 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
     reader.fill["cloudflared_image"] = reader.read(keys_of(TunnelSettings)["image"], flags) or "invalid:invalid"
     return Settings(
         enabled=enabled,
-        cluster=section(ClusterSettings),
+        cluster=_cluster(reader, flags),
         flux=section(FluxSettings, enabled.flux),
         operator=section(OperatorSettings, enabled.operator),
         tunnel=section(TunnelSettings, enabled.tunnel),
@@ -527,6 +530,19 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
             *(f"'{row.name}' is stored in clear; run: {row.remedy}" for row in all_keys() if reader.in_clear(row)),
         ),
     )
+
+
+def _cluster(reader: Reader, flags: Mapping[str, bool]) -> ClusterSettings:
+    """The cluster's section: the key ``nodes``, or the table of Oceanid, which needs its addresses."""
+    rows = keys_of(ClusterSettings)
+    nodes: tuple[Node, ...] | None = reader.read(rows["nodes"], flags)
+    addresses = ("tethys_ip", "styx_ip", "calypso_ip")
+    if nodes or reader.is_given(rows["nodes"]):
+        rows |= {name: replace(rows[name], needed_by=None) for name in addresses}
+    found = {name: reader.read(row, flags) for name, row in rows.items()}
+    if not nodes:
+        nodes = tuple(replace(node, address=found[name]) for node, name in zip(NODES, addresses, strict=True))
+    return ClusterSettings(**{**found, "nodes": nodes})
 
 
 def load_from_engine() -> Settings:
@@ -553,7 +569,7 @@ def _check_together(settings: Settings, problems: Problems) -> None:
             "enableImageAutomation needs Flux, but enableFluxBootstrap is false",
             "pulumi config set enableImageAutomation false",
         )
-    addresses = {"tethysIp": cluster.tethys_ip, "styxIp": cluster.styx_ip, "calypsoIp": cluster.calypso_ip}
+    addresses = {f"{node.name}Ip": node.address for node in cluster.nodes}  # those of the key are different already
     for name, address in addresses.items():
         twin = next((other for other in addresses if other < name and addresses[other] == address), None)
         if address and twin:

@@ -1,60 +1,65 @@
-"""Finds the kubeconfig, makes sure that it leads to the Oceanid cluster, and reduces it to what the provider needs."""
+"""Finds the kubeconfig, has kubectl read it, and checks that it leads to the Oceanid cluster."""
 
 import base64
-import http.client
 import ipaddress
+import json
 import os
-import ssl
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 import pulumi
-import yaml
 
+from oceanid_cluster.commands import run
 from oceanid_cluster.secret import Secret
 
 CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
-SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
-_READYZ_TIMEOUT_SECONDS = 10
-_FILES = ("certificate-authority", "client-certificate", "client-key")
-_TEXTS = (
-    *_FILES, *(f"{name}-data" for name in _FILES), "server", "tls-server-name", "proxy-url", "token", "tokenFile",
-    "username", "password",
-)  # fmt: skip
+_VARIABLE, _KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
+_CONTENT = re.compile(r"[\n\r\0]|apiVersion|current-context|clusters|BEGIN |client-key|^\s*[{\[]")
+_COMPONENT_CHARACTERS, _PATH_CHARACTERS = 64, 255
+# What kubectl says on standard error, and what that means; the first that fits. Its own words may hold a secret.
+_REASONS = (
+    ("permission denied", "cannot be read: permission denied"),
+    ("is a directory", "is not a file"),
+    ("current-context must exist", "has no current-context; name one: pulumi config set kubeContext <context>"),
+    ("error loading config file", "is not a kubeconfig (YAML or JSON of kind Config)"),
+    ("no such file or directory", "names a certificate or key file that does not exist"),
+)
 
 
 @dataclass(frozen=True)
 class Kubeconfig:
     """A checked kubeconfig.
 
-    ``path`` is the absolute path it came from (several joined as in KUBECONFIG), ``server`` the API server's URL, and
-    ``contents`` a kubeconfig of one context with its certificates inlined, which holds on any machine.
+    ``path`` is the absolute path it came from (several joined as in KUBECONFIG), ``context`` the context in use,
+    ``server`` the API server's URL, and ``contents`` a kubeconfig of that context alone with its certificates inlined.
     """
 
     path: str
+    context: str
     server: str
     contents: Secret
-    cluster: Mapping[str, Any]
+    endpoint: tuple[str, ...]
 
 
 def load_kubeconfig(
-    config_path: str | None, environ: Mapping[str, str], context: str | None, known_hosts: Sequence[str]
+    config_path: str | None, environ: Mapping[str, str], context: str | None, known_hosts: Sequence[str] | None
 ) -> Kubeconfig:
     """The kubeconfig named by the key ``kubeconfigPath`` or by the variable KUBECONFIG.
 
     ``context`` is the key ``kubeContext``; ``known_hosts`` the addresses and names at which our API server answers,
-    beside loopback and the cluster's service address. With both sources the variable wins, once they lead to the same
-    server. Raises RunError saying what is wrong, where, and how to mend it. Nothing is contacted.
+    beside loopback and the cluster's service address (None: any). With both sources the variable wins, once they lead
+    to the same server. Raises RunError saying what is wrong, where, and how to fix it. Nothing is contacted.
     """
-    variable = environ.get("KUBECONFIG", "").strip()
+    variable = environ.get("KUBECONFIG", "")
     found = [
-        _read(paths, source, context)
+        _read(paths, source, environ, context)
         for paths, source in (
-            ([p for p in variable.split(os.pathsep) if p], "the variable KUBECONFIG"),
-            ([config_path] if config_path else [], "the key kubeconfigPath"),
+            (_checked_paths(variable, _VARIABLE), _VARIABLE),
+            (_checked_paths(config_path or "", _KEY)[:1], _KEY),
         )
         if paths
     ]
@@ -63,182 +68,135 @@ def load_kubeconfig(
             "no kubeconfig: neither the key kubeconfigPath nor the variable KUBECONFIG is set.\n"
             "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
         )
-    if len(found) == 2 and _endpoint(found[0].server) != _endpoint(found[1].server):
+    if len(found) == 2 and found[0].endpoint != found[1].endpoint:
         raise pulumi.RunError(
             "KUBECONFIG and kubeconfigPath lead to different API servers:\n"
             f"  KUBECONFIG      {found[0].path} -> {found[0].server}\n"
             f"  kubeconfigPath  {found[1].path} -> {found[1].server}\n"
             "  Keep one: unset KUBECONFIG, or run: pulumi config rm kubeconfigPath"
         )
-    _check_host(found[0], known_hosts)
+    if known_hosts is not None:
+        _check_host(found[0], known_hosts)
     return found[0]
 
 
-def check_reachable(kubeconfig: Kubeconfig) -> None:
-    """Ask the API server once whether it is ready, without credentials; any answer but 5xx will do.
+def holds_content(value: str) -> bool:
+    """Whether a value that should be a path is a kubeconfig itself: YAML, JSON, or either in base64."""
+    if _CONTENT.search(value):
+        return True
+    try:
+        return bool(_CONTENT.search(base64.b64decode(value, validate=True).decode()))
+    except ValueError:
+        return False
 
-    Takes 10 seconds at most. Raises RunError naming the server and the SSH tunnel, or the kubeconfig whose certificate
-    authority is none.
-    """
-    if kubeconfig.cluster.get("proxy-url"):
-        return  # only the provider's client speaks to proxies
-    try:
-        tls = _tls_context(kubeconfig.cluster)
-    except (ssl.SSLError, ValueError):
+
+def _checked_paths(value: str, source: str) -> list[str]:
+    """The absolute paths of a source: a list for the variable, one for the key. Raises RunError for anything else."""
+    if not value.strip():
+        return []
+    if holds_content(value):
         raise pulumi.RunError(
-            f"the kubeconfig {kubeconfig.path} has a certificate authority that is not a PEM certificate.\n"
-            "  Take a fresh one: k3s kubectl config view --raw"
-        ) from None
-    parts = urlsplit(kubeconfig.server)
-    host, path = parts.hostname or "", f"{parts.path.rstrip('/')}/readyz"
-    try:
-        if parts.scheme == "https":
-            connection: http.client.HTTPConnection = _TLSConnection(
-                host, parts.port, kubeconfig.cluster.get("tls-server-name") or host, tls
-            )
-        else:
-            connection = http.client.HTTPConnection(host, parts.port, timeout=_READYZ_TIMEOUT_SECONDS)
-        connection.request("GET", path)
-        status = connection.getresponse().status
-        connection.close()
-    except (OSError, ValueError, http.client.HTTPException) as problem:
-        raise pulumi.RunError(
-            f"cannot reach the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path}): {problem}\n"
-            f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
-            "  Then check:  kubectl get --raw /readyz"
-        ) from None
-    if status >= 500:
-        raise pulumi.RunError(
-            f"the Kubernetes API server {kubeconfig.server} answers, but is not ready (HTTP {status}).\n"
-            "  See what is not:  kubectl get --raw '/readyz?verbose'"
+            f"{source} holds the content of a kubeconfig; it takes the path of a file.\n"
+            "  Write the content to a file that only you can read (umask 077), and give its path"
         )
+    if source == _KEY:
+        try:
+            return [str(Path(value.strip()).expanduser().absolute())]
+        except RuntimeError:
+            raise pulumi.RunError(
+                f"{source} names the home of an unknown user: {_shown(value.strip())}\n"
+                "  pulumi config set kubeconfigPath <path>"
+            ) from None
+    return [str(Path(path).absolute()) for path in value.split(os.pathsep) if path]
 
 
-class _TLSConnection(http.client.HTTPSConnection):
-    """An HTTPS connection that checks the certificate against another name than the address (tls-server-name)."""
-
-    def __init__(self, host: str, port: int | None, server_name: str, context: ssl.SSLContext) -> None:
-        super().__init__(host, port, timeout=_READYZ_TIMEOUT_SECONDS, context=context)
-        self._server_name, self._tls = server_name, context
-
-    def connect(self) -> None:
-        http.client.HTTPConnection.connect(self)
-        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._server_name)
+def _shown(path: str) -> str:
+    """A path for a message; not shown when it could be something else that somebody put there, such as a token."""
+    parts = path.split("/")
+    looks_like_one = "/" in path and all(len(part) <= _COMPONENT_CHARACTERS for part in parts)
+    if looks_like_one and len(path) <= _PATH_CHARACTERS and path.isprintable():
+        return path
+    return "(not shown: it does not look like a path)"
 
 
-def _tls_context(cluster: Mapping[str, Any]) -> ssl.SSLContext:
-    authority = "".join(str(cluster.get("certificate-authority-data") or "").split())
-    pem = base64.b64decode(authority, validate=True).decode() if authority else None
-    context = ssl.create_default_context(cadata=pem)
-    if cluster.get("insecure-skip-tls-verify"):
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _read(paths: Sequence[str], source: str, context: str | None) -> Kubeconfig:
-    files = [Path(path).expanduser().absolute() for path in paths]
-    # As kubectl does: absent files of a list are passed over, the first file to say something wins.
-    present = [file for file in files if file.exists()] if len(files) > 1 else files
-    if not present:
-        raise _wrong(source, os.pathsep.join(map(str, files)), "none of these files exists")
-    documents = [_document(file, source) for file in present]
-    joined = os.pathsep.join(map(str, present))
-    name = context or next((d["current-context"] for d in documents if d.get("current-context")), None)
-    if not isinstance(name, str):
-        raise _wrong(source, joined, "has no current-context; set one with: pulumi config set kubeContext <context>")
-    contexts = [entry for d in documents for entry in _named(d, "contexts")]
-    chosen = _entry(contexts, name, "context")
-    if chosen is None:
-        known = ", ".join(sorted({entry["name"] for entry in contexts})) or "none"
-        raise _wrong(source, joined, f"has no context '{name}' (it has: {known})")
+def _read(paths: Sequence[str], source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
+    joined = os.pathsep.join(paths)
+    shown = os.pathsep.join(map(_shown, paths))
+    if not any(map(_exists, paths)):
+        missing = "does not exist" if len(paths) == 1 else "does not exist: none of these files does"
+        raise _wrong(source, shown, missing)
+    chosen = ["--context", context] if context else []
+    command = ("kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json", *chosen)
+    result = run(*command, variables={**environ, "KUBECONFIG": joined})
+    if result.returncode:
+        raise _wrong(source, shown, _reason(result.stderr, joined))
+    view: dict[str, Any] = json.loads(result.stdout)
+    name: str = view.get("current-context") or ""
+    body: dict[str, Any] = next((c["context"] or {} for c in view.get("contexts") or ()), {})
     parts: dict[str, dict[str, Any]] = {}
     for kind in ("cluster", "user"):
-        wanted = chosen.get(kind)
-        if not isinstance(wanted, str):  # its value is not shown: with a wrong indent it is the user's credentials
-            raise _wrong(source, joined, f"does not name a {kind} in its context '{name}'")
-        entry = _entry([e for d in documents for e in _named(d, f"{kind}s")], wanted, kind)
+        if not body.get(kind):  # its value is not shown: with a wrong indent it is the user's credentials
+            raise _wrong(source, shown, f"does not name a {kind} in its context '{name}'")
+        entry = next((e[kind] for e in view.get(f"{kind}s") or () if e["name"] == body[kind]), None)
         if entry is None:
-            raise _wrong(source, joined, f"has no {kind} '{wanted}', which its context '{name}' names")
-        parts[kind] = _inlined(entry, kind, joined, source)
-    server = parts["cluster"].get("server")
-    if not isinstance(server, str) or not _endpoint(server)[0]:
-        raise _wrong(source, joined, f"has no usable server URL in its cluster '{chosen['cluster']}'")
-    contents = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": name,
-        "contexts": [{"name": name, "context": chosen}],
-        "clusters": [{"name": chosen["cluster"], "cluster": parts["cluster"]}],
-        "users": [{"name": chosen["user"], "user": parts["user"]}],
-    }
-    return Kubeconfig(joined, server, Secret(yaml.safe_dump(contents, sort_keys=True)), parts["cluster"])
+            raise _wrong(source, shown, f"has no {kind} '{body[kind]}', which its context '{name}' names")
+        parts[kind] = entry
+    url = _server(parts["cluster"], parts["user"])
+    if url is None:
+        raise _wrong(source, shown, f"has no usable server URL in its cluster '{body['cluster']}'")
+    host, port = _normal(url.hostname or ""), url.port or (443 if url.scheme == "https" else 80)
+    host = "loopback" if _is_loopback(host) else host
+    name_asked = str(parts["cluster"].get("tls-server-name") or "")
+    endpoint = (url.scheme, host, str(port), url.path.rstrip("/"), name_asked)
+    return Kubeconfig(joined, name, url.geturl(), Secret(result.stdout), endpoint)
 
 
-def _document(file: Path, source: str) -> dict[str, Any]:
-    if not file.exists():
-        raise _wrong(source, str(file), "does not exist")
-    if not file.is_file():
-        raise _wrong(source, str(file), "is not a file")
+def _exists(path: str) -> bool:
+    """Whether something is there, as kubectl sees it: what it may not look at is no absent file."""
     try:
-        value: object = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except OSError as problem:
-        raise _wrong(source, str(file), f"cannot be read: {problem.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        raise _wrong(source, str(file), "is not YAML") from None
-    document = cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-    if document.get("kind") != "Config" or not isinstance(document.get("clusters"), list):
-        raise _wrong(source, str(file), "is not a kubeconfig (kind: Config, with clusters, contexts and users)")
-    folder = file.parent
-    for section in ("clusters", "users"):
-        for entry in _named(document, section):
-            body = cast("object", entry.get(section[:-1]))
-            if isinstance(body, dict):
-                fields = cast("dict[str, Any]", body)
-                fields.update({n: str(folder / str(fields[n])) for n in _FILES if fields.get(n)})
-    return document
+        Path(path).stat()
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError):
+        return True
+    return True
 
 
-def _named(document: Mapping[str, Any], section: str) -> list[dict[str, Any]]:
-    entries: object = document.get(section)
-    items = cast("list[object]", entries) if isinstance(entries, list) else []
-    found = [cast("dict[str, Any]", e) for e in items if isinstance(e, dict)]
-    return [entry for entry in found if isinstance(entry.get("name"), str)]
+def _reason(said: str, joined: str) -> str:
+    """What a refusal of kubectl means, in words that hold nothing of the file but names."""
+    absent = re.search(r"cannot locate (context|cluster|user) (.*)", said)
+    if absent and absent[1] == "context":
+        names = run("kubectl", "config", "get-contexts", "-o", "name", variables={"KUBECONFIG": joined})
+        return f"has no context '{absent[2]}' (it has: {', '.join(sorted(names.stdout.split())) or 'none'})"
+    if absent:
+        return f"has no {absent[1]} '{absent[2]}', which its context names"
+    return next(
+        (reason for words, reason in _REASONS if words in said),
+        "is refused by kubectl; see why: kubectl config view --minify --flatten > /dev/null",
+    )
 
 
-def _entry(entries: Sequence[Mapping[str, Any]], name: str, kind: str) -> dict[str, Any] | None:
-    body: object = next((e.get(kind) for e in entries if e["name"] == name), None)
-    return cast("dict[str, Any]", body) if isinstance(body, dict) else None
+def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult | None:
+    """The URL of a cluster's server as client-go reads it (rest/url_utils.go, DefaultServerURL); None when it has none.
 
-
-def _inlined(body: Mapping[str, Any], kind: str, where: str, source: str) -> dict[str, Any]:
-    """The same entry with the files that it names read into it: the result holds on any machine.
-
-    A user's path is not shown when it cannot be read: somebody may have put the key itself there.
+    A URL with credentials is none either: messages would show them.
     """
-    result = dict(body)
-    for name in _TEXTS:
-        if not isinstance(result.get(name, ""), str | None):
-            raise _wrong(source, where, f"has a {name} that is not text")
-    for name in _FILES:
-        path = result.pop(name, None)
-        if path and not result.get(f"{name}-data"):
-            try:
-                result[f"{name}-data"] = base64.b64encode(Path(path).read_bytes()).decode()
-            except (OSError, ValueError):
-                shown = f": {path}" if kind == "cluster" else ""
-                raise _wrong(source, where, f"names a {name} that cannot be read{shown}") from None
-    if kind == "user" and (token_file := result.pop("tokenFile", None)) and not result.get("token"):
-        try:
-            result["token"] = Path(token_file).expanduser().read_text(encoding="utf-8").strip()
-        except (OSError, ValueError):
-            raise _wrong(source, where, "names a tokenFile that cannot be read") from None
-    return result
+    server = str(cluster.get("server") or "")
+    if "://" not in server:
+        secure = ("certificate-authority-data", "insecure-skip-tls-verify"), ("client-certificate-data",)
+        tls = any(map(cluster.get, secure[0])) or any(map(user.get, secure[1]))
+        server = f"{'https' if tls else 'http'}://{server}"
+    try:
+        url = urlsplit(server)
+        usable = url.scheme in ("http", "https") and url.hostname and url.username is None and url.port != 0
+    except ValueError:
+        return None
+    return url if usable else None
 
 
 def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
-    host = _endpoint(kubeconfig.server)[0]
-    if _is_loopback(host) or host in {CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
+    host = kubeconfig.endpoint[1]
+    if host in {"loopback", CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
         return
     raise pulumi.RunError(
         f"refusing to touch {kubeconfig.server} (from {kubeconfig.path}): it is not the Oceanid cluster.\n"
@@ -249,9 +207,11 @@ def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
 
 
 def _normal(host: str) -> str:
@@ -259,17 +219,6 @@ def _normal(host: str) -> str:
         return str(ipaddress.ip_address(host.strip("[]")))
     except ValueError:
         return host.lower().rstrip(".")
-
-
-def _endpoint(server: str) -> tuple[str, int]:
-    """Host and port of a server URL; an empty host if it has none, or has credentials, which messages would show."""
-    try:
-        parts = urlsplit(server)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
-            return "", 0
-        return _normal(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return "", 0
 
 
 def _wrong(source: str, where: str, what: str) -> pulumi.RunError:

@@ -1,5 +1,7 @@
 """The providers: the cluster's, and Cloudflare's when there is a token for it."""
 
+import os
+
 import pulumi
 import pulumi_kubernetes as k8s
 
@@ -13,6 +15,8 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
     The fixed identifier is what keeps a new endpoint or certificate from replacing every resource; mutable ConfigMaps
     and Secrets are updated, never deleted; our fields are taken back from whoever changed them.
     """
+    # The provider reads this variable itself; the SDK would copy it into the state, and the next run differ from it.
+    os.environ.pop("PULUMI_K8S_UPSERT_EXISTING_OBJECTS", None)
     return k8s.Provider(
         "k3s-provider",
         kubeconfig=kubeconfig.contents.output(),
@@ -20,9 +24,7 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         enable_patch_force=True,
-        # An empty output, where the SDK would copy PULUMI_K8S_UPSERT_EXISTING_OBJECTS into the state: the provider reads
-        # that variable itself, and a run with it leaves no difference.
-        upsert_existing_objects=settings.cluster.adopt_existing or pulumi.Output.from_input(None),
+        upsert_existing_objects=settings.cluster.adopt_existing or None,  # unset, so that the variable counts
         suppress_helm_hook_warnings=True,
     )
 

@@ -168,6 +168,10 @@ class Reader:
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.parse(row.default.format(**self.fill))
 
+    def is_given(self, row: Key) -> bool:
+        """Whether the configuration has the key, be its value right or wrong."""
+        return any(self._values.get(name, "").strip() for name in row.spellings)
+
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""
         given = [name for name in row.spellings if self._values.get(name, "").strip()]

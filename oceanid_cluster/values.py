@@ -127,6 +127,21 @@ def hexadecimal_id(value: str) -> str:
     return value.strip().lower()
 
 
+def is_dns_name(value: str) -> bool:
+    """Whether a text is a DNS subdomain name in lower case (RFC 1123), as names of Kubernetes objects are."""
+    return len(value) <= 253 and bool(
+        re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value)
+    )
+
+
+def uid(value: str) -> str:
+    """The UID of a Kubernetes object."""
+    text = value.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        raise ValueError("is not a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c")
+    return text
+
+
 def label_value(value: str) -> str:
     """A non-empty Kubernetes label value."""
     if not value.strip() or not _LABEL_VALUE.fullmatch(value.strip()):

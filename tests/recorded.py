@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pulumi
-import yaml
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import callback_pb2
+
+from oceanid_cluster.config import NODES
+from oceanid_cluster.identity import Cluster
+from oceanid_cluster.kubeconfig import Kubeconfig
+from oceanid_cluster.kubectl import Kubectl
+from oceanid_cluster.secret import Secret
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK = "dev"
@@ -81,26 +86,16 @@ class _Callbacks:
 def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Run:
     """Run the program on a configuration, with a kubeconfig whose server is not asked; raises what it raises."""
     kubeconfig = folder / "kubeconfig"
-    kubeconfig.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "test",
-                "clusters": [{"name": "test", "cluster": {"server": "https://127.0.0.1:1"}}],
-                "users": [{"name": "test", "user": {"token": "canary-kubeconfig"}}],
-                "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
-            }
-        ),
-        encoding="utf-8",
-    )
     monkeypatch.chdir(ROOT)
     for name in ("CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({f"oceanid-cluster:{name}": text for name, text in config.items()}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"oceanid-cluster:{name}" for name in config]))
-    monkeypatch.setattr("oceanid_cluster.kubeconfig.check_reachable", lambda _: None)
+    # Mocks have no cluster: what is read of one, and by kubectl, is tried in tests/test_start_up.py and on the engine.
+    nodes = frozenset(node.host for node in NODES)
+    seen = Kubeconfig(str(kubeconfig), "test", "https://127.0.0.1:1", Secret("canary-kubeconfig"), ())
+    monkeypatch.setattr("oceanid_cluster.kubectl.open_cluster", lambda *_: Kubectl(seen))
+    monkeypatch.setattr("oceanid_cluster.identity.read_cluster", lambda *_: Cluster("uid", nodes, None))
 
     def main() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")

@@ -59,6 +59,7 @@ EVERYTHING = {
     "manageNodeTunnelDns": "true",
     "manageTunnelConfig": "true",
     "exposeKubelet": "true",
+    "clusterUid": "0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c",
     "extraIngress": json.dumps(
         [{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": True}]
     ),

@@ -181,7 +181,8 @@ def test_host_names_follow_the_base_domain() -> None:
 
 @pytest.mark.parametrize("row", all_keys(), ids=lambda row: row.name)
 def test_every_key_is_read_in_every_spelling(row: Key) -> None:
-    examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL}
+    nodes = '[{"name": "one", "host": "host-1", "address": "192.0.2.1"}]'
+    examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL, "nodes": nodes}
     text = examples.get(row.name) or (row.default or "value").format(
         base="boathou.se", stack="dev", cloudflared_image="a:1", cluster_domain="cluster.local"
     )

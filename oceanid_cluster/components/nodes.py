@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 
 import pulumi
-import pulumi_kubernetes as k8s
 
-from oceanid_cluster.components.base import Child, Component, Context
-from oceanid_cluster.config import Node
+from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.nodes import Node
 from oceanid_cluster.pods import Manifest
 
 
@@ -18,12 +17,10 @@ class NodeLabels(Component):
     def __init__(
         self, name: str, nodes: Sequence[Node], context: Context, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        """``nodes`` is the node table. A node that is not in the cluster fails, by name."""
+        """``nodes`` are in the cluster, which was looked at before: a patch would make a node that it does not find."""
         super().__init__(name, context, opts)
         for node in nodes:
-            # A patch alone would make the node that it does not find.
-            existing = k8s.core.v1.Node.get(f"{name}-{node.name}-exists", node.host, opts=self.options())
-            self.make(node.name, node_patch(node), Child(after=[existing]))
+            self.make(node.name, node_patch(node))
         self.register_outputs({"nodes": [node.host for node in nodes]})
 
 

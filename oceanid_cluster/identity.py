@@ -1,0 +1,120 @@
+"""What a run reads of the cluster before it registers anything: whether it answers, and whether it is ours."""
+
+import base64
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from oceanid_cluster.commands import CommandError
+from oceanid_cluster.config import Settings
+from oceanid_cluster.kubeconfig import Kubeconfig
+from oceanid_cluster.kubectl import Kubectl
+from oceanid_cluster.secret import Secret
+
+SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
+_NODES, _KUBE_SYSTEM = "/api/v1/nodes", "/api/v1/namespaces/kube-system"
+_CREDENTIALS = "/api/v1/namespaces/apps/secrets/labelstudio-app-credentials"
+# What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
+_FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
+_REASONS = (
+    (
+        ("x509", "certificate", "tls: "),
+        f"does not show a certificate that the kubeconfig trusts, or refuses the kubeconfig's own.\n  {_FRESH}",
+    ),
+    (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
+    (
+        ("(Forbidden)", " forbidden"),
+        "does not let this user read nodes, namespaces and Secrets.\n  Use an administrator's kubeconfig",
+    ),
+    (
+        ("getting credentials", "exec plugin", "exec: "),
+        "was not asked: the kubeconfig's credential plugin failed.\n  See why:  kubectl get nodes",
+    ),
+    (
+        ("ServiceUnavailable", "(InternalError)", "currently unable", "not ready"),
+        "answers, but is not ready.\n  See what is not:  kubectl get --raw '/readyz?verbose'",
+    ),
+    (
+        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
+        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
+    ),
+)
+_UNREACHABLE = (
+    "was refused", "connection refused", "no such host", "timeout", "deadline exceeded", "no route to host",
+    "network is unreachable", "connection reset", "EOF", "proxyconnect",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What was read: the UID of namespace kube-system, the names of the nodes, and Label Studio's generated values.
+
+    ``generated`` is the data of the Secret apps/labelstudio-app-credentials by key, None when there is none.
+    """
+
+    uid: str
+    nodes: frozenset[str]
+    generated: Mapping[str, Secret] | None
+
+
+def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
+    """Ask the API server, and make sure that it is the one of the configuration.
+
+    Its nodes count unless ``manageNodeLabels`` is off, its UID when ``clusterUid`` is set. Raises RunError that says
+    what is wrong with the connection, or which cluster this is instead.
+    """
+    wanted = [_KUBE_SYSTEM, _CREDENTIALS, *([_NODES] if settings.cluster.manage_node_labels else [])]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        asked = [pool.submit(kubectl.raw, path) for path in wanted]
+    try:
+        answers = [one.result() for one in asked]
+    except CommandError as problem:
+        raise pulumi.RunError(_why(str(problem), kubectl.kubeconfig)) from None
+    uid = str(answers[0]["metadata"]["uid"]) if isinstance(answers[0], dict) else ""
+    nodes = [str(node["metadata"]["name"]) for node in answers[2]["items"]] if len(answers) > 2 else []
+    cluster = Cluster(uid, frozenset(nodes), _generated(answers[1]))
+    problems = differences(cluster, settings)
+    if problems:
+        head = f"refusing to touch {kubectl.kubeconfig.server} (from {kubectl.kubeconfig.path}): it is another cluster."
+        raise pulumi.RunError("\n".join([head, *(f"  {line}" for line in problems)]))
+    return cluster
+
+
+def differences(cluster: Cluster, settings: Settings) -> list[str]:
+    """In what a cluster differs from the one of the configuration, one line each, with what to do."""
+    wanted = settings.cluster
+    lines: list[str] = []
+    if wanted.uid and wanted.uid != cluster.uid:
+        lines.append(f"Its UID is {cluster.uid}, and clusterUid is {wanted.uid}.")
+        lines.append(f"If it is ours, made anew:  pulumi config set clusterUid {cluster.uid}")
+    missing = [node for node in wanted.nodes if node.host not in cluster.nodes] if wanted.manage_node_labels else []
+    if missing:
+        lines.append(f"It has no node {', '.join(f'{node.host} ({node.name})' for node in missing)};")
+        lines.append(f"its nodes are {', '.join(sorted(cluster.nodes)) or 'none'}.")
+        lines.append("If a machine has left, name those that are there:  pulumi config set nodes <json>")
+        lines.append("or leave their labels alone:  pulumi config set manageNodeLabels false")
+    return lines
+
+
+def _generated(found: Any) -> Mapping[str, Secret] | None:
+    data = found.get("data") if isinstance(found, dict) else None
+    if not data:
+        return None
+    return {str(key): Secret(base64.b64decode(value).decode()) for key, value in data.items()}
+
+
+def _why(said: str, kubeconfig: Kubeconfig) -> str:
+    """One message for what kubectl said when it could not ask."""
+    who = f"the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path})"
+    for words, meaning in _REASONS:
+        if any(word in said for word in words):
+            return f"{who} {meaning}"
+    reason = next((f": {word.removeprefix('was ')}" for word in _UNREACHABLE if word in said), "")
+    return (
+        f"cannot reach {who}{reason}\n"
+        f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
+        "  Then check:  kubectl get --raw /readyz"
+    )
