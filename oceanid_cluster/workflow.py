@@ -4,24 +4,25 @@ Exit code 0: done. 1: it failed, and said why. ``drift`` is 0 whether it found a
 """
 
 import argparse
+import contextlib
+import io
 import json
 import os
-import subprocess
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
 
 import yaml
 
-from oceanid_cluster import health
-from oceanid_cluster.commands import CommandError, answer, run
+from oceanid_cluster import drift, health
+from oceanid_cluster.commands import CommandError, run
+from oceanid_cluster.operation import Outcome, run_engine
+from oceanid_cluster.redact import Redactor, redactor
 
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
-DRIFT_TITLE = "Drift: the cluster differs from the program"
-_SUMMARY_BYTES = 900_000  # GitHub drops a summary of more than 1 MiB
-_BODY_LINES = 100
-_PLANS = {"PULUMI_EXPERIMENTAL": "true"}  # update plans are not yet a stable feature of the engine
+# The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
+_SUMMARY_BYTES = 900_000
 
 
 def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> None:
@@ -38,6 +39,7 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
                 f"no kubeconfig: '{environment}' has no key '{KUBECONFIG_PATH}' (docs/esc.md says how to store it),"
                 " and the runner has no variable KUBECONFIG"
             )
+        _check_paths(own)
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     text = _checked_kubeconfig(value, environment)
@@ -53,6 +55,20 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"export KUBECONFIG={target}")
 
 
+def _check_paths(variable: str) -> None:
+    """Raise CommandError, which shows nothing of it, when a KUBECONFIG holds no path: perhaps a kubeconfig's content."""
+    names = [name for name in variable.split(os.pathsep) if name]
+    try:
+        found = any(Path(name).expanduser().is_file() for name in names)
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or of an unknown user
+        found = False
+    if not found:
+        raise CommandError(
+            "the runner's variable KUBECONFIG leads to no file (what it holds is not shown: it may be a kubeconfig's"
+            " content). It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
+        )
+
+
 def esc_value(environment: str, path: str) -> object:
     """A value of an ESC environment; None when the environment has no such key.
 
@@ -66,7 +82,7 @@ def esc_value(environment: str, path: str) -> object:
     except ValueError:
         pass  # it prints diagnostics of a broken environment instead, and calls that a success
     words = (result.stderr.strip() or "it said nothing").splitlines()
-    raise CommandError(f"could not ask ESC for '{environment}': {words[-1]}")
+    raise CommandError(f"could not ask ESC for '{environment}': {Redactor([]).text(words[-1])}")
 
 
 def _checked_kubeconfig(value: object, environment: str) -> str:
@@ -79,149 +95,96 @@ def _checked_kubeconfig(value: object, environment: str) -> str:
         raise CommandError(f"{where} is the placeholder {text.strip()}: it was not decrypted, or not opened")
     try:
         document: object = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or "clusters" not in document:
         raise CommandError(f"{where} is no kubeconfig; docs/esc.md says how to store it")
     return text
 
 
-def preview(stack: str, plan: Path, environ: Mapping[str, str]) -> None:
-    """Show what an ``up`` would change, in the log and in the job's summary, and keep the plan for ``up``."""
-    plan.unlink(missing_ok=True)
-    keep = ["--save-plan", str(plan)] if _plans_work() else []
-    text, code = _stream("pulumi", "preview", "--stack", stack, "--diff", *keep)
-    _summarise(f"Preview of {stack}", text, environ)
-    if code:
+def preview(stack: str, environ: Mapping[str, str]) -> None:
+    """Show what an ``up`` would change, in the log and in the job's summary."""
+    outcome = run_engine("preview", stack, redactor(stack, environ), _say)
+    _finish(f"Preview of {stack}", outcome, [], environ)
+    if outcome.code:
         raise CommandError("the preview failed; nothing was changed")
 
 
-def up(stack: str, plan: Path, environ: Mapping[str, str]) -> None:
-    """Make the changes of the plan, and no others; without a plan file, whatever is to be changed.
+def up(stack: str, environ: Mapping[str, str]) -> None:
+    """Make the changes that the program asks for, and repair what somebody deleted or edited in the cluster.
 
     After a failure it shows the table of health: the provider does not always say which pod is not ready, and why.
     """
-    chosen = ["--plan", str(plan)] if plan.exists() else []
-    text, code = _stream("pulumi", "up", "--stack", stack, "--yes", "--skip-preview", *chosen)
-    _summarise(f"Update of {stack}", text, environ)
-    if code:
-        health.main(["--stack", stack])
-        adopt = " To take over what already exists: config key adoptExisting." if "already exists" in text else ""
+    known = redactor(stack, environ)
+    outcome = run_engine("up", stack, known, _say)
+    table = _health(stack, known) if outcome.code else []
+    _finish(f"Update of {stack}", outcome, table, environ)
+    if outcome.code:
+        exists = any("already exists" in error for error in outcome.errors)
+        adopt = " To adopt what already exists: config key adoptExisting." if exists else ""
         raise CommandError(f'the update failed; what it finished stays: docs/runbook.md, "A deploy failed".{adopt}')
 
 
-def drift(stack: str) -> None:
-    """Compare the cluster with the program; open, update or close the one issue that says so.
-
-    Raises CommandError when the comparison itself failed: then no issue is touched.
-    """
-    print(f"comparing {stack} with its cluster", flush=True)
-    result = run(
-        "pulumi", "preview", "--stack", stack, "--refresh", "--expect-no-changes", "--json", "--non-interactive"
-    )
-    differences = _differences(result)
-    ours = ("--app", "github-actions", "--state", "open", "--limit", "200")  # anybody may open one of the same title
-    found = json.loads(answer("gh", "issue", "list", *ours, "--json", "number,title"))
-    number = next((str(issue["number"]) for issue in found if issue["title"] == DRIFT_TITLE), None)
-    if not differences:
-        print("no drift")
-        if number:
-            answer("gh", "issue", "close", number, "--comment", "The cluster is as the program says again.")
-        return
-    body = _drift_report(stack, differences)
-    print(body)
-    if number:
-        answer("gh", "issue", "edit", number, "--body-file", "-", stdin=body)
-    else:
-        answer("gh", "issue", "create", "--title", DRIFT_TITLE, "--body-file", "-", stdin=body)
+def _health(stack: str, known: Redactor) -> list[str]:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        health.main(["--stack", stack])
+    return known.text(said.getvalue()).splitlines()
 
 
-def _differences(result: subprocess.CompletedProcess[str]) -> list[str]:
-    """One line for each resource that differs: what ``up`` would do, to which resource, in which fields.
-
-    Values are left out. Raises CommandError when the preview did not come to an end.
-    """
-    try:
-        document: dict[str, Any] = json.loads(result.stdout)
-    except ValueError:
-        document = {}
-    diagnostics: list[dict[str, Any]] = document.get("diagnostics") or []
-    errors = [str(one["message"]) for one in diagnostics if one.get("severity") == "error"]
-    steps: list[dict[str, Any]] = document.get("steps") or []
-    lines = [_line(step) for step in steps if step["op"] not in ("same", "read", "discard", "refresh")]
-    if errors or not steps or (result.returncode and not lines):
-        words = " ".join(errors) or result.stderr.strip() or "pulumi said nothing"
-        raise CommandError(f"the comparison failed: {words[-2000:]}")
-    return lines
+def _say(text: str) -> None:
+    print(text, flush=True)
 
 
-def _line(step: Mapping[str, Any]) -> str:
-    kind, _, name = str(step["urn"]).split("::", 2)[2].rpartition("::")
-    fields = sorted(cast("dict[str, Any]", step.get("detailedDiff") or {}))
-    changed = f" ({', '.join(fields)})" if fields else ""
-    return f"{step['op']} {kind.rpartition('$')[2]} {name}{changed}"
-
-
-def _drift_report(stack: str, differences: Sequence[str]) -> str:
-    shown = [f"- `{line}`" for line in differences[:_BODY_LINES]]
-    if len(differences) > _BODY_LINES:
-        shown.append(f"- … and {len(differences) - _BODY_LINES} more")
-    return (
-        f"`pulumi preview --refresh` on `{stack}` finds {len(differences)} differences. An `up` would:\n\n"
-        + "\n".join(shown)
-        + "\n\nEither somebody changed the cluster by hand, or a change was merged and not deployed:"
-        " docs/runbook.md, 'Drift', says what to do.\n"
-    )
-
-
-def _plans_work() -> bool:
-    """Whether this engine can keep a preview as a plan."""
-    return "--save-plan" in run("pulumi", "preview", "--help", variables=_PLANS).stdout
-
-
-def _stream(*command: str) -> tuple[str, int]:
-    """Run a tool, showing its output as it comes; returns that output and the exit code."""
-    lines: list[str] = []
-    with subprocess.Popen(
-        [*command, "--non-interactive", "--color", "never"], env={**os.environ, **_PLANS}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    ) as process:  # fmt: skip
-        for line in process.stdout or ():
-            print(line, end="", flush=True)
-            lines.append(line)
-    return "".join(lines), process.returncode
-
-
-def _summarise(title: str, text: str, environ: Mapping[str, str]) -> None:
-    """Add the text to the summary of the job, if there is one."""
+def _finish(title: str, outcome: Outcome, table: Sequence[str], environ: Mapping[str, str]) -> None:
+    """Say how it ended, and add it all to the summary of the job, if there is one."""
+    end = "failed" if outcome.code else outcome.count()
+    for line in (end, *table):
+        _say(line)
+    lines = [*outcome.lines(), *outcome.errors, *table] if outcome.code else outcome.lines()
     target = environ.get("GITHUB_STEP_SUMMARY")
     if target:
-        kept = text.encode()[-_SUMMARY_BYTES:].decode(errors="ignore")
         with Path(target).open("a", encoding="utf-8") as handle:
-            handle.write(f"### {title}\n\n~~~~text\n{kept}\n~~~~\n")
+            handle.write(summary(f"{title}: {end}", lines))
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one step; returns the exit code."""
+def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> str:
+    """A part of the job's summary: a heading, and a block of lines that is cut in the middle when it is too long."""
+    text = "\n".join(lines)
+    fence = "~" * (3 + max((len(run) for run in re.findall(r"~+", text)), default=0))
+    encoded = text.encode()
+    if len(encoded) > limit:
+        half = limit // 2
+        left_out = f"\n… {len(encoded) - 2 * half} bytes are left out: the job's log has them …\n"
+        text = encoded[:half].decode(errors="ignore") + left_out + encoded[-half:].decode(errors="ignore")
+    return f"### {title}\n\n{fence}text\n{text}\n{fence}\n\n"
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m oceanid_cluster.workflow", description="steps of the workflows")
     steps = parser.add_subparsers(dest="step", required=True)
     one = steps.add_parser("kubeconfig", help="kubeconfig out of ESC, or the runner's own")
     one.add_argument("environment", help="org/project/environment")
     one.add_argument("target", type=Path, help="file to write")
-    for name, text in (("preview", "what an up would change"), ("up", "make exactly those changes")):
-        one = steps.add_parser(name, help=text)
-        one.add_argument("--stack", required=True)
-        one.add_argument("--plan", required=True, type=Path, help="the plan's file")
-    one = steps.add_parser("drift", help="compare the cluster with the program, and keep one issue about it")
-    one.add_argument("--stack", required=True)
-    options = parser.parse_args(arguments)
+    for name, text in (
+        ("preview", "what an up would change"),
+        ("up", "make the changes"),
+        ("drift", "compare the cluster with the program, and keep one issue about it"),
+    ):
+        steps.add_parser(name, help=text).add_argument("--stack", required=True)
+    return parser
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one step; returns the exit code."""
+    options = _parser().parse_args(arguments)
     try:
         if options.step == "kubeconfig":
             kubeconfig(options.environment, options.target.absolute(), os.environ)
         elif options.step == "drift":
-            drift(options.stack)
+            drift.keep_issue(options.stack)
         else:
-            {"preview": preview, "up": up}[options.step](options.stack, options.plan.absolute(), os.environ)
+            {"preview": preview, "up": up}[options.step](options.stack, os.environ)
     except CommandError as problem:
         print(f"{options.step}: error: {problem}", file=sys.stderr)
         return 1

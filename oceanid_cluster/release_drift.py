@@ -1,0 +1,126 @@
+"""Compares what a Helm release installed with what is live: the engine sees the release, and not its objects.
+
+Helm keeps each release in a Secret of its namespace (helm.sh/helm/v3 pkg/storage/driver/secrets.go and util.go): JSON,
+gzipped, in base64. The API server itself is asked what re-applying that manifest would change, by a dry run: it knows
+defaults, units of quantities, and which lists are merged. Nothing is written, and no value is shown.
+"""
+
+import base64
+import binascii
+import gzip
+import json
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from oceanid_cluster.commands import CommandError
+
+Object = Mapping[str, Any]
+# ``kubectl`` with its arguments, and what it reads from standard input.
+Kubectl = Callable[[Sequence[str], str | None], "subprocess.CompletedProcess[str]"]
+_MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
+_IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
+_SECRET_TYPE = "helm.sh/release.v1"
+
+
+def release_drift(release: str, kubectl: Kubectl) -> list[tuple[str, str, tuple[str, ...]]]:
+    """What differs from the release ``namespace/name``: ``missing`` or ``update``, the object, and the paths.
+
+    Raises CommandError when the cluster cannot be asked, or has no such release.
+    """
+    namespace, _, name = release.rpartition("/")
+    record = _record(namespace, name, kubectl)
+    manifest, crds = str(record.get("manifest") or ""), _crds(record)
+    found = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
+    if manifest.strip():
+        live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
+        dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
+        wanted = _by_name(_objects(kubectl, (*dry_run, f"--field-manager={_MANAGER}", "-f", "-"), manifest))
+        for place, one in wanted.items():
+            if place not in live:
+                found.append(("missing", place, ()))
+            elif paths := tuple(sorted(differences(live[place], one))):
+                found.append(("update", place, paths))
+    return sorted(found)
+
+
+def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
+    """The paths at which two objects differ, apart from status and what the API server keeps in ``metadata``."""
+    if isinstance(live, dict) and isinstance(wanted, dict):
+        one, other = cast("dict[str, object]", live), cast("dict[str, object]", wanted)
+        ignored = ("status",) if not path else _IGNORED if path == "metadata" else ()
+        for name in sorted({*one, *other} - {*ignored}):
+            yield from differences(one.get(name), other.get(name), _joined(path, name))
+    elif isinstance(live, list) and isinstance(wanted, list):
+        first, second = cast("list[object]", live), cast("list[object]", wanted)
+        if len(first) != len(second):
+            yield path
+            return
+        for index, (one, other) in enumerate(zip(first, second, strict=True)):
+            yield from differences(one, other, f"{path}[{index}]")
+    elif live != wanted:
+        yield path
+
+
+def _joined(path: str, name: str) -> str:
+    """The path of a field as the engine writes it: a name with a dot or a slash is quoted."""
+    if not name.replace("-", "").replace("_", "").isalnum():
+        return f'{path}["{name}"]'
+    return f"{path}.{name}" if path else name
+
+
+def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
+    """What Helm knows of the newest revision of a release that it deployed."""
+    selector = f"owner=helm,name={name},status in (deployed,superseded,failed)"
+    kept = _objects(kubectl, ("get", "secrets", "-n", namespace, "-l", selector), None)
+    kept = [one for one in kept if one.get("type") == _SECRET_TYPE]
+    deployed = [one for one in kept if one["metadata"]["labels"].get("status") == "deployed"] or kept
+    if not deployed:
+        raise CommandError(f"Helm has no record of the release '{name}' in namespace '{namespace}'")
+    newest = max(deployed, key=lambda one: int(one["metadata"]["labels"].get("version", 0)))
+    try:
+        encoded = base64.b64decode(base64.b64decode(newest["data"]["release"]))
+        return json.loads(gzip.decompress(encoded) if encoded.startswith(b"\x1f\x8b\x08") else encoded)
+    except (KeyError, ValueError, OSError, EOFError, binascii.Error):
+        raise CommandError(f"Helm's record of the release '{name}' cannot be read") from None
+
+
+def _crds(record: Object) -> list[str]:
+    """The files of a chart's folder ``crds``: Helm installs them and leaves them out of its manifest."""
+    files: Sequence[Object] = (record.get("chart") or {}).get("files") or ()
+    found = [str(one["data"]) for one in files if str(one.get("name", "")).startswith("crds/") and one.get("data")]
+    return [base64.b64decode(one).decode() for one in found]
+
+
+def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
+    """The names of CRDs that are not in the cluster."""
+    if not manifests:
+        return []
+    document = "\n---\n".join(manifests)
+    wanted = _objects(kubectl, ("create", "--dry-run=client", "-f", "-"), document)
+    live = _objects(kubectl, ("get", "--ignore-not-found", "-f", "-"), document)
+    return sorted({one["metadata"]["name"] for one in wanted} - {one["metadata"]["name"] for one in live})
+
+
+def _objects(kubectl: Kubectl, arguments: Sequence[str], manifest: str | None) -> list[dict[str, Any]]:
+    """The objects that ``kubectl`` answers with. Raises CommandError with its last words."""
+    result = kubectl([*arguments, "-o", "json"], manifest)
+    if result.returncode:
+        words = (result.stderr.strip() or "it said nothing").splitlines()
+        raise CommandError(f"'kubectl {arguments[0]}' failed: {words[-1]}")
+    decoder, text, found = json.JSONDecoder(), result.stdout.strip(), list[dict[str, Any]]()
+    while text:  # several documents, one after another, or one list
+        document, end = decoder.raw_decode(text)
+        found += document["items"] if document["kind"] == "List" else [document]
+        text = text[end:].strip()
+    return found
+
+
+def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
+    """Objects by kind and name, with the namespace when there is one."""
+    found: dict[str, Object] = {}
+    for one in objects:
+        group = "" if one["apiVersion"] == "v1" else f"{one['apiVersion']} "
+        namespace = one["metadata"].get("namespace")
+        found[f"{group}{one['kind']} {f'{namespace}/' if namespace else ''}{one['metadata']['name']}"] = one
+    return found
