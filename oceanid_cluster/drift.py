@@ -73,7 +73,7 @@ def _kubectl(arguments: Sequence[str], manifest: str | None) -> "subprocess.Comp
 def report(stack: str, found: Sequence[Difference]) -> str:
     """The body of the issue, in Markdown, as long as GitHub takes it."""
     lines = [f"- `{one.line().replace('`', chr(39))}`" for one in found]
-    head = f"The cluster of `{stack}` differs from the program in {len(found)} places. A deploy would:\n\n"
+    head = f"The cluster of `{stack}` differs from the program in {len(found)} places:\n\n"
     tail = (
         "\n\nEither somebody changed the cluster by hand, or a change was merged and not deployed:"
         " docs/runbook.md, 'Drift', says what to do.\n"

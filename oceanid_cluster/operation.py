@@ -55,6 +55,10 @@ class Change:
         note = " (it is not in the cluster any more)" if self.gone else " (kept in the cluster)" if self.kept else ""
         return f"{_SIGNS[self.operation]} {self.operation} {self.kind} {self.name}{note}"
 
+    def lines(self) -> list[str]:
+        """The change, with its fields under it."""
+        return [self.line(), *(f"    {one}" for one in self.fields)]
+
 
 @dataclass
 class Outcome:
@@ -67,9 +71,8 @@ class Outcome:
     releases: set[str] = field(default_factory=set[str])  # ids of the Helm releases in the state: namespace/name
 
     def lines(self) -> list[str]:
-        """For people: each change with its fields, and then a count."""
-        shown = [part for change in self.changes for part in (change.line(), *(f"    {f}" for f in change.fields))]
-        return [*shown, self.count()]
+        """Each change, with its fields under it."""
+        return [line for change in self.changes for line in change.lines()]
 
     def count(self) -> str:
         """How many resources change, by operation."""
@@ -117,7 +120,7 @@ class Events:
             return
         change = _change(step, gone=step["urn"] in self._gone)
         self.outcome.changes.append(change)
-        for line in (change.line(), *(f"    {shown}" for shown in change.fields)):
+        for line in change.lines():
             self._say(line)
 
     def _resoutputsevent(self, step: Mapping[str, Any]) -> None:

@@ -141,7 +141,7 @@ def _finish(title: str, outcome: Outcome, table: Sequence[str], environ: Mapping
     end = "failed" if outcome.code else outcome.count()
     for line in (end, *table):
         _say(line)
-    lines = [*outcome.lines(), *outcome.errors, *table] if outcome.code else outcome.lines()
+    lines = [*outcome.lines(), *outcome.errors, *table]
     target = environ.get("GITHUB_STEP_SUMMARY")
     if target:
         with Path(target).open("a", encoding="utf-8") as handle:
@@ -149,7 +149,9 @@ def _finish(title: str, outcome: Outcome, table: Sequence[str], environ: Mapping
 
 
 def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> str:
-    """A part of the job's summary: a heading, and a block of lines that is cut in the middle when it is too long."""
+    """A part of the job's summary: a heading, and a block of lines, cut in the middle when it is too long."""
+    if not lines:
+        return f"### {title}\n\n"
     text = "\n".join(lines)
     fence = "~" * (3 + max((len(run) for run in re.findall(r"~+", text)), default=0))
     encoded = text.encode()

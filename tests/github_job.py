@@ -1,8 +1,13 @@
-"""Runs the steps of a workflow's job as GitHub's runner does, as far as our workflows need it."""
+"""Runs the steps of a workflow's job as GitHub's runner does, as far as our workflows need it.
+
+Each behaviour names the file of actions/runner that it was read in (commit 258d6c8, August 2026). The log is kept as it
+was printed: what the runner would mask is shown here, so that a test sees it.
+"""
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,29 +17,49 @@ import yaml
 from sandbox.layout import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
-# What a job's `run` lines may ask of GitHub, and what we answer.
+SUMMARY_LIMIT = 1024 * 1024  # of one step: src/Runner.Worker/FileCommandManager.cs, AttachmentSizeLimit
+# What a job's lines may ask of GitHub, and what we answer.
 _CONTEXT = {"github.token": "gh-token-canary", "github.repository": "example/example"}
+_FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")
+# src/Runner.Worker/Handlers/ScriptHandlerHelpers.cs: a shell that is named, and the one that is not.
+_SHELLS = {"bash": ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail"), "": ("bash", "-e")}
+# src/Runner.Worker/ActionCommandManager.cs: a line of these is a command, and no output.
+_COMMANDS = "add-mask|add-matcher|debug|echo|endgroup|error|group|notice|remove-matcher|stop-commands|warning|set-output"
+_COMMAND = re.compile(rf"^\s*::(?:{_COMMANDS})(?: [^:]*)?::|##\[(?:{_COMMANDS})", re.MULTILINE)
 Action = Callable[["Job", Mapping[str, str]], None]
 
 
 @dataclass
 class Step:
-    """What became of a step: GitHub's outcome (success, failure, skipped), and what it printed."""
+    """What became of a step: GitHub's outcome (success, failure, skipped), what it printed, and its summary."""
 
     name: str
     outcome: str
     output: str = ""
+    summary: str = ""
+
+    @property
+    def commands(self) -> list[str]:
+        """What of its output the runner would have obeyed."""
+        return _COMMAND.findall(self.output)
 
 
 @dataclass
 class Job:
-    """One job: the folder that was checked out, the runner's environment, and a directory of temporary files."""
+    """One job: the folder that was checked out, the runner's environment, and a directory of temporary files.
+
+    ``during`` has what else happens in the world while a step of that name runs, in a thread; it is told when the step
+    has ended.
+    """
 
     workflow: str
     folder: Path
     temp: Path
     environ: dict[str, str]
     actions: Mapping[str, Action]
+    during: Mapping[str, Callable[[threading.Event], None]] = field(
+        default_factory=dict[str, Callable[[threading.Event], None]]
+    )
     steps: list[Step] = field(default_factory=list[Step])
 
     def run(self, *, without: tuple[str, ...] = (), until: str = "") -> dict[str, Step]:
@@ -42,48 +67,129 @@ class Job:
         document = load(self.workflow)
         (job,) = document["jobs"].values()
         self.temp.mkdir(exist_ok=True)
-        self.environ |= {**document.get("env", {}), **self.environ, "RUNNER_TEMP": str(self.temp)}
-        for name in ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY"):
-            self.environ[name] = str(self.temp / name.lower())
-            Path(self.environ[name]).touch()
+        self.environ |= {
+            **document.get("env", {}), **job.get("env", {}), **self.environ, "RUNNER_TEMP": str(self.temp),
+        }  # fmt: skip
         failed = False
-        for step in job["steps"]:
+        for number, step in enumerate(job["steps"]):
             name = step["name"]
-            if name in without or ((failed or (until and self._ran(until))) and step.get("if") != "always()"):
+            # src/Runner.Worker/StepsRunner.cs: without `if` a step has success(); always() runs whatever happened.
+            wanted = {"": not failed, "always()": True, "failure()": failed}[step.get("if", "")]
+            if until and self._ran(until):
+                wanted = step.get("if") == "always()"
+            if name in without or not wanted:
                 self.steps.append(Step(name, "skipped"))
                 continue
-            outcome = self._run(step)
+            outcome = self._run(step, number)
             self.steps.append(outcome)
-            failed = failed or outcome.outcome == "failure"
+            failed = failed or (outcome.outcome == "failure" and not step.get("continue-on-error"))
         return {step.name: step for step in self.steps}
+
+    @property
+    def log(self) -> str:
+        """Everything that the job printed."""
+        return "".join(f"{step.name}: {step.outcome}\n{step.output}" for step in self.steps)
+
+    @property
+    def summary(self) -> str:
+        """The summary of the job: those of its steps."""
+        return "".join(step.summary for step in self.steps)
 
     def _ran(self, name: str) -> bool:
         return any(step.name == name for step in self.steps)
 
-    def _run(self, step: Mapping[str, Any]) -> Step:
+    def _run(self, step: Mapping[str, Any], number: int) -> Step:
         if "uses" in step:
             self.actions[step["uses"].partition("@")[0]](self, step.get("with", {}))
             return Step(step["name"], "success")
+        # FileCommandManager.cs: every step has new, empty files, which the runner deletes when it has read them.
+        files = {name: self.temp / f"{name.lower()}_{number}" for name in _FILES}
+        for file in files.values():
+            file.write_text("", encoding="utf-8")
+        # Handlers/ScriptHandler.cs: the lines become a file, and the shell runs that.
+        script = self.temp / f"{number}.sh"
+        script.write_text(self._expand(step["run"]), encoding="utf-8")
         extra = {key: self._expand(value) for key, value in step.get("env", {}).items()}
-        answer = subprocess.run(
-            ["bash", "-e", "-c", self._expand(step["run"])], cwd=self.folder, env={**self.environ, **extra}, text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-        )  # fmt: skip
-        self._take_over()
-        return Step(step["name"], "failure" if answer.returncode else "success", answer.stdout)
+        environ = {**self.environ, **{name: str(file) for name, file in files.items()}, **extra}
+        with self._meanwhile(step["name"]):
+            answer = subprocess.run(
+                [*_SHELLS[step.get("shell", "")], script], cwd=self.folder, env=environ, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+            )  # fmt: skip
+        result = Step(step["name"], "failure" if answer.returncode else "success", answer.stdout)
+        self._take_over(files, result)
+        for file in (*files.values(), script):
+            file.unlink()
+        return result
+
+    def _meanwhile(self, name: str) -> "_Meanwhile":
+        return _Meanwhile(self.during.get(name, lambda _: None))
 
     def _expand(self, text: str) -> str:
         return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: _CONTEXT[match[1]], text)
 
-    def _take_over(self) -> None:
-        """What a step wrote for the steps after it."""
-        for line in Path(self.environ["GITHUB_ENV"]).read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition("=")
-            self.environ[name] = value
-        for line in Path(self.environ["GITHUB_PATH"]).read_text(encoding="utf-8").splitlines():
+    def _take_over(self, files: Mapping[str, Path], result: Step) -> None:
+        """What a step wrote for the steps after it, and its summary."""
+        self.environ |= dict(pairs(files["GITHUB_ENV"].read_text(encoding="utf-8")))
+        for line in filter(None, files["GITHUB_PATH"].read_text(encoding="utf-8").splitlines()):
             self.environ["PATH"] = f"{line}:{self.environ['PATH']}"
-        for name in ("GITHUB_ENV", "GITHUB_PATH"):
-            Path(self.environ[name]).write_text("", encoding="utf-8")
+        summary = files["GITHUB_STEP_SUMMARY"]
+        if summary.stat().st_size > SUMMARY_LIMIT:  # CreateStepSummaryCommand: dropped, with an error, and no failure
+            result.output += f"Error: $GITHUB_STEP_SUMMARY upload aborted, got {summary.stat().st_size} bytes\n"
+        else:
+            result.summary = summary.read_text(encoding="utf-8")
+
+
+class _Meanwhile:
+    """Does something in a thread while a step runs; what goes wrong there is an error of the test."""
+
+    def __init__(self, what: Callable[[threading.Event], None]) -> None:
+        self._ended = threading.Event()
+        self._problem: BaseException | None = None
+        self._thread = threading.Thread(target=self._do, args=(what,))
+
+    def _do(self, what: Callable[[threading.Event], None]) -> None:
+        try:
+            what(self._ended)
+        except BaseException as problem:  # noqa: BLE001 it is raised in the test's own thread
+            self._problem = problem
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        if self._problem:
+            raise self._problem
+
+
+def pairs(text: str) -> Iterator[tuple[str, str]]:
+    """The variables in a GITHUB_ENV file: FileCommandManager.cs, EnvFileKeyValuePairs and SetEnvFileCommand."""
+    lines = iter(text.split("\n"))
+    for line in lines:
+        if not line:
+            continue
+        equals, here = line.find("="), line.find("<<")
+        if equals >= 0 and (here < 0 or equals < here):
+            name, _, value = line.partition("=")
+        elif here >= 0:
+            name, _, delimiter = line.partition("<<")
+            if not name or not delimiter:
+                raise ValueError(f"Invalid format '{line}'. Name must not be empty and delimiter must not be empty")
+            value = "\n".join(_until(lines, delimiter))
+        else:
+            raise ValueError(f"Invalid format '{line}'")
+        if name.upper() != "NODE_OPTIONS":
+            yield name, value
+
+
+def _until(lines: Iterator[str], delimiter: str) -> Iterator[str]:
+    for line in lines:
+        if line == delimiter:
+            return
+        yield line
+    raise ValueError(f"Invalid value. Matching delimiter not found '{delimiter}'")
 
 
 def load(workflow: str) -> dict[str, Any]:

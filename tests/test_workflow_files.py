@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from oceanid_cluster.config import all_keys
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.github_job import WORKFLOWS, load
+from tests.github_job import WORKFLOWS, load, pairs
 
 NAMES = sorted(path.name for path in WORKFLOWS.glob("*.yml"))
 
@@ -60,8 +61,61 @@ def test_a_pull_request_never_reaches_the_self_hosted_runner(name: str) -> None:
         assert all(job["if"] == "github.ref == 'refs/heads/main'" for job in document["jobs"].values())
 
 
-def test_a_running_deploy_is_never_cancelled_and_there_is_one_at_a_time() -> None:
-    assert load("deploy-cluster.yml")["concurrency"] == {"group": "deploy-cluster", "cancel-in-progress": False}
+def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> None:
+    for name in ("deploy-cluster.yml", "drift.yml"):
+        document = load(name)
+        assert "concurrency" not in document  # a run on another branch would enter the group, and push out a deploy
+        (job,) = document["jobs"].values()
+        assert job["if"] == "github.ref == 'refs/heads/main'"
+        assert job["concurrency"] == {"group": "cluster-prod", "cancel-in-progress": False, "queue": "max"}
+
+
+def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
+    longest = max(minutes for minutes in range(1, 1000) if accepts(minutes))
+    chain = 5  # __main__.py: Flux, the operator, the tunnel, Label Studio, the adapter wait for each other
+    (deploy,) = load("deploy-cluster.yml")["jobs"].values()
+    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster.health" in step.get("run", "")]
+    waits = longest * chain + int(gate.rpartition(" ")[2]) / 60
+    assert deploy["timeout-minutes"] >= waits + 60
+    (login,) = [step["with"] for step in deploy["steps"] if "auth-actions" in step.get("uses", "")]
+    assert login["token-expiration"] >= deploy["timeout-minutes"] * 60
+
+
+def accepts(minutes: int) -> bool:
+    """Whether ``readyTimeoutMinutes`` may be this."""
+    (row,) = [row for row in all_keys() if row.name == "readyTimeoutMinutes"]
+    try:
+        row.parse(str(minutes))
+    except ValueError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", ["deploy-cluster.yml", "drift.yml"])
+def test_nothing_is_installed_with_the_pulumi_token_and_all_else_is_removed(name: str) -> None:
+    names = [step["name"] for step in steps(name)]
+    assert names.index("Install the program's packages") < names.index("Log in to Pulumi Cloud")
+    assert names.index("Keep temporary files together") < names.index("Get the kubeconfig")
+    last = steps(name)[-1]
+    assert last["if"] == "always()"
+    assert last["run"] == 'rm -f -- "$RUNNER_TEMP"/kubeconfig*'
+
+
+def test_no_step_hides_how_it_ended() -> None:
+    for name in NAMES:
+        for step in steps(name):
+            assert not step.get("continue-on-error")
+            assert "|| true" not in step.get("run", "")
+            assert step.get("shell", "bash") == "bash"
+
+
+def test_what_a_step_writes_for_the_next_is_read_as_the_runner_reads_it() -> None:
+    assert dict(pairs("A=1=2\n\nB<<END\nx\n\ny=z\nEND\nC=<<not here\nNODE_OPTIONS=x\n")) == {
+        "A": "1=2", "B": "x\n\ny=z", "C": "<<not here",
+    }  # fmt: skip
+    for broken in ("no value", "A<<END\nx\n", "<<END\nEND\n"):
+        with pytest.raises(ValueError, match="Invalid"):
+            dict(pairs(broken))
 
 
 def test_a_change_of_the_program_or_of_its_locks_is_deployed() -> None:

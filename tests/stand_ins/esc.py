@@ -1,4 +1,4 @@
-"""Stands in for ``pulumi env open`` of ESC 0.25; every other command goes to the real ``pulumi``.
+"""A fake of ``pulumi env open`` of ESC 0.25; every other command goes to the real ``pulumi``.
 
 The variable ESC_STAND_IN names a JSON file: ``{"outcome": …, "environments": {"org/project/name": {values}}}``.
 """
@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
     if world.get("outcome") == "unavailable":
         print("error: could not connect to Pulumi Cloud: no route to host", file=sys.stderr)
         return 255
-    if world.get("outcome") == "diagnostics":  # a broken definition is reported, and is not an error
+    if world.get("outcome") == "diagnostics":  # a broken environment is reported, and is not an error
         print(f"{name}:4:7: unknown provider", file=sys.stderr)
         return 0
     if name not in world["environments"]:
