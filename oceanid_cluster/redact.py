@@ -182,5 +182,3 @@ def _texts(value: object) -> Iterator[str]:
         yield value
         if decoded := _decoded(value):
             yield decoded
-
-

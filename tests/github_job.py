@@ -24,7 +24,9 @@ _FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")
 # src/Runner.Worker/Handlers/ScriptHandlerHelpers.cs: a shell that is named, and the one that is not.
 _SHELLS = {"bash": ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail"), "": ("bash", "-e")}
 # src/Runner.Worker/ActionCommandManager.cs: a line of these is a command, and no output.
-_COMMANDS = "add-mask|add-matcher|debug|echo|endgroup|error|group|notice|remove-matcher|stop-commands|warning|set-output"
+_COMMANDS = (
+    "add-mask|add-matcher|debug|echo|endgroup|error|group|notice|remove-matcher|stop-commands|warning|set-output"
+)
 _COMMAND = re.compile(rf"^\s*::(?:{_COMMANDS})(?: [^:]*)?::|##\[(?:{_COMMANDS})", re.MULTILINE)
 Action = Callable[["Job", Mapping[str, str]], None]
 

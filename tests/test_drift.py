@@ -182,7 +182,9 @@ def test_could_not_ask_is_exit_code_two(monkeypatch: pytest.MonkeyPatch, capsys:
     assert "drift: cannot tell: 'pulumi' is not installed" in capsys.readouterr().err
 
 
-def helm_record(manifest: str, *, status: str = "deployed", version: int = 1, crds: Sequence[str] = ()) -> dict[str, Any]:
+def helm_record(
+    manifest: str, *, status: str = "deployed", version: int = 1, crds: Sequence[str] = ()
+) -> dict[str, Any]:
     """The Secret in which Helm keeps a release (pkg/storage/driver/util.go)."""
     files = [{"name": "crds/x.yaml", "data": base64.b64encode(one.encode()).decode()} for one in crds]
     content = gzip.compress(json.dumps({"manifest": manifest, "chart": {"files": files}}).encode())

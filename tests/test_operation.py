@@ -57,7 +57,9 @@ def test_without_changes_there_is_one_line() -> None:
 
 
 def test_one_changed_field_is_shown_with_its_values() -> None:
-    outcome, said = taken(update(DEPLOYMENT, {"spec.replicas": "update"}, {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}}))
+    outcome, said = taken(
+        update(DEPLOYMENT, {"spec.replicas": "update"}, {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}})
+    )
     assert said == ["~ update apps/v1 Deployment thing", "    spec.replicas: 2 -> 3"]
     assert outcome.changes[0].paths == ("spec.replicas",)
 
@@ -179,5 +181,3 @@ def test_a_summary_has_its_heading_and_stays_below_githubs_limit() -> None:
     assert text.startswith("### Update\n\n~~~~~~~text\n~~~~ of somebody\nline 0 é\n")
     assert "bytes are left out" in text
     assert text.endswith("line 199999 é\n~~~~~~~\n\n")
-
-

@@ -111,7 +111,9 @@ def test_the_credentials_of_a_kubeconfig_are_known(tmp_path: Path) -> None:
     assert kubeconfig_secrets("") == []
 
 
-@pytest.mark.parametrize("text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "~nobody/x", "\0", "x" * 9999])
+@pytest.mark.parametrize(
+    "text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "~nobody/x", "\0", "x" * 9999]
+)
 def test_no_kubeconfig_makes_it_fail(text: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text(text, encoding="utf-8")
     kubeconfig_secrets(str(tmp_path / "file"))

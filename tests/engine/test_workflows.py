@@ -1,19 +1,29 @@
 """The workflows' steps, run for real against the sandbox as a self-hosted runner would run them."""
 
 import json
+import os
 import re
+import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oceanid_cluster.drift import TITLE
+from oceanid_cluster.redact import HIDDEN
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.engine.conftest import Answer, Engine, flux_reports
-from tests.github_job import Job
+from tests.engine.conftest import Engine, bare_cluster, flux_reports
+from tests.engine.test_secrets import CANARIES, MARK, canary, forms, leaks, tunnel_secret
+from tests.github_job import Job, Step, load
 
+# Not configured, so that they are generated.
+CONFIGURED = {
+    name: value for name, value in CANARIES.items() if name not in ("labelStudioAdminPassword", "labelStudioSecretKey")
+}
 ENVIRONMENT = "ryan-taylor/default/oceanid-cluster"
 INSTALLING = ("Make a virtual environment", "Install the program's packages", "Use them from here on")
 PULUMI_TOKEN = "pul-canary-access-token"
@@ -68,24 +78,178 @@ def kubeconfig_of(engine: Engine) -> str:
     return engine.sandbox.kubeconfig.read_text(encoding="utf-8")
 
 
-def test_a_deploy_previews_applies_checks_health_and_leaves_no_kubeconfig(clean: Engine, tmp_path: Path) -> None:
-    flux_reports(clean)
+def secrets_of(engine: Engine) -> dict[str, set[bytes]]:
+    """Every secret that a deploy has to do with, in all its forms: configured, generated, and of the kubeconfig."""
+    found = {name: forms(value) for name, value in CONFIGURED.items()}
+    found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
+    found |= {"postgres password": forms(canary("postgres")), "any canary": {MARK.encode()}}
+    found["kubeconfig token"] = forms(json.loads(kubeconfig_of(engine))["users"][0]["user"]["token"])
+    found["Pulumi token"] = forms(PULUMI_TOKEN)
+    exported = json.loads(engine.pulumi("stack", "export", "--show-secrets").stdout)["deployment"]["resources"]
+    generated = {one["urn"].rpartition("::")[2]: one for one in exported if "RandomPassword" in one["type"]}
+    assert {"label-studio-secret-key", "rollout-key"} <= generated.keys()
+    return found | {name: forms(json.loads(one["outputs"]["result"]["plaintext"])) for name, one in generated.items()}
+
+
+def leaks_of(job: Job, engine: Engine) -> list[str]:
+    """What a job shows of a secret, in its log, its summary, and the files that it left behind."""
+    secrets = secrets_of(engine)
+    found = leaks("log", job.log.encode(), secrets) + leaks("summary", job.summary.encode(), secrets)
+    searched = 0
+    for place in (job.temp, engine.folder, *(engine.sandbox.home / name for name in ("state", "log", "tmp", "pulumi"))):
+        for folder, _, names in os.walk(place):
+            if Path(folder).is_relative_to(job.temp / "venv"):
+                continue  # what was installed before the job had a secret
+            for path in (Path(folder, name) for name in names):
+                if path.is_file() and not path.is_symlink() and path.stat().st_size < 50_000_000:
+                    found += leaks(str(path), path.read_bytes(), secrets)
+                    searched += 1
+    assert searched > 5
+    return found
+
+
+def with_canaries(engine: Engine) -> Engine:
+    engine.configure("ghcrUsername", "somebody")
+    for name, value in CONFIGURED.items():
+        engine.configure(name, value, secret=True)
+    return engine
+
+
+def flux_gets_ready(engine: Engine) -> Callable[[threading.Event], None]:
+    """Flux's controllers do their work while the health gate waits: nothing runs inside their pods here."""
+    return lambda _: flux_reports(engine)
+
+
+def test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret(tmp_path: Path) -> None:
+    with bare_cluster(tmp_path) as bare:
+        with_canaries(bare)
+        job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
+        job.during = {"Health gate": flux_gets_ready(bare)}
+        steps = job.run()
+        assert {step.outcome for step in job.steps} == {"success"}, job.log
+        assert "create" in steps["Preview"].output
+        assert "deployment/cloudflared" in steps["Health gate"].output
+        assert "### Preview of sandbox: " in job.summary
+        assert "+ create apps/v1 Deployment cloudflare-deployment" in job.summary
+        assert "### Update of sandbox: " in job.summary
+        assert leaks_of(job, bare) == []
+        assert [step.name for step in job.steps if step.commands] == []
+        assert not list(job.temp.glob("kubeconfig*"))
+        again = make_job(bare, "deploy-cluster.yml", tmp_path / "again", holding(kubeconfig_of(bare)))
+        again.run(without=INSTALLING, until="Preview")
+        assert "nothing to change" in again.summary
+        assert len(again.steps[-4].output.splitlines()) <= 3
+
+
+# The API server itself says what is in the Secret that it refuses: an error message that holds a secret.
+TELLTALE = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: telltale}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}
+  matchConditions:
+    - {name: ours, expression: "object.metadata.name in ['labelstudio-app-credentials', 'labelstudio-db-credentials']"}
+    - {name: not-in-the-preview, expression: "!(has(request.dryRun) && request.dryRun)"}
+  validations:
+    - expression: "!has(object.data)"
+      messageExpression: "'refused: ' + object.data.map(key, key + ':' + string(object.data[key])).join(' ')"
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: telltale}
+spec: {policyName: telltale, validationActions: [Deny]}
+"""
+PROBE = """
+{apiVersion: v1, kind: Secret, metadata: {name: labelstudio-app-credentials, namespace: default}, data: {a: YQ==}}
+"""
+
+
+def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(tmp_path: Path) -> None:
+    with bare_cluster(tmp_path) as bare:
+        with_canaries(bare)
+        bare.kubectl("apply", "-f", "-", stdin=TELLTALE)
+        probed(bare, accepted=False)
+        job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
+        steps = job.run(without=INSTALLING)
+        assert steps["Preflight"].outcome == "success", job.log
+        assert steps["Preview"].outcome == "success", job.log
+        assert steps["Up"].outcome == "failure"
+        assert f"admin-password:{HIDDEN}" in steps["Up"].output
+        assert "refused: " in job.summary
+        assert steps["Health gate"].outcome == "skipped"
+        assert leaks_of(job, bare) == []
+        assert not list(job.temp.glob("kubeconfig*"))
+        bare.kubectl("delete", "-f", "-", stdin=TELLTALE)
+        probed(bare, accepted=True)
+        again = make_job(bare, "deploy-cluster.yml", tmp_path / "again", holding(kubeconfig_of(bare)))
+        again.during = {"Health gate": flux_gets_ready(bare)}
+        again.run(without=INSTALLING)
+        assert {step.outcome for step in again.steps} == {"success", "skipped"}, again.log
+        assert leaks_of(again, bare) == []
+
+
+def probed(engine: Engine, *, accepted: bool) -> None:
+    """Ask until the API server has taken notice of the policy, or of its end."""
+    kubectl, environment = engine.sandbox.bin / "kubectl", engine.environment("kubectl")
+    for _ in range(300):
+        answer = subprocess.run(
+            [kubectl, "create", "-f", "-"], env=environment, input=PROBE, text=True, capture_output=True, check=False
+        )
+        if answer.returncode == 0:
+            engine.kubectl("delete", "-f", "-", stdin=PROBE)
+        if (answer.returncode == 0) == accepted:
+            return
+    raise AssertionError(answer.stderr)
+
+
+def step_of(engine: Engine, temp: Path, name: str) -> Step:
+    """One step of a deploy, with those that it needs."""
+    job = make_job(engine, "deploy-cluster.yml", temp, holding(kubeconfig_of(engine)))
+    others = [step["name"] for step in load("deploy-cluster.yml")["jobs"]["deploy"]["steps"] if "run" in step]
+    needed = ("Keep temporary files together", "Get the kubeconfig", "Remove the kubeconfig", name)
+    return job.run(without=tuple(other for other in others if other not in needed))[name]
+
+
+def test_a_deploy_repairs_what_was_deleted_or_edited_and_says_it_in_a_few_lines(clean: Engine, tmp_path: Path) -> None:
+    clean.kubectl("-n", "apps", "delete", "deployment", "ls-triton-adapter")
+    clean.kubectl("-n", "apps", "delete", "secret", "labelstudio-app-credentials")
+    clean.kubectl("-n", "cloudflared", "scale", "deployment", "cloudflared", "--replicas=0")
+    patch = json.dumps({"data": {"config.yaml": "edited"}})
+    clean.kubectl("-n", "cloudflared", "patch", "configmap", "cloudflared-config", "--type=merge", "-p", patch)
+    wanted = [
+        "+ create apps/v1 Deployment ls-triton-adapter-deploy (it is not in the cluster any more)",
+        "+ create core/v1 Secret label-studio-app-secret (it is not in the cluster any more)",
+        "~ update apps/v1 Deployment cloudflare-deployment",
+        "~ update core/v1 ConfigMap cloudflare-config",
+        "    spec.replicas: 0 -> 2",
+        '    data["config.yaml"]',
+    ]
+    preview = step_of(clean, tmp_path / "1", "Preview")
+    assert set(wanted) <= set(preview.output.splitlines())
+    assert len(preview.output.splitlines()) <= len(wanted) + 4
+    assert step_of(clean, tmp_path / "2", "Up").outcome == "success"
+    names = {(one["kind"], one["metadata"]["name"]) for one in clean.objects("deployments", "secrets")}
+    assert {("Deployment", "ls-triton-adapter"), ("Secret", "labelstudio-app-credentials")} <= names
+    deployment = json.loads(clean.kubectl("-n", "cloudflared", "get", "deployment", "cloudflared", "-o", "json"))
+    assert deployment["spec"]["replicas"] == 2
+    assert "edited" not in clean.kubectl("-n", "cloudflared", "get", "configmap", "cloudflared-config", "-o", "yaml")
+    after = step_of(clean, tmp_path / "3", "Preview")
+    assert len(after.output.splitlines()) <= 2
+    assert "nothing to change" in after.output
+
+
+def test_a_preview_of_one_changed_key_shows_that_key(clean: Engine, tmp_path: Path) -> None:
     clean.configure("cloudflareTunnelReplicas", "3")
-    job = make_job(clean, "deploy-cluster.yml", tmp_path, holding(kubeconfig_of(clean)))
-    steps = job.run()
-    shown = "".join(f"{step.name}: {step.outcome}\n{step.output}" for step in job.steps)
-    assert {step.outcome for step in job.steps} == {"success"}, shown
-    assert "1 updated" in steps["Up"].output.replace("~ ", "")
-    assert "deployment/cloudflared" in steps["Health gate"].output
-    assert "3/3" in steps["Health gate"].output
-    assert not (tmp_path / "runner" / "kubeconfig.yaml").exists()
-    assert not (tmp_path / "runner" / "plan.json").exists()
-    summary = (tmp_path / "runner" / "github_step_summary").read_text(encoding="utf-8")
-    assert "### Preview of sandbox" in summary
-    assert "cloudflare-deployment" in summary
-    token = json.loads(kubeconfig_of(clean))["users"][0]["user"]["token"]
-    for secret in (token, PULUMI_TOKEN):
-        assert secret not in shown + summary
+    preview = step_of(clean, tmp_path, "Preview")
+    assert preview.output.splitlines()[:2] == [
+        "~ update apps/v1 Deployment cloudflare-deployment", "    spec.replicas: 2 -> 3",
+    ]  # fmt: skip
+    assert len(preview.output.splitlines()) == 3
+    assert "spec.replicas: 2 -> 3" in preview.summary
 
 
 def test_without_the_key_the_runners_own_kubeconfig_counts(engine: Engine, tmp_path: Path) -> None:
@@ -100,7 +264,7 @@ def test_without_the_key_the_runners_own_kubeconfig_counts(engine: Engine, tmp_p
 
 def test_the_kubeconfig_is_for_the_runners_user_alone(engine: Engine, tmp_path: Path) -> None:
     job = make_job(engine, "deploy-cluster.yml", tmp_path, holding(kubeconfig_of(engine)))
-    kept = "Remove the kubeconfig and the plan"
+    kept = "Remove the kubeconfig"
     steps = job.run(without=(*INSTALLING, kept), until="Get the kubeconfig")
     assert steps["Get the kubeconfig"].outcome == "success"
     written = tmp_path / "runner" / "kubeconfig.yaml"
@@ -132,7 +296,7 @@ def test_no_deploy_starts_without_a_real_kubeconfig(
     assert "canary" not in steps["Get the kubeconfig"].output
     assert "Traceback" not in steps["Get the kubeconfig"].output
     assert {steps[name].outcome for name in ("Preflight", "Preview", "Up", "Health gate")} == {"skipped"}
-    assert steps["Remove the kubeconfig and the plan"].outcome == "success"
+    assert steps["Remove the kubeconfig"].outcome == "success"
 
 
 def test_could_not_ask_does_not_fall_back_to_the_runners_kubeconfig(engine: Engine, tmp_path: Path) -> None:
@@ -150,51 +314,105 @@ def test_on_a_runner_of_githubs_nothing_is_changed(engine: Engine, tmp_path: Pat
     assert not (tmp_path / "runner" / "kubeconfig.yaml").exists()
 
 
-def test_up_refuses_what_the_preview_did_not_show(clean: Engine, tmp_path: Path) -> None:
-    plan = str(tmp_path / "plan.json")
+def test_a_kubeconfigs_content_in_the_variable_is_refused_and_not_shown(engine: Engine, tmp_path: Path) -> None:
+    world = {"environments": {ENVIRONMENT: {"pulumiConfig": {}}}}
+    content = kubeconfig_of(engine)
+    job = make_job(engine, "deploy-cluster.yml", tmp_path, world, KUBECONFIG=content)
+    steps = job.run(without=INSTALLING)
+    assert steps["Get the kubeconfig"].outcome == "failure"
+    assert "It must be a path" in steps["Get the kubeconfig"].output
+    assert {steps[name].outcome for name in ("Preflight", "Preview", "Up", "Health gate")} == {"skipped"}
+    for module in ("workflow preview", "workflow up", "workflow drift", "drift", "preflight"):
+        name, *arguments = module.split()
+        answer = engine.command(name, *arguments, "--stack", "sandbox", KUBECONFIG=content)
+        assert answer.returncode != 0, module
+        job.steps.append(Step(module, "failure", answer.stdout + answer.stderr))
+    token = json.loads(content)["users"][0]["user"]["token"]
+    assert leaks("log", job.log.encode(), {"token": forms(token)}) == []
+    assert "Traceback" not in job.log
 
-    def step(name: str) -> Answer:
-        return clean.command("workflow", name, "--stack", "sandbox", "--plan", plan)
 
-    clean.configure("cloudflareTunnelReplicas", "3")
-    assert step("preview").returncode == 0
-    kept = (tmp_path / "plan.json").read_text(encoding="utf-8")
-    assert json.loads(kubeconfig_of(clean))["users"][0]["user"]["token"] not in kept
-    clean.configure("gitRepositoryIntervalSeconds", "90")
-    answer = step("up")
-    assert answer.returncode == 1
-    assert "gitops-git-repo" in answer.stdout
-    assert "Traceback" not in answer.stderr
-    assert clean.state()["gitops-git-repo"]["inputs"]["spec"]["interval"] == "60s"
+def issues_in(file: Path, *known: dict[str, Any]) -> list[dict[str, Any]]:
+    """The issues that are not the known ones, which must be as they were."""
+    issues = json.loads(file.read_text(encoding="utf-8"))
+    assert issues[: len(known)] == [*known]
+    return issues[len(known) :]
 
 
 def test_drift_is_one_issue_that_opens_is_kept_up_to_date_and_closes(clean: Engine, tmp_path: Path) -> None:
-    issues = tmp_path / "issues.json"
-    title = "Drift: the cluster differs from the program"
-    somebody = {"app": "", "state": "open", "title": title, "body": "not ours"}
-    issues.write_text(json.dumps([somebody]), encoding="utf-8")
+    file = tmp_path / "issues.json"
+    somebody = {
+        "author": {"login": "somebody", "id": "U_1"},
+        "state": "open",
+        "title": TITLE,
+        "body": "",
+        "comments": [],
+    }
+    file.write_text(json.dumps([somebody]), encoding="utf-8")
 
-    def compare() -> list[dict[str, str]]:
-        world = holding(kubeconfig_of(clean))
-        job = make_job(clean, "drift.yml", tmp_path, world, GH_STAND_IN=str(issues))
-        steps = job.run(without=INSTALLING)
-        assert {step.outcome for step in job.steps} <= {"success", "skipped"}, steps
-        known, *ours = json.loads(issues.read_text(encoding="utf-8"))
-        assert known == somebody
-        return ours
+    def compare(kubeconfig: str = "") -> list[dict[str, Any]]:
+        world = holding(kubeconfig or kubeconfig_of(clean))
+        job = make_job(clean, "drift.yml", tmp_path, world, GH_STAND_IN=str(file))
+        job.run(without=INSTALLING)
+        assert {step.outcome for step in job.steps} <= {"success", "skipped"}, job.log
+        return issues_in(file, somebody)
 
     assert compare() == []
+    another_endpoint = kubeconfig_of(clean).replace("127.0.0.1", "localhost")
+    assert another_endpoint != kubeconfig_of(clean)
+    assert compare(another_endpoint) == []
     clean.kubectl("-n", "cloudflared", "scale", "deployment", "cloudflared", "--replicas=1")
     (issue,) = compare()
     assert issue["state"] == "open"
-    assert "cloudflare-deployment" in issue["body"]
+    assert "update apps/v1 Deployment cloudflare-deployment (spec.replicas)" in issue["body"]
     clean.kubectl("-n", "apps", "delete", "service", "ls-triton-adapter")
     (issue,) = compare()
-    assert "ls-triton-adapter-svc" in issue["body"]
+    assert "missing core/v1 Service ls-triton-adapter-svc" in issue["body"]
     assert "cloudflare-deployment" in issue["body"]
     clean.up("--refresh")
     (issue,) = compare()
     assert issue["state"] == "closed"
+
+
+def test_drift_inside_the_operators_release_is_reported_to_a_person_too(clean: Engine) -> None:
+    namespace, name = "pulumi-system", "pulumi-kubernetes-operator"
+    before = clean.command("drift", "--stack", "sandbox")
+    assert (before.returncode, before.stdout) == (0, "no drift\n"), before.stderr
+    manager = f"{name}-controller-manager"
+    kept = clean.kubectl("get", "clusterrole", f"{name}-view", "-o", "json")
+    crd = clean.kubectl("get", "crd", "programs.pulumi.com", "-o", "json")
+    try:
+        clean.kubectl("-n", namespace, "scale", "deployment", manager, "--replicas=0")
+        clean.kubectl("delete", "clusterrole", f"{name}-view")
+        clean.kubectl("delete", "crd", "programs.pulumi.com")
+        after = clean.command("drift", "--stack", "sandbox", "--json")
+        assert after.returncode == 1, after.stderr
+        found = {(one["operation"], one["what"], *one["paths"]) for one in json.loads(after.stdout)["differences"]}
+        assert found == {
+            ("update", f"apps/v1 Deployment {namespace}/{manager}", "spec.replicas"),
+            ("missing", f"rbac.authorization.k8s.io/v1 ClusterRole {name}-view"),
+            ("missing", "CustomResourceDefinition programs.pulumi.com"),
+        }
+    finally:
+        clean.kubectl("-n", namespace, "scale", "deployment", manager, "--replicas=1")
+        for manifest in (kept, crd):
+            document = json.loads(manifest)
+            document["metadata"].pop("resourceVersion")
+            clean.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(without_managers(document)))
+
+
+def without_managers(document: dict[str, Any]) -> dict[str, Any]:
+    document["metadata"].pop("managedFields", None)
+    document.pop("status", None)
+    return document
+
+
+def test_could_not_compare_is_neither_drift_nor_none(engine: Engine, tmp_path: Path) -> None:
+    file = tmp_path / "elsewhere"
+    file.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", kubeconfig_of(engine)), encoding="utf-8")
+    answer = engine.command("drift", "--stack", "sandbox", KUBECONFIG=str(file))
+    assert answer.returncode == 2
+    assert "drift: cannot tell: the comparison failed" in answer.stderr
 
 
 def test_a_comparison_that_fails_touches_no_issue(engine: Engine, tmp_path: Path) -> None:
