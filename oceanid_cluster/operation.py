@@ -1,7 +1,7 @@
 """Runs the engine on the stack and says what it does in a few lines: operation, resource, and the fields that change.
 
 The engine's own display shows whole objects with their status; its events (sdk/go/common/apitype/events.go) have what
-matters. Both operations refresh first, with the providers of this run (``--run-program``) and not with those of the state.
+matters. Both operations refresh first, with the providers of this run (``--run-program``), not with those of the state.
 """
 
 import json

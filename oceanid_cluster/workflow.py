@@ -56,7 +56,7 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
 
 
 def _check_paths(variable: str) -> None:
-    """Raise CommandError, which shows nothing of it, when a KUBECONFIG holds no path: perhaps a kubeconfig's content."""
+    """Raise CommandError, which shows nothing of the value, when it leads to no file: it may be a file's content."""
     names = [name for name in variable.split(os.pathsep) if name]
     try:
         found = any(Path(name).expanduser().is_file() for name in names)
@@ -64,7 +64,7 @@ def _check_paths(variable: str) -> None:
         found = False
     if not found:
         raise CommandError(
-            "the runner's variable KUBECONFIG leads to no file (what it holds is not shown: it may be a kubeconfig's"
+            "the runner's variable KUBECONFIG leads to no file (its value is not shown: it may be a kubeconfig's"
             " content). It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
         )
 

@@ -40,6 +40,7 @@ def taken(*events: dict[str, Any]) -> tuple[Outcome, list[str]]:
 
 
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+CONFIG_MAP, SECRET = "kubernetes:core/v1:ConfigMap", "kubernetes:core/v1:Secret"
 
 
 def test_without_changes_there_is_one_line() -> None:
@@ -64,27 +65,51 @@ def test_one_changed_field_is_shown_with_its_values() -> None:
     assert outcome.changes[0].paths == ("spec.replicas",)
 
 
+def nested(path: str, value: Any) -> Any:
+    """Inputs in which the path leads to the value; None gives inputs without it."""
+    if value is None:
+        return {}
+    for name in reversed(path.split(".")):
+        value = {name: value}
+    return value
+
+
+IMAGE = "spec.template.image"
+
+
 @pytest.mark.parametrize(
     ("kind", "path", "difference", "old", "new", "shown"),
     [
-        (DEPLOYMENT, "spec.a[0].image", "update", {"spec": {"a": [{"image": "x:1"}]}}, {"spec": {"a": [{"image": "x:2"}]}}, 'spec.a[0].image: "x:1" -> "x:2"'),
-        (DEPLOYMENT, "spec.a", "add", {}, {"spec": {"a": True}}, "spec.a: true"),
-        (DEPLOYMENT, "spec.a", "delete", {"spec": {"a": "x"}}, {}, "spec.a: removed"),
-        (DEPLOYMENT, "spec.a", "update-replace", {"spec": {"a": 1}}, {"spec": {"a": 2}}, "spec.a: 1 -> 2 (replaces the object)"),
-        (DEPLOYMENT, "spec.a", "update", {"spec": {"a": "x"}}, {"spec": {"a": UNKNOWN}}, 'spec.a: "x" -> (known after the update)'),
-        (DEPLOYMENT, "spec.a", "update", {"spec": {"a": "[secret]"}}, {"spec": {"a": "[secret]"}}, "spec.a"),
-        (DEPLOYMENT, "spec.a", "update", {"spec": {"a": {}}}, {"spec": {"a": {"b": 1}}}, "spec.a"),
-        (DEPLOYMENT, "spec.a", "update", {"spec": {"a": "x" * 99}}, {"spec": {"a": "y"}}, "spec.a"),
-        (DEPLOYMENT, "spec.containers[0].env[1].value", "update", {"spec": {"containers": [{"env": [{}, {"value": "by hand"}]}]}}, {"spec": {"containers": [{"env": [{}, {"value": "b"}]}]}}, "spec.containers[0].env[1].value"),
-        ("kubernetes:core/v1:ConfigMap", 'data["config.yaml"]', "update", {"data": {"config.yaml": "a"}}, {"data": {"config.yaml": "b"}}, 'data["config.yaml"]'),
-        ("kubernetes:core/v1:Secret", "type", "update", {"type": "hidden"}, {"type": "Opaque"}, "type"),
-        ("kubernetes:core/v1:Namespace", 'metadata.labels["a.b/c"]', "update", {"metadata": {"labels": {"a.b/c": "1"}}}, {"metadata": {"labels": {"a.b/c": "2"}}}, 'metadata.labels["a.b/c"]: "1" -> "2"'),
+        (DEPLOYMENT, IMAGE, "update", "x:1", "x:2", f'{IMAGE}: "x:1" -> "x:2"'),
+        (DEPLOYMENT, "spec.a", "add", None, True, "spec.a: true"),
+        (DEPLOYMENT, "spec.a", "delete", "x", None, "spec.a: removed"),
+        (DEPLOYMENT, "spec.a", "update-replace", 1, 2, "spec.a: 1 -> 2 (replaces the object)"),
+        (DEPLOYMENT, "spec.a", "update", "x", UNKNOWN, 'spec.a: "x" -> (known after the update)'),
+        (DEPLOYMENT, "spec.a", "update", "[secret]", "[secret]", "spec.a"),
+        (DEPLOYMENT, "spec.a", "update", {}, {"b": 1}, "spec.a"),
+        (DEPLOYMENT, "spec.a", "update", "x" * 99, "y", "spec.a"),
+        (DEPLOYMENT, "spec.env.value", "update", "by hand", "b", "spec.env.value"),
+        (CONFIG_MAP, "data.config", "update", "a", "b", "data.config"),
+        (SECRET, "type", "update", "hidden", "Opaque", "type"),
     ],
-)  # fmt: skip
+)
 def test_a_value_is_shown_where_it_is_short_and_no_secret(
     kind: str, path: str, difference: str, old: Any, new: Any, shown: str
 ) -> None:
-    assert taken(update(kind, {path: difference}, old, new))[1][1:] == [f"    {shown}"]
+    event = update(kind, {path: difference}, nested(path, old), nested(path, new))
+    assert taken(event)[1][1:] == [f"    {shown}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "inputs"),
+    [
+        ("spec.a[1].b", {"spec": {"a": [{}, {"b": 7}]}}),
+        ('metadata.labels["a.b/c"]', {"metadata": {"labels": {"a.b/c": 7}}}),
+        ('["a.b"].c[0]', {"a.b": {"c": [7]}}),
+    ],
+)
+def test_the_engines_paths_are_understood(path: str, inputs: Any) -> None:
+    assert taken(update(DEPLOYMENT, {path: "add"}, {}, inputs))[1][1:] == [f"    {path}: 7"]
 
 
 def test_what_is_gone_from_the_cluster_is_said() -> None:

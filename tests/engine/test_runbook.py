@@ -18,7 +18,7 @@ ENTRIES: dict[str, list[tuple[str, str]]] = {title: _BLOCK.findall(body) for tit
 RUNNABLE = [title for title, blocks in ENTRIES.items() if any(kind == "bash" for kind, _ in blocks)]
 # What a machine without K3s, GitHub, Cloudflare and Pulumi Cloud cannot run.
 OUTSIDE = {
-    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi stack", "pulumi destroy", "kubectl drain",
+    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi env", "pulumi stack", "pulumi destroy", "kubectl drain",
     "kubectl delete", "kubectl -n", "helm show",
 }  # fmt: skip
 WANTED = """

@@ -1,8 +1,8 @@
 """A fake of ``gh issue`` that answers as gh does, with the issues of a repository in a JSON file ($GH_STAND_IN).
 
 Read in cli/cli (commit 44ee177): pkg/cmd/issue/{list,create,edit,close}, api/queries_issue.go for the author. An issue
-in the file: ``{"author": {"login", "id"?, "name"?}, "state", "title", "body", "comments"}``; an author without an id is a
-bot. Flags of gh that we do not use are refused here.
+in the file: ``{"author": {"login", "id"?, "name"?}, "state", "title", "body", "comments"}``; an author without an id is
+a bot. Flags of gh that we do not use are refused here.
 """
 
 import argparse
