@@ -13,11 +13,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oceanid_cluster import issue
+import pulumi
+
+from oceanid_cluster import issue, preflight
 from oceanid_cluster.commands import CommandError, answer, run
+from oceanid_cluster.kubeconfig import load_kubeconfig
 from oceanid_cluster.operation import Change, run_engine
 from oceanid_cluster.redact import Redactor, redactor
-from oceanid_cluster.release_drift import release_drift
+from oceanid_cluster.release_drift import Kubectl, release_drift
 
 TITLE = "Drift: the cluster differs from the program"
 _CLOSING = "The cluster is as the program says again."
@@ -54,11 +57,10 @@ def compare(stack: str, known: Redactor) -> list[Difference]:
     if outcome.code:
         raise CommandError(f"the comparison failed: {' '.join(outcome.errors)[-2000:]}")
     found = [_difference(change) for change in outcome.changes if not change.type.startswith("pulumi:")]
-    for release in sorted(outcome.releases):
-        found += [
-            Difference(operation, what, tuple(map(known.text, paths)), release)
-            for operation, what, paths in release_drift(release, _kubectl)
-        ]
+    if outcome.releases:
+        kubectl = _kubectl(stack)
+        for release in sorted(outcome.releases):
+            found += [Difference(*one, release) for one in release_drift(release, kubectl)]
     return found
 
 
@@ -66,8 +68,24 @@ def _difference(change: Change) -> Difference:
     return Difference("missing" if change.gone else change.operation, f"{change.kind} {change.name}", change.paths)
 
 
-def _kubectl(arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
-    return run("kubectl", *arguments, "--request-timeout=20s", stdin=manifest)
+def _kubectl(stack: str) -> Kubectl:
+    """``kubectl`` on the cluster of the program: its kubeconfig and its context, wherever the shell points."""
+    settings = preflight.stack_settings(stack)
+    cluster = settings.cluster
+    hosts = [cluster.tethys_ip, cluster.styx_ip, settings.tunnel.hostname, *(cluster.allowed_api_hosts or ())]
+    try:
+        found = load_kubeconfig(
+            cluster.kubeconfig_path, os.environ, cluster.kube_context, [one for one in hosts if one]
+        )
+    except pulumi.RunError as problem:
+        raise CommandError(" ".join(str(problem).split())) from None
+    context = ["--context", cluster.kube_context] if cluster.kube_context else []
+
+    def kubectl(arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
+        command = ("kubectl", *context, "--request-timeout=20s", *arguments)
+        return run(*command, stdin=manifest, variables={"KUBECONFIG": found.path})
+
+    return kubectl
 
 
 def report(stack: str, found: Sequence[Difference]) -> str:
@@ -81,8 +99,8 @@ def report(stack: str, found: Sequence[Difference]) -> str:
     return issue.fitting(head, lines, tail)
 
 
-def keep_issue(stack: str) -> None:
-    """Compare, and open, update or close the one issue that says so.
+def keep_issue(stack: str) -> str:
+    """Compare, and open, update or close the one issue that says so; returns what it says.
 
     Raises CommandError when the comparison itself failed: then no issue is touched.
     """
@@ -91,6 +109,7 @@ def keep_issue(stack: str) -> None:
     body = report(stack, found) if found else None
     print(body or "no drift", flush=True)
     issue.keep(TITLE, body, _CLOSING)
+    return body or "no drift"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -193,7 +193,8 @@ def _without_secrets(change: Change, redactor: Redactor) -> Change:
 def _change(step: Mapping[str, Any], *, gone: bool) -> Change:
     detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
     paths = tuple(sorted(detailed or step.get("diffs") or step.get("keys") or ()))
-    old, new = step.get("old") or {}, step.get("new") or {}
+    old: Mapping[str, Any] = step.get("old") or {}
+    new: Mapping[str, Any] = step.get("new") or {}
     fields = tuple(_field(path, detailed.get(path) or {}, old, new) for path in paths)
     kept = step["op"] == "delete" and bool(old.get("retainOnDelete"))
     return Change(

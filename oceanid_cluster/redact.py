@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import yaml
 
-from oceanid_cluster.commands import answer
+from oceanid_cluster.commands import CommandError, answer
 
 HIDDEN = "[secret]"
 _TOKENS = (
@@ -56,8 +56,10 @@ class Redactor:
 def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
     """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
 
-    ``stack`` None is the selected one. Raises CommandError when the configuration cannot be read: then nothing is run.
+    ``stack`` None is the selected one. Raises CommandError when the configuration cannot be read, or KUBECONFIG leads to
+    no file: then nothing is run.
     """
+    check_variable(environ.get("KUBECONFIG", ""))
     chosen = ["--stack", stack] if stack else []
     entries: dict[str, dict[str, Any]] = json.loads(answer("pulumi", "config", "--show-secrets", "--json", *chosen))
     secrets = [str(entry["value"]) for entry in entries.values() if entry.get("secret") and "value" in entry]
@@ -65,19 +67,31 @@ def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
     return Redactor([*secrets, *kubeconfig_secrets(environ.get("KUBECONFIG", ""))])
 
 
+def check_variable(variable: str) -> None:
+    """Raise CommandError, which shows nothing of the value, when a KUBECONFIG leads to no file: it may be its content."""
+    names = [name for name in variable.split(os.pathsep) if name.strip()]
+    try:
+        found = not names or any(Path(name).expanduser().is_file() for name in names)
+    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or of an unknown user
+        found = False
+    if not found:
+        raise CommandError(
+            "the variable KUBECONFIG leads to no file (its value is not shown: it may be a kubeconfig's content)."
+            " It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
+        )
+
+
 def kubeconfig_secrets(variable: str) -> list[str]:
     """The credentials behind a KUBECONFIG variable: a list of files, or, by mistake, the content of one."""
     found: list[str] = []
     for text in _kubeconfigs(variable):
         try:
-            document: Any = yaml.safe_load(text)
+            document: object = yaml.safe_load(text)
         except (yaml.YAMLError, ValueError, RecursionError):
             found += text.splitlines()  # no kubeconfig: whatever it is, it is not for a log
             continue
-        users: Any = document.get("users") if isinstance(document, dict) else None
-        for entry in users if isinstance(users, list) else []:
-            user: Any = entry.get("user") if isinstance(entry, dict) else None
-            found += _credentials(cast("dict[str, Any]", user)) if isinstance(user, dict) else []
+        for entry in _list(_dict(document).get("users")):
+            found += _credentials(_dict(_dict(entry).get("user")))
     return found
 
 
@@ -116,22 +130,24 @@ def _kubeconfigs(variable: str) -> Iterator[str]:
             continue  # the program says what is wrong with it
 
 
-def _credentials(user: Mapping[str, Any]) -> Iterator[str]:
-    provider: Any = user.get("auth-provider")
-    exec_: Any = user.get("exec")
-    nested: Any = provider.get("config") if isinstance(provider, dict) else None
-    variables: Any = exec_.get("env") if isinstance(exec_, dict) else None
+def _credentials(user: Mapping[str, object]) -> Iterator[str]:
     yield from (value for name in _CREDENTIALS if isinstance(value := user.get(name), str))
-    yield from (value for value in (nested or {}).values() if isinstance(value, str) and len(value) >= _LINE)
-    for entry in variables if isinstance(variables, list) else []:
-        value: Any = entry.get("value") if isinstance(entry, dict) else None
-        if isinstance(value, str) and len(value) >= _LINE:
-            yield value
+    nested = [*_dict(_dict(user.get("auth-provider")).get("config")).values()]
+    nested += [_dict(entry).get("value") for entry in _list(_dict(user.get("exec")).get("env"))]
+    yield from (value for value in nested if isinstance(value, str) and len(value) >= _LINE)
     for name in ("tokenFile", "client-key"):
         try:
             yield Path(str(user[name])).expanduser().read_text(encoding="utf-8")
         except (KeyError, OSError, ValueError, RuntimeError):
             continue
+
+
+def _dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -171,14 +187,12 @@ def _json(text: str) -> object:
 
 def _texts(value: object) -> Iterator[str]:
     """The texts in a JSON document that can be secret."""
-    if isinstance(value, dict):
-        for name, inner in cast("dict[str, object]", value).items():
-            if name not in _PUBLIC:
-                yield from _texts(inner)
-    elif isinstance(value, list):
-        for inner in cast("list[object]", value):
+    for name, inner in _dict(value).items():
+        if name not in _PUBLIC:
             yield from _texts(inner)
-    elif isinstance(value, str) and len(value) >= _LINE:
+    for inner in _list(value):
+        yield from _texts(inner)
+    if isinstance(value, str) and len(value) >= _LINE:
         yield value
         if decoded := _decoded(value):
             yield decoded

@@ -16,6 +16,7 @@ from typing import Any, cast
 from oceanid_cluster.commands import CommandError
 
 Object = Mapping[str, Any]
+Found = tuple[str, str, tuple[str, ...]]
 # ``kubectl`` with its arguments, and what it reads from standard input.
 Kubectl = Callable[[Sequence[str], str | None], "subprocess.CompletedProcess[str]"]
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
@@ -23,7 +24,7 @@ _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp
 _SECRET_TYPE = "helm.sh/release.v1"
 
 
-def release_drift(release: str, kubectl: Kubectl) -> list[tuple[str, str, tuple[str, ...]]]:
+def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
     """What differs from the release ``namespace/name``: ``missing`` or ``update``, the object, and the paths.
 
     Raises CommandError when the cluster cannot be asked, or has no such release.
@@ -31,7 +32,7 @@ def release_drift(release: str, kubectl: Kubectl) -> list[tuple[str, str, tuple[
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    found = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
+    found: list[Found] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
     if manifest.strip():
         live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
@@ -87,7 +88,8 @@ def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
 
 def _crds(record: Object) -> list[str]:
     """The files of a chart's folder ``crds``: Helm installs them and leaves them out of its manifest."""
-    files: Sequence[Object] = (record.get("chart") or {}).get("files") or ()
+    chart: Object = record.get("chart") or {}
+    files: Sequence[Object] = chart.get("files") or ()
     found = [str(one["data"]) for one in files if str(one.get("name", "")).startswith("crds/") and one.get("data")]
     return [base64.b64decode(one).decode() for one in found]
 

@@ -1,6 +1,7 @@
-"""The longer steps of the workflows, which run the same by hand: ``python -m oceanid_cluster.workflow <step>``.
+"""The steps of the workflows, which run the same by hand: ``python -m oceanid_cluster.workflow <step>``.
 
 Exit code 0: done. 1: it failed, and said why. ``drift`` is 0 whether it found a difference or not: the issue says it.
+``preflight`` and ``health`` are the commands of that name, with their exit codes; here their words go through the redactor.
 """
 
 import argparse
@@ -10,15 +11,15 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
-from oceanid_cluster import drift, health
+from oceanid_cluster import drift, health, preflight
 from oceanid_cluster.commands import CommandError, run
 from oceanid_cluster.operation import Outcome, run_engine
-from oceanid_cluster.redact import Redactor, redactor
+from oceanid_cluster.redact import Redactor, check_variable, redactor
 
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
@@ -39,7 +40,7 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
                 f"no kubeconfig: '{environment}' has no key '{KUBECONFIG_PATH}' (docs/esc.md says how to store it),"
                 " and the runner has no variable KUBECONFIG"
             )
-        _check_paths(own)
+        check_variable(own)
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     text = _checked_kubeconfig(value, environment)
@@ -53,20 +54,6 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"wrote {target} from '{environment}'")
     else:
         print(f"export KUBECONFIG={target}")
-
-
-def _check_paths(variable: str) -> None:
-    """Raise CommandError, which shows nothing of the value, when it leads to no file: it may be a file's content."""
-    names = [name for name in variable.split(os.pathsep) if name]
-    try:
-        found = any(Path(name).expanduser().is_file() for name in names)
-    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or of an unknown user
-        found = False
-    if not found:
-        raise CommandError(
-            "the runner's variable KUBECONFIG leads to no file (its value is not shown: it may be a kubeconfig's"
-            " content). It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
-        )
 
 
 def esc_value(environment: str, path: str) -> object:
@@ -126,10 +113,49 @@ def up(stack: str, environ: Mapping[str, str]) -> None:
 
 
 def _health(stack: str, known: Redactor) -> list[str]:
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+    lines: list[str] = []
+    with redacted(known, lines.append):
         health.main(["--stack", stack])
-    return known.text(said.getvalue()).splitlines()
+    return lines
+
+
+class _Lines(io.TextIOBase):
+    """Takes what is printed, and passes it on line by line."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._begun = ""
+
+    def write(self, text: str, /) -> int:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            self._say(line)
+        return len(text)
+
+    def finish(self) -> None:
+        """Pass on what has no end of line."""
+        if self._begun:
+            self._say(self._begun)
+
+
+@contextlib.contextmanager
+def redacted(known: Redactor, say: Callable[[str], None]) -> Iterator[None]:
+    """Everything that is printed in here is said without secrets, standard error included."""
+    lines = _Lines(lambda line: say(known.text(line)))
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
+        try:
+            yield
+        finally:
+            lines.finish()
+
+
+def _command(step: str, stack: str, wait: float) -> int:
+    """Run ``preflight`` or ``health`` with its words redacted; returns its exit code."""
+    known, out = redactor(stack, os.environ), sys.stdout
+    with redacted(known, lambda line: print(line, file=out, flush=True)):
+        if step == "preflight":
+            return preflight.main(["--stack", stack])
+        return health.main(["--stack", stack, "--wait", str(wait)])
 
 
 def _say(text: str) -> None:
@@ -142,10 +168,14 @@ def _finish(title: str, outcome: Outcome, table: Sequence[str], environ: Mapping
     for line in (end, *table):
         _say(line)
     lines = [*outcome.lines(), *outcome.errors, *table]
+    _add_to_summary(f"{title}: {end}", lines, environ)
+
+
+def _add_to_summary(title: str, lines: Sequence[str], environ: Mapping[str, str]) -> None:
     target = environ.get("GITHUB_STEP_SUMMARY")
     if target:
         with Path(target).open("a", encoding="utf-8") as handle:
-            handle.write(summary(f"{title}: {end}", lines))
+            handle.write(summary(title, lines))
 
 
 def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> str:
@@ -169,11 +199,15 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("environment", help="org/project/environment")
     one.add_argument("target", type=Path, help="file to write")
     for name, text in (
+        ("preflight", "may a deploy start?"),
         ("preview", "what an up would change"),
         ("up", "make the changes"),
+        ("health", "is the cluster healthy?"),
         ("drift", "compare the cluster with the program, and keep one issue about it"),
     ):
-        steps.add_parser(name, help=text).add_argument("--stack", required=True)
+        one = steps.add_parser(name, help=text)
+        one.add_argument("--stack", required=True)
+        one.add_argument("--wait", type=float, default=0, help=argparse.SUPPRESS if name != "health" else "seconds")
     return parser
 
 
@@ -183,8 +217,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.step == "kubeconfig":
             kubeconfig(options.environment, options.target.absolute(), os.environ)
+        elif options.step in ("preflight", "health"):
+            return _command(options.step, options.stack, options.wait)
         elif options.step == "drift":
-            drift.keep_issue(options.stack)
+            _add_to_summary(f"Drift of {options.stack}", drift.keep_issue(options.stack).splitlines(), os.environ)
         else:
             {"preview": preview, "up": up}[options.step](options.stack, os.environ)
     except CommandError as problem:

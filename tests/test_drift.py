@@ -141,6 +141,7 @@ def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
 def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Difference]:
     outcome = Outcome(code=code, changes=list(changes), errors=["it broke"] * code, releases={"ns/name"})
     monkeypatch.setattr(drift, "run_engine", lambda *_, **__: outcome)
+    monkeypatch.setattr(drift, "_kubectl", lambda _: None)
     monkeypatch.setattr(drift, "release_drift", lambda *_: [("update", "Service ns/x", ("spec.type",))])
     return drift.compare("prod", Redactor([]))
 

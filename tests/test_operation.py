@@ -23,8 +23,8 @@ def step(op: str, kind: str, name: str, event: str = "resourcePreEvent", **field
 
 def update(kind: str, paths: dict[str, str], old: Any, new: Any) -> dict[str, Any]:
     detailed = {path: {"diffKind": difference, "inputDiff": False} for path, difference in paths.items()}
-    sides = {"old": {"type": kind, "inputs": old}, "new": {"type": kind, "inputs": new}}
-    return step("update", kind, "thing", detailedDiff=detailed, **sides)
+    before, after = {"type": kind, "inputs": old}, {"type": kind, "inputs": new}
+    return step("update", kind, "thing", detailedDiff=detailed, old=before, new=after)
 
 
 def say(text: str, severity: str = "error", **fields: Any) -> dict[str, Any]:

@@ -18,8 +18,8 @@ ENTRIES: dict[str, list[tuple[str, str]]] = {title: _BLOCK.findall(body) for tit
 RUNNABLE = [title for title, blocks in ENTRIES.items() if any(kind == "bash" for kind, _ in blocks)]
 # What a machine without K3s, GitHub, Cloudflare and Pulumi Cloud cannot run.
 OUTSIDE = {
-    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi env", "pulumi stack", "pulumi destroy", "kubectl drain",
-    "kubectl delete", "kubectl -n", "helm show",
+    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi env", "pulumi stack", "pulumi destroy",
+    "kubectl drain", "kubectl delete", "kubectl -n", "helm show",
 }  # fmt: skip
 WANTED = """
 Cannot connect, A deploy failed, Resource already exists, Stack lock and pending operations, Flux does not reconcile,
