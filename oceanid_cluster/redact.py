@@ -56,8 +56,8 @@ class Redactor:
 def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
     """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
 
-    ``stack`` None is the selected one. Raises CommandError when the configuration cannot be read, or KUBECONFIG leads to
-    no file: then nothing is run.
+    ``stack`` None is the selected one. Raises CommandError, and then nothing is run, when the configuration cannot be
+    read or KUBECONFIG leads to no file.
     """
     check_variable(environ.get("KUBECONFIG", ""))
     chosen = ["--stack", stack] if stack else []
@@ -68,7 +68,7 @@ def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
 
 
 def check_variable(variable: str) -> None:
-    """Raise CommandError, which shows nothing of the value, when a KUBECONFIG leads to no file: it may be its content."""
+    """Raise CommandError, which does not show the value, when a KUBECONFIG leads to no file: it may be its content."""
     names = [name for name in variable.split(os.pathsep) if name.strip()]
     try:
         found = not names or any(Path(name).expanduser().is_file() for name in names)

@@ -1,7 +1,7 @@
 """The steps of the workflows, which run the same by hand: ``python -m oceanid_cluster.workflow <step>``.
 
 Exit code 0: done. 1: it failed, and said why. ``drift`` is 0 whether it found a difference or not: the issue says it.
-``preflight`` and ``health`` are the commands of that name, with their exit codes; here their words go through the redactor.
+``preflight`` and ``health`` are the commands of that name, with their exit codes; their words go through the redactor.
 """
 
 import argparse
