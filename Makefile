@@ -13,7 +13,8 @@ export SANDBOX_DIR OCEANID_CACHE CHARTS
 
 help: ## this list
 	@echo "Verbs:"
-	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || sed -n 's/^\([a-z]*\):.*## /  \1  /p' $(MAKEFILE_LIST)
+	@sed -n 's/[$$][$$]/$$/g; s/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+	  while IFS='|' read -r verb text; do printf '  %-9s %s\n' "$$verb" "$$text"; done
 	@echo "Variables:"
 	@echo "  SANDBOX_DIR     where this sandbox lives; another folder is a second sandbox   (.sandbox)"
 	@echo "  OCEANID_CACHE   built tools, virtual environment, charts          (~/.cache/oceanid-cluster)"

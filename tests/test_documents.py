@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -90,3 +91,11 @@ def test_no_other_file_of_the_program_names_a_version() -> None:
         assert not re.search(
             r"(?<![<>=])\b20\d\d\.\d+\.\d+\b|[:@]v?\d+\.\d+\.\d+\b", path.read_text(encoding="utf-8")
         ), path
+
+
+def test_make_help_shows_commands_as_they_are_typed() -> None:
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '  env       for eval "$(make -s env)": ' in shown
+    assert "$$" not in shown
+    verbs = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE) == verbs
