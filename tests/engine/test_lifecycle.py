@@ -122,7 +122,7 @@ def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays
 
 def takeover(text: str) -> Answer:
     """The command of docs/takeover.md on a state export."""
-    command = [sys.executable, "-m", "oceanid_cluster.takeover", "oceanid-sandbox"]
+    command = [sys.executable, "-m", "oceanid_cluster.adopt_state", "oceanid-sandbox"]
     return subprocess.run(command, cwd=ROOT, input=text, text=True, capture_output=True, check=False)
 
 
@@ -197,7 +197,7 @@ def test_what_is_no_state_is_refused_by_the_takeover() -> None:
     for text in ("", "[]", "{}", '{"deployment": {"resources": [], "pending_operations": [{}]}}'):
         answer = takeover(text)
         assert answer.returncode == 1
-        assert answer.stderr.startswith("takeover: error: ")
+        assert answer.stderr.startswith("adopt_state: error: ")
         assert "Traceback" not in answer.stderr
 
 
