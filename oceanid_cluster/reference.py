@@ -1,6 +1,8 @@
 """The configuration table of the README, made from the keys: ``python -m oceanid_cluster.reference README.md``."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from oceanid_cluster.config import SECTIONS
@@ -21,11 +23,11 @@ def table() -> str:
 
 
 def written(document: str) -> str:
-    """A document with the table between its marks brought up to date. Raises ValueError without the marks."""
+    """A document with the table between its markers brought up to date. Raises ValueError without them."""
     before, _, rest = document.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(f"the document lacks the marks {BEGIN} and {END}")
+        raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
     return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
 
 
@@ -47,6 +49,22 @@ def _default(row: Key) -> str:
     return f"`{row.default.format(base='<base>', stack='<stack>')}`"
 
 
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster.reference",
+        description="brings the configuration table of a document up to date, between its two markers: make docs",
+        epilog="exit codes: 0 the document is up to date; 1 it cannot be read, or has no markers; 2 wrong arguments",
+    )
+    parser.add_argument("document", type=Path, help="the document, which is README.md")
+    document: Path = parser.parse_args(arguments).document
+    try:
+        document.write_text(written(document.read_text(encoding="utf-8")), encoding="utf-8")
+    except (OSError, ValueError) as problem:
+        print(f"reference: error: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    path = Path(sys.argv[1])
-    path.write_text(written(path.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.exit(main(sys.argv[1:]))
