@@ -1,150 +1,170 @@
-"""Is the cluster healthy? ``python -m oceanid_cluster.health``: read-only, one table, an exit code.
-
-Exit code 0: everything is ready. 1: something is not. 2: the cluster, or Pulumi, could not be asked.
-"""
+"""Is the cluster healthy? ``python -m oceanid_cluster.health``: read-only, one table, an exit code."""
 
 import argparse
-import json
+import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from oceanid_cluster import report
-from oceanid_cluster.commands import CommandError, answer, kubectl_get
-from oceanid_cluster.landmarks import LANDMARKS, RESOURCES, Landmark
-from oceanid_cluster.report import Row
+import pulumi
 
-_POLL_SECONDS = 2  # kubectl watches one kind at a time, and we wait for five
+from oceanid_cluster import readiness, report
+from oceanid_cluster.commands import CommandError
+from oceanid_cluster.config import NODES, Node, Settings
+from oceanid_cluster.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
+from oceanid_cluster.expected import NODES as NODE_LABELS
+from oceanid_cluster.kubectl import Kubectl, open_cluster
+from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.outputs import components as component_flags
+from oceanid_cluster.readiness import Verdict
+from oceanid_cluster.report import Row
+from oceanid_cluster.stack_config import stack_settings
+from oceanid_cluster.state import Place, StackState, read_state
+
+_POLL_SECONDS = 2  # kubectl watches one kind at a time, and we wait for several
 _PROGRESS_SECONDS = 10
+_DESCRIPTION = """\
+Looks at every component: its workloads, Flux's objects, the labels of the nodes. It reads, and changes nothing.
+Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
+"""
+_EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 Object = Mapping[str, Any]
 
 
-def check(components: frozenset[str]) -> list[Row]:
-    """The state of every landmark of the given components, as it is now. Raises CommandError."""
-    wanted = [landmark for landmark in LANDMARKS if landmark.component in components]
-    live: dict[tuple[str, str, str], Object] = {}
-    for kind in dict.fromkeys(landmark.kind for landmark in wanted):
-        for one in kubectl_get(RESOURCES[kind], "-A"):
-            live[(kind, one["metadata"]["namespace"], one["metadata"]["name"])] = one
-    pods = kubectl_get("pods", "-A")
-    return [_row(landmark, live.get((landmark.kind, landmark.namespace, landmark.name)), pods) for landmark in wanted]
+@dataclass(frozen=True)
+class Wanted:
+    """What must be in the cluster: components, nodes with their labels, and what the state holds besides."""
+
+    components: frozenset[str] = COMPONENTS
+    nodes: Sequence[Node] = NODES
+    objects: frozenset[Place] = field(default_factory=frozenset[Place])
 
 
-def _row(landmark: Landmark, found: Object | None, pods: Sequence[Object]) -> Row:
-    place = f"-n {landmark.namespace} {landmark.kind.lower()}/{landmark.name}"  # as kubectl takes it
+def wanted(settings: Settings, state: StackState) -> Wanted:
+    """What the configuration turns on, and what the state holds: also after a deploy that failed half-way."""
+    flags = {**component_flags(settings.enabled), NODE_LABELS: settings.cluster.manage_node_labels}
+    turned_on = {name for name, on in flags.items() if on}
+    return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), NODES, state.objects)
+
+
+def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:
+    """The state of everything that is expected, as it is now. Raises CommandError."""
+    rows = [Row("cluster", "API server", "ok", kubectl.kubeconfig.server)]
+    core = kubectl.get("deployments,daemonsets,pods,nodes", "-A")
+    crds = installed_crds(kubectl)
+    objects = [one for one in EXPECTED if one.component in everything.components]
+    kinds = [CUSTOM_RESOURCES[kind] for kind in dict.fromkeys(one.kind for one in objects) if kind in CUSTOM_RESOURCES]
+    served = ",".join(resource for resource in kinds if resource in crds)
+    live = {_place(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
+    pods = [one for place, one in live.items() if place.kind == "Pod"]
+    if NODE_LABELS in everything.components:
+        rows += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
+    for one in objects:
+        found = live.get(one.place)
+        if found is None and one.optional and one.place not in everything.objects:
+            continue
+        rows.append(_row(one, found, pods, crds))
+    return rows + _missing(kubectl, everything, live)
+
+
+def _place(found: Object) -> Place:
+    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+
+
+def _node(node: Node, found: Object | None) -> Row:
+    place = f"node/{node.host}"
     if found is None:
-        return Row(landmark.component, place, "failed", f"{landmark.kind} does not exist")
-    if landmark.kind in ("Deployment", "DaemonSet"):
-        ready, detail = _workload(found, pods)
-    else:
-        ready, detail = _condition(found)
-    hint = f" ({landmark.hint})" if landmark.hint and not ready else ""
-    return Row(landmark.component, place, "ok" if ready else "failed", detail + hint)
+        return Row(NODE_LABELS, place, "failed", f"{node.name} is not in the cluster: has it joined?")
+    labels = {f"oceanid.cluster/{label}": value for label, value in node.labels.items()}
+    verdict = readiness.node(found, labels)
+    return _judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
 
 
-def _workload(found: Object, pods: Sequence[Object]) -> tuple[bool, str]:
-    """Whether the newest version of a Deployment or DaemonSet runs everywhere, and how far it is."""
-    status: Mapping[str, Any] = found.get("status", {})
-    if found["kind"] == "Deployment":
-        wanted = found["spec"].get("replicas", 1)
-        updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
-        settled = status.get("replicas", 0) == wanted
-    else:
-        wanted = status.get("desiredNumberScheduled", 0)
-        updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
-        settled = True
-    current = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
-    if wanted == 0:
-        return False, "wants no pod: scaled to zero" if found["kind"] == "Deployment" else "no node is selected for it"
-    if current and settled and updated == available == wanted:
-        return True, f"{available}/{wanted}"
-    reasons = [why_unready(pod) for pod in pods if _belongs(pod, found)]
-    return False, "; ".join([f"{min(available, updated)}/{wanted}", *filter(None, reasons)][:4])
+def _row(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Row:
+    verdict = _verdict(one, found, pods, crds)
+    return _judged(one.component, str(one.place), verdict, one.hint(verdict.reason))
 
 
-def _belongs(pod: Object, workload: Object) -> bool:
-    wanted = workload["spec"]["selector"]["matchLabels"].items()
-    same_namespace = pod["metadata"]["namespace"] == workload["metadata"]["namespace"]
-    return same_namespace and wanted <= pod["metadata"].get("labels", {}).items()
+def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Verdict:
+    crd = CUSTOM_RESOURCES.get(one.kind)
+    if found is None and crd and crd not in crds:
+        return Verdict("missing", f"CRD {crd} is not installed")
+    if found is None:
+        return Verdict("missing", f"{one.kind} does not exist")
+    if one.kind in STATIC:
+        return Verdict("ready", "exists")
+    return readiness.condition(found) if crd else readiness.workload(found, pods)
+
+
+def _judged(area: str, name: str, verdict: Verdict, hint: str) -> Row:
+    if verdict.ready:
+        return Row(area, name, "ok", verdict.detail)
+    return Row(area, name, "failed", verdict.detail + (f" ({hint})" if hint else ""))
+
+
+def _missing(kubectl: Kubectl, everything: Wanted, live: Mapping[Place, Object]) -> list[Row]:
+    """What else the state holds, and somebody deleted: a Secret, a ConfigMap, a Service."""
+    shown = {one.place for one in EXPECTED}
+    others = [place for place in everything.objects if place not in shown and place not in live]
+    gone = sorted(set(others) - find(kubectl, others).keys()) if others else []
+    return [Row("state", str(place), "failed", f"{place.kind} does not exist ({DEPLOY})") for place in gone]
+
+
+def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
+    """``check`` until nothing fails, or until the seconds are over; says on standard error what it waits for.
+
+    A connection that drops, or an API server that restarts, is waited for as well. Raises CommandError when the
+    cluster cannot be asked at the end.
+    """
+    start = said = time.monotonic()
+    while True:
+        problem: CommandError | None = None
+        rows: list[Row] = []
+        try:
+            rows = check(kubectl, everything)
+        except CommandError as error:
+            problem = error
+        now = time.monotonic()
+        if now - start >= seconds:
+            if problem:
+                raise problem
+            return rows
+        if not problem and report.passed(rows):
+            return rows
+        if now - said >= _PROGRESS_SECONDS:
+            for_what = str(problem) if problem else ", ".join(row.name for row in rows if row.state == "failed")
+            print(f"health: waiting {now - start:.0f} of {seconds:.0f} s for {for_what}", file=sys.stderr, flush=True)
+            said = now
+        time.sleep(max(0.0, min(_POLL_SECONDS, start + seconds - now)))
 
 
 def why_unready(pod: Object) -> str:
     """Why a pod is not ready, with its name; empty when it is."""
-    status: Mapping[str, Any] = pod.get("status", {})
-    conditions = {condition["type"]: condition for condition in status.get("conditions", [])}
-    if conditions.get("Ready", {}).get("status") == "True":
-        return ""
-    name = pod["metadata"]["name"]
-    for container in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
-        waiting = container.get("state", {}).get("waiting")
-        ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
-        if waiting and waiting.get("reason") not in (None, "PodInitializing", "ContainerCreating"):
-            return f"{name}: {waiting['reason']}{f' after {_end(ended)}' if ended else ''}"
-        if ended:
-            return f"{name}: {_end(ended)}"
-    scheduled = conditions.get("PodScheduled", {})
-    if scheduled.get("status") == "False":
-        return f"{name}: {scheduled.get('message') or scheduled.get('reason')}"
-    return f"{name}: {conditions.get('Ready', {}).get('message') or 'its readiness probe fails'}"
-
-
-def _end(ended: Mapping[str, Any]) -> str:
-    return f"{ended.get('reason') or 'its end'} (exit code {ended.get('exitCode')})"
-
-
-def _condition(found: Object) -> tuple[bool, str]:
-    """Whether a Flux object is reconciled in its newest version, and what its controller says."""
-    if found["spec"].get("suspend"):
-        return False, "suspended"
-    status: Mapping[str, Any] = found.get("status", {})
-    ready = next((one for one in status.get("conditions", []) if one["type"] == "Ready"), None)
-    if ready is None:
-        return False, "its controller has not reported yet"
-    stale = status.get("observedGeneration", 0) < found["metadata"]["generation"]
-    detail = " ".join(str(ready.get("message") or ready.get("reason")).split())[:200]
-    return ready["status"] == "True" and not stale, f"not yet in its newest version: {detail}" if stale else detail
-
-
-def enabled_components(stack: str | None) -> frozenset[str]:
-    """The components that the stack installs, from its output ``components``. Raises CommandError."""
-    chosen = ["--stack", stack] if stack else []
-    try:
-        components: dict[str, bool] = json.loads(answer("pulumi", "stack", "output", "components", "--json", *chosen))
-    except ValueError:
-        raise CommandError("'pulumi stack output components' gave no JSON") from None
-    return frozenset(name for name, enabled in components.items() if enabled)
-
-
-def wait(components: frozenset[str], seconds: float) -> list[Row]:
-    """``check`` until nothing fails, or until the seconds are over; says on standard error what it waits for."""
-    start = time.monotonic()
-    said = start
-    while True:
-        rows = check(components)
-        now = time.monotonic()
-        if report.passed(rows) or now - start >= seconds:
-            return rows
-        if now - said >= _PROGRESS_SECONDS:
-            waiting = ", ".join(row.name for row in rows if row.state == "failed")
-            print(f"health: waiting {now - start:.0f} of {seconds:.0f} s for {waiting}", file=sys.stderr, flush=True)
-            said = now
-        time.sleep(min(_POLL_SECONDS, seconds))
+    return readiness.pod(pod).detail
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m oceanid_cluster.health", description="is the cluster healthy?")
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster.health", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("--stack", help="whose components are expected; else the selected stack")
     parser.add_argument("--all", action="store_true", help="expect every component, without asking Pulumi")
-    parser.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="give the cluster time to get ready")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS",
+        help="give the cluster time to get ready; dropped connections are waited for, too",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        everything = frozenset(landmark.component for landmark in LANDMARKS)
-        rows = wait(everything if options.all else enabled_components(options.stack), options.wait)
-    except CommandError as problem:
-        print(f"health: cannot tell: {problem}", file=sys.stderr)
+        settings = None if options.all else stack_settings(options.stack)
+        everything = wanted(settings, read_state(options.stack)) if settings else Wanted()
+        rows = wait(open_cluster(settings, os.environ), everything, options.wait)
+    except (CommandError, pulumi.RunError) as problem:
+        print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     print(report.as_json(rows) if options.json else report.as_table(rows))
     return 0 if report.passed(rows) else 1

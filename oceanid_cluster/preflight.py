@@ -1,7 +1,7 @@
 """May a deploy start? ``python -m oceanid_cluster.preflight``: read-only, one table, an exit code.
 
-Looks at the kubeconfig, the API server, its version, the nodes, the storage class, and at what already exists and who
-manages it. Exit code 0: nothing stands in the way. 1: something does. 2: Pulumi could not be asked.
+Looks at the kubeconfig, the API server, its version and identity, the nodes, the storage, what already exists and who
+manages it, compared with the stack's state.
 """
 
 import argparse
@@ -15,147 +15,143 @@ from typing import Any
 import pulumi
 
 from oceanid_cluster import report, versions
-from oceanid_cluster.commands import CommandError, answer, kubectl_get
-from oceanid_cluster.config import NODES, PROJECT, Settings, read_without_secrets
-from oceanid_cluster.kubeconfig import check_reachable, load_kubeconfig
-from oceanid_cluster.landmarks import LANDMARKS, RESOURCES
+from oceanid_cluster.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
+from oceanid_cluster.commands import CommandError
+from oceanid_cluster.config import NODES, Node, Settings
+from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, places
+from oceanid_cluster.kubeconfig import check_reachable
+from oceanid_cluster.kubectl import Kubectl, open_cluster
+from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.outputs import components
+from oceanid_cluster.readiness import node as judge_node
 from oceanid_cluster.report import Row
+from oceanid_cluster.stack_config import stack_secret, stack_settings
+from oceanid_cluster.state import Place, StackState, read_state
+from oceanid_cluster.storage import CLAIM, check_storage
+from oceanid_cluster.tunnel_token import parse_tunnel_token
 
-_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
+_CLAIM = Place("PersistentVolumeClaim", "apps", CLAIM)
+_DESCRIPTION = """\
+Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
+already there, compared with the stack's state. It reads, and changes nothing.
+"""
+_EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 Object = Mapping[str, Any]
 
 
-def stack_settings(stack: str | None) -> Settings:
-    """What the stack's configuration says, apart from its secrets. Raises CommandError."""
-    chosen = ["--stack", stack] if stack else []
-    entries: dict[str, dict[str, Any]] = json.loads(answer("pulumi", "config", "--json", *chosen))
-    given = {
-        name.removeprefix(f"{PROJECT}:"): str(entry["value"])
-        for name, entry in entries.items()
-        if name.startswith(f"{PROJECT}:") and not entry.get("secret") and "value" in entry
-    }
-    return read_without_secrets(given, (stack or "stack").rpartition("/")[2])
-
-
-def check(settings: Settings, environ: Mapping[str, str]) -> list[Row]:
+def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str | None = None) -> list[Row]:
     """Every check; those that need the cluster are left out once it cannot be reached."""
-    rows = [_kubeconfig(settings, environ)]
-    if report.passed(rows):
-        try:
-            rows += [_version(), *_nodes(), _storage(settings), *_existing()]
-        except CommandError as problem:
-            rows.append(Row("cluster", "API server", "failed", str(problem)))
-    return rows
-
-
-def _kubeconfig(settings: Settings, environ: Mapping[str, str]) -> Row:
-    cluster = settings.cluster
-    known = [cluster.tethys_ip, cluster.styx_ip, settings.tunnel.hostname, *(cluster.allowed_api_hosts or ())]
     try:
-        found = load_kubeconfig(
-            cluster.kubeconfig_path, environ, cluster.kube_context, [host for host in known if host]
-        )
-        check_reachable(found)
+        kubectl = open_cluster(settings, environ)
+        check_reachable(kubectl.kubeconfig)
     except pulumi.RunError as problem:
-        return Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))
-    return Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")
+        return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
+    found = kubectl.kubeconfig
+    rows = [Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")]
+    try:
+        rows += [_version(kubectl), _identity(kubectl, settings), *_nodes(kubectl, settings)]
+        rows += _objects(kubectl, settings, state, environ)
+    except CommandError as problem:
+        rows.append(Row("cluster", "API server", "failed", str(problem)))
+    return rows + tunnel_rows(settings, stack, environ)
 
 
-def _version() -> Row:
-    served: dict[str, str] = json.loads(answer("kubectl", "get", "--raw", "/version"))["gitVersion"]
-    found = tuple(int(part) for part in re.findall(r"\d+", str(served))[:2])
+def _version(kubectl: Kubectl) -> Row:
+    served = str(json.loads(kubectl.raw("/version"))["gitVersion"])
+    found = tuple(int(part) for part in re.findall(r"\d+", served)[:2])
     minimum = versions.minimum_kubernetes()
     enough = found >= tuple(int(part) for part in minimum.split("."))
-    detail = f"{served}; Flux {'is content with' if enough else 'needs'} {minimum} or newer"
-    return Row("cluster", "version", "ok" if enough else "failed", detail)
+    return Row("cluster", "version", "ok" if enough else "failed", f"{served}; Flux requires {minimum} or newer")
 
 
-def _nodes() -> list[Row]:
-    live = {node["metadata"]["name"]: node for node in kubectl_get("nodes")}
-    return [_node(node.name, node.host, live.get(node.host)) for node in NODES]
+def _identity(kubectl: Kubectl, settings: Settings) -> Row:
+    """The UID of namespace kube-system, which no other cluster has."""
+    system = kubectl.get("namespace", "kube-system")
+    uid = str(system[0]["metadata"]["uid"]) if system else "none"
+    expected: str | None = getattr(settings.cluster, "cluster_uid", None)
+    if not expected:
+        return Row("cluster", "identity", "ok", f"{uid}; to refuse any other: pulumi config set clusterUid {uid}")
+    if expected != uid:
+        return Row("cluster", "identity", "failed", f"another cluster: its UID is {uid}, clusterUid is {expected}")
+    return Row("cluster", "identity", "ok", f"{uid}, as clusterUid says")
 
 
-def _node(name: str, host: str, found: Object | None) -> Row:
+def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
+    """The nodes whose labels the program sets; none while it sets none."""
+    if not settings.cluster.manage_node_labels:
+        return [Row("node", "labels", "ok", "not managed (manageNodeLabels); no node is asked for")]
+    live = {node["metadata"]["name"]: node for node in kubectl.get("nodes")}
+    return [_node(node, live.get(node.host)) for node in NODES]
+
+
+def _node(node: Node, found: Object | None) -> Row:
     if found is None:
-        return Row("node", name, "failed", f"no node {host} in the cluster: wrong cluster, or edit NODES in config.py")
-    ready = any(one["type"] == "Ready" and one["status"] == "True" for one in found["status"].get("conditions", []))
-    if not ready:
-        return Row("node", name, "warning", f"{host} is not Ready; its pods will not get ready")
-    return Row("node", name, "ok", host)
+        fix = "wrong cluster, or edit NODES in config.py, or: pulumi config set manageNodeLabels false"
+        return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
+    verdict = judge_node(found, {})
+    if not verdict.ready:
+        return Row("node", node.name, "warning", f"{node.host} is {verdict.detail}; its pods will not get ready")
+    return Row("node", node.name, "ok", node.host)
 
 
-def _storage(settings: Settings) -> Row:
-    classes = {one["metadata"]["name"]: one["metadata"].get("annotations", {}) for one in kubectl_get("storageclasses")}
-    default = [name for name, annotations in classes.items() if annotations.get(_DEFAULT_CLASS) == "true"]
-    wanted = settings.label_studio.storage_class
-    if wanted:
-        state = "ok" if wanted in classes else "failed"
-        return Row("cluster", "storage class", state, f"{wanted}{'' if wanted in classes else ' does not exist'}")
-    if len(default) == 1:
-        return Row("cluster", "storage class", "ok", f"{default[0]} is the default")
-    state = "failed" if settings.enabled.label_studio else "warning"
-    found = f"several are the default: {', '.join(default)}" if default else "none is the default"
-    return Row("cluster", "storage class", state, f"{found}; run: pulumi config set labelStudioStorageClass <name>")
-
-
-def _existing() -> list[Row]:
-    """Who manages what is already there, component by component."""
-    live: dict[tuple[str, str, str], Object] = {}
-    for kind, resource in RESOURCES.items():
-        for one in kubectl_get(resource, "-A", "--show-managed-fields"):
-            live[(kind, one["metadata"].get("namespace", ""), one["metadata"]["name"])] = one
+def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
+    """Storage, and what exists already, component by component."""
+    turned_on = [name for name, on in components(settings.enabled).items() if on]
+    wanted = {_CLAIM, *(place for name in turned_on for place in places(name))}
+    crds = [Place("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
+    live = find(kubectl, wanted | {place for place in crds if is_flux_crd(place)})
     rows: list[Row] = []
-    for component in dict.fromkeys(landmark.component for landmark in LANDMARKS):
-        wanted = [landmark for landmark in LANDMARKS if landmark.component == component]
-        places = [("Namespace", "", name) for name in dict.fromkeys(landmark.namespace for landmark in wanted)]
-        places += [(landmark.kind, landmark.namespace, landmark.name) for landmark in wanted]
-        rows.append(_owners(component, [live[place] for place in places if place in live]))
+    if settings.enabled.label_studio:
+        classes = kubectl.get("storageclasses")
+        rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM), in_state=_CLAIM in state.objects))
+    adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
+    releases = kubectl.get("secrets", "-n", RELEASE.namespace, "-l", f"owner=helm,name={RELEASE.name}")
+    return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases)
+
+
+def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str]) -> list[Row]:
+    """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
+    if not getattr(settings.tunnel, "manage_config", False):
+        return []
+    from oceanid_cluster.components.node_tunnels import node_rules  # its imports are slow
+    from oceanid_cluster.ingress import IngressRule
+
+    first = IngressRule("", settings.tunnel.hostname)
+    lists = {
+        "cloudflare_tunnel_token": (settings.enabled.tunnel, [first, *settings.ingress]),
+        "cloudflare_node_tunnel_token": (
+            settings.enabled.node_tunnels, node_rules(settings.node_tunnels, settings.tunnel.service_url),
+        ),
+    }  # fmt: skip
+    rows: list[Row] = []
+    try:
+        api_token = stack_secret(stack, "cloudflare_api_token")
+        for key, (enabled, rules) in lists.items():
+            token = stack_secret(stack, key) if enabled and api_token else None
+            if api_token and token:
+                ours = [Route(rule.hostname or "", rule.path or "") for rule in rules if rule.hostname or rule.path]
+                remote = remote_routes(parse_tunnel_token(token.value), api_token, environ.get(API_VARIABLE) or API)
+                rows.append(check_routes(key.removesuffix("_token"), ours, remote))
+    except (CommandError, ValueError) as problem:
+        rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {problem}"))
     return rows
-
-
-def _owners(component: str, found: Sequence[Object]) -> Row:
-    if not found:
-        return Row("existing", component, "ok", "nothing yet")
-    owners: dict[str, list[str]] = {}
-    for one in found:
-        owners.setdefault(owner(one), []).append(f"{one['kind']}/{one['metadata']['name']}")
-    foreign = {name: objects for name, objects in owners.items() if name != "Pulumi"}
-    if not foreign:
-        return Row("existing", component, "ok", f"{len(found)} objects, managed by Pulumi")
-    detail = "; ".join(f"{', '.join(objects)}: managed by {name}" for name, objects in foreign.items())
-    return Row("existing", component, "warning", f"{detail}. One owner each: remove the other, then adoptExisting")
-
-
-def owner(found: Object) -> str:
-    """Who manages an object: Pulumi, Flux, Helm, or the tool that wrote it."""
-    metadata = found["metadata"]
-    labels: Mapping[str, str] = metadata.get("labels", {})
-    annotations: Mapping[str, str] = metadata.get("annotations", {})
-    for label, tool in (("kustomize", "Kustomization"), ("helm", "HelmRelease")):
-        if name := labels.get(f"{label}.toolkit.fluxcd.io/name"):
-            return f"Flux ({tool} {name})"
-    managers = [str(entry.get("manager", "")) for entry in metadata.get("managedFields", [])]
-    release = annotations.get("meta.helm.sh/release-name")
-    # The operator is a Helm release of ours, and helm is what writes it.
-    if any(manager.startswith("pulumi") for manager in managers) or release == "pulumi-kubernetes-operator":
-        return "Pulumi"
-    if release:
-        return f"Helm (release {release})"
-    return next((manager for manager in managers if not manager.startswith("kube-")), "somebody")
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m oceanid_cluster.preflight", description="may a deploy start?")
-    parser.add_argument("--stack", help="whose configuration counts; else the selected stack")
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster.preflight", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        settings = stack_settings(options.stack)
+        rows = check(stack_settings(options.stack), read_state(options.stack), os.environ, options.stack)
     except CommandError as problem:
         print(f"preflight: cannot tell: {problem}", file=sys.stderr)
         return 2
-    rows = check(settings, os.environ)
     print(report.as_json(rows) if options.json else report.as_table(rows))
     return 0 if report.passed(rows) else 1
 
