@@ -81,7 +81,8 @@ def _prune_references(resource: State, urns: set[str]) -> None:
     """
     for many in ("dependencies", "replaceWith"):
         if many in resource:
-            resource[many] = [urn for urn in resource[many] or [] if urn in urns]
+            edges: list[str] = resource[many] or []
+            resource[many] = [urn for urn in edges if urn in urns]
     by_property: dict[str, list[str] | None] = resource.get("propertyDependencies") or {}
     if by_property:
         resource["propertyDependencies"] = {

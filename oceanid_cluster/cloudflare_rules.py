@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from oceanid_cluster.commands import CommandError
+from oceanid_cluster.objects import Object, entries
 from oceanid_cluster.report import Row
 from oceanid_cluster.secret import Secret
 from oceanid_cluster.tunnel_token import TunnelToken
@@ -65,9 +66,7 @@ def remote_routes(tunnel: TunnelToken, api_token: Secret, api: str = API) -> lis
 
 
 def _routes(answer: object) -> list[Route]:
-    result = cast("Mapping[str, Any]", answer).get("result") if isinstance(answer, dict) else None
-    config = cast("Mapping[str, Any]", result).get("config") if isinstance(result, dict) else None
-    rules: Sequence[Mapping[str, Any]] = (config or {}).get("ingress") or []
+    rules = entries(cast("Object", answer), "result", "config", "ingress") if isinstance(answer, dict) else []
     found = [Route(str(rule.get("hostname") or ""), str(rule.get("path") or "")) for rule in rules]
     return [route for route in found if route != Route("", "")]
 

@@ -1,10 +1,10 @@
 """What is in the cluster already, compared with the stack's state: can a deploy create what it has to create."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from oceanid_cluster import labels
 from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, NAMESPACES
+from oceanid_cluster.objects import Object, annotations_of, labels_of, managers_of
 from oceanid_cluster.report import Row
 from oceanid_cluster.state import Place, StackState
 from oceanid_cluster.storage import CLAIM
@@ -13,7 +13,6 @@ RELEASE = Place("Release", "pulumi-system", "pulumi-kubernetes-operator")
 ADOPT = "pulumi config set adoptExisting true; deploy; pulumi config rm adoptExisting"
 FORGET_RELEASE = "-n pulumi-system delete secret -l owner=helm,name=pulumi-kubernetes-operator"
 _SHOWN = 4
-Object = Mapping[str, Any]
 
 # What else a deploy creates under a fixed name, by component; a test holds the names against the program.
 _OTHERS: Mapping[str, Sequence[Place]] = {
@@ -136,21 +135,18 @@ def _list(found: Sequence[Place]) -> str:
 
 def managed_by_us(found: Object) -> bool:
     """Whether an object carries one of the labels that this program puts on what it makes."""
-    own: Mapping[str, str] = found["metadata"].get("labels") or {}
+    own = labels_of(found)
     return own.get(labels.MANAGED_BY) == "pulumi" or own.get("app.kubernetes.io/managed-by") == "pulumi"
 
 
 def owner(found: Object) -> str:
     """Who manages an object: Pulumi, Flux, Helm, or the tool that wrote it."""
-    metadata = found["metadata"]
-    own: Mapping[str, str] = metadata.get("labels") or {}
-    annotations: Mapping[str, str] = metadata.get("annotations") or {}
+    own, annotations, managers = labels_of(found), annotations_of(found), managers_of(found)
     # Flux leaves alone what carries this annotation: its label is then only a trace of the past.
     if annotations.get("kustomize.toolkit.fluxcd.io/reconcile") != "disabled":
         for label, tool in (("kustomize", "Kustomization"), ("helm", "HelmRelease")):
             if name := own.get(f"{label}.toolkit.fluxcd.io/name"):
                 return f"Flux ({tool} {name})"
-    managers = [str(entry.get("manager", "")) for entry in metadata.get("managedFields") or []]
     release = annotations.get("meta.helm.sh/release-name")
     # The operator is a Helm release of ours, and helm is what writes it.
     if any(manager.startswith("pulumi") for manager in managers) or release == RELEASE.name:

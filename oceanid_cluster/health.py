@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pulumi
 
@@ -17,6 +16,7 @@ from oceanid_cluster.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPEC
 from oceanid_cluster.expected import NODES as NODE_LABELS
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.objects import Object
 from oceanid_cluster.outputs import components as component_flags
 from oceanid_cluster.readiness import Verdict
 from oceanid_cluster.report import Row
@@ -30,7 +30,6 @@ Looks at every component: its workloads, Flux's objects, the labels of the nodes
 Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
 """
 _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
-Object = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

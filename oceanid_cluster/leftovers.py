@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pulumi
 
@@ -16,10 +15,10 @@ from oceanid_cluster.commands import CommandError
 from oceanid_cluster.config import Settings
 from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, OPERATOR_GROUPS
 from oceanid_cluster.kubectl import Kubectl, open_cluster
+from oceanid_cluster.objects import Object, labels_of, managers_of
 from oceanid_cluster.stack_config import stack_settings
 from oceanid_cluster.state import Place, StackMissingError, StackState, read_state
 
-Object = Mapping[str, Any]
 FLUX, OPERATOR = "flux-system", "pulumi-system"
 _DESCRIPTION = """\
 Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
@@ -101,8 +100,7 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
 
 def _is_our_flux_crd(crd: Object) -> bool:
     """The program labels the CRDs of the Flux chart; those of any other installation lack the label."""
-    metadata = crd["metadata"]
-    return metadata["name"].endswith(FLUX_GROUPS) and (metadata.get("labels") or {}).get(labels.MANAGED_BY) == "pulumi"
+    return crd["metadata"]["name"].endswith(FLUX_GROUPS) and labels_of(crd).get(labels.MANAGED_BY) == "pulumi"
 
 
 def _is_our_operator_crd(crd: Object, namespaces: Sequence[str]) -> bool:
@@ -111,11 +109,9 @@ def _is_our_operator_crd(crd: Object, namespaces: Sequence[str]) -> bool:
     Its field manager is the name of the process: the Kubernetes provider (helm: pkg/kube/client.go,
     getManagedFieldsManager).
     """
-    metadata = crd["metadata"]
-    if OPERATOR not in namespaces or not metadata["name"].endswith(OPERATOR_GROUPS):
+    if OPERATOR not in namespaces or not crd["metadata"]["name"].endswith(OPERATOR_GROUPS):
         return False
-    managers = [str(entry.get("manager", "")) for entry in metadata.get("managedFields") or []]
-    return any(manager.startswith("pulumi-resource-kubernetes") for manager in managers)
+    return any(manager.startswith("pulumi-resource-kubernetes") for manager in managers_of(crd))
 
 
 def _other_flux(workloads: Sequence[Object]) -> list[str]:
@@ -123,7 +119,7 @@ def _other_flux(workloads: Sequence[Object]) -> list[str]:
     found = [
         one["metadata"]["namespace"]
         for one in workloads
-        if one["kind"] == "Deployment" and (one["metadata"].get("labels") or {}).get(labels.PART_OF) == "flux"
+        if one["kind"] == "Deployment" and labels_of(one).get(labels.PART_OF) == "flux"
     ]
     return sorted({namespace for namespace in found if namespace != FLUX})
 

@@ -1,15 +1,15 @@
 """Looks up many objects in few questions: ``kubectl get`` by name, one question for each namespace."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from oceanid_cluster.commands import CommandError
 from oceanid_cluster.expected import CUSTOM_RESOURCES
 from oceanid_cluster.kubectl import Kubectl
+from oceanid_cluster.objects import Object
 from oceanid_cluster.state import Place
 
-Object = Mapping[str, Any]
 _NO_CRD = "the server doesn't have a resource type"  # kubectl's words for a kind that the server does not know
 
 

@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pulumi
 
@@ -22,6 +21,7 @@ from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, place
 from oceanid_cluster.kubeconfig import check_reachable
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.objects import Object
 from oceanid_cluster.outputs import components
 from oceanid_cluster.readiness import node as judge_node
 from oceanid_cluster.report import Row
@@ -37,7 +37,6 @@ Looks whether a deploy may start: the way to the cluster, its identity and versi
 already there, compared with the stack's state. It reads, and changes nothing.
 """
 _EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
-Object = Mapping[str, Any]
 
 
 def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str | None = None) -> list[Row]:

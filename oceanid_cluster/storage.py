@@ -1,9 +1,9 @@
 """Whether Label Studio's volume can be made, or is there as the configuration asks for it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from oceanid_cluster.config import LabelStudioSettings
+from oceanid_cluster.objects import Object, annotations_of, part
 from oceanid_cluster.report import Row
 from oceanid_cluster.values import quantity_value
 
@@ -11,7 +11,6 @@ CLAIM = "label-studio-data"
 # kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _NAME = "storage class"
-Object = Mapping[str, Any]
 
 
 def check_storage(
@@ -24,8 +23,12 @@ def check_storage(
     """
     if claim is not None:
         return _existing(settings, classes, claim, in_state)
-    known = {one["metadata"]["name"]: one["metadata"].get("annotations") or {} for one in classes}
-    default = [name for name, annotations in known.items() if any(annotations.get(key) == "true" for key in _DEFAULT)]
+    known = [str(one["metadata"]["name"]) for one in classes]
+    default = [
+        name
+        for name, one in zip(known, classes, strict=True)
+        if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)
+    ]
     wanted = settings.storage_class
     if wanted:
         state = "ok" if wanted in known else "failed"
@@ -38,10 +41,9 @@ def check_storage(
 
 
 def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object, in_state: bool) -> Row:
-    spec: Mapping[str, Any] = claim["spec"]
-    has_class = str(spec.get("storageClassName") or "")
-    size = str(((spec.get("resources") or {}).get("requests") or {}).get("storage", ""))
-    phase = (claim.get("status") or {}).get("phase", "Pending")
+    has_class = str(part(claim, "spec").get("storageClassName") or "")
+    size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
+    phase = part(claim, "status").get("phase", "Pending")
     found = f"claim apps/{CLAIM}: {phase}, {size}, class {has_class or 'none'}"
     if phase == "Lost":
         return Row("cluster", _NAME, "failed", f"{found}; its volume is gone: restore it from the backup")

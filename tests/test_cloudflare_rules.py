@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -24,7 +24,7 @@ RULES = [
 
 
 @contextmanager
-def cloudflare(status: int, body: object, location: str = "") -> Iterator[tuple[str, list[str]]]:
+def cloudflare(status: int, body: object, location: str = "") -> Generator[tuple[str, list[str]]]:
     """A server that answers as Cloudflare's API does; yields its address and the requests that it gets.
 
     The envelope ``{success, errors, messages, result}`` and the result of "Get configuration" are those of Cloudflare's
@@ -41,8 +41,8 @@ def cloudflare(status: int, body: object, location: str = "") -> Iterator[tuple[
             self.end_headers()
             self.wfile.write(body.encode() if isinstance(body, str) else json.dumps(body).encode())
 
-        def log_message(self, *args: Any) -> None:
-            del args
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+            del format, args
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)

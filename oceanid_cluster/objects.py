@@ -1,0 +1,43 @@
+"""Reads Kubernetes objects, in which any part may be absent or null."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+Object = Mapping[str, Any]
+
+
+def part(found: Object, *path: str) -> Object:
+    """The mapping at a path of field names; empty when there is none."""
+    for name in path:
+        found = _mapping(found.get(name))
+    return found
+
+
+def entries(found: Object, *path: str) -> list[Object]:
+    """The list of mappings at a path of field names; empty when there is none."""
+    value: object = part(found, *path[:-1]).get(path[-1])
+    return [_mapping(one) for one in cast("list[object]", value)] if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Object:
+    return cast("Object", value) if isinstance(value, Mapping) else {}
+
+
+def labels_of(found: Object) -> Mapping[str, str]:
+    """The labels of an object."""
+    return part(found, "metadata", "labels")
+
+
+def annotations_of(found: Object) -> Mapping[str, str]:
+    """The annotations of an object."""
+    return part(found, "metadata", "annotations")
+
+
+def managers_of(found: Object) -> list[str]:
+    """The field managers of an object that was asked for with them."""
+    return [str(entry.get("manager", "")) for entry in entries(found, "metadata", "managedFields")]
+
+
+def condition_of(found: Object, kind: str) -> Object:
+    """The condition of a type, such as Ready; empty when it is not there."""
+    return next((one for one in entries(found, "status", "conditions") if one.get("type") == kind), _mapping(None))
