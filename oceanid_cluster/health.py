@@ -20,7 +20,7 @@ from oceanid_cluster.objects import Object
 from oceanid_cluster.outputs import components as component_flags
 from oceanid_cluster.readiness import Verdict
 from oceanid_cluster.report import Row
-from oceanid_cluster.stack_config import stack_settings
+from oceanid_cluster.stack_config import local_settings, stack_settings
 from oceanid_cluster.state import Place, StackState, read_state
 
 _POLL_SECONDS = 2  # kubectl watches one kind at a time, and we wait for several
@@ -159,8 +159,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        settings = None if options.all else stack_settings(options.stack)
-        everything = wanted(settings, read_state(options.stack)) if settings else Wanted()
+        if options.all:
+            settings, everything = local_settings(options.stack, os.environ), Wanted()
+        else:
+            settings = stack_settings(options.stack)
+            everything = wanted(settings, read_state(options.stack))
         rows = wait(open_cluster(settings, os.environ), everything, options.wait)
     except (CommandError, pulumi.RunError) as problem:
         print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)

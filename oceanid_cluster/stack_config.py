@@ -1,11 +1,16 @@
 """The stack's configuration as far as it is not secret, for commands that only look."""
 
+import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
+
+import yaml
 
 from oceanid_cluster.commands import CommandError, answer
 from oceanid_cluster.config import PROJECT, Settings, all_keys, read_without_secrets
+from oceanid_cluster.objects import Object, part
 from oceanid_cluster.secret import Secret
 
 
@@ -18,6 +23,41 @@ def stack_settings(stack: str | None) -> Settings:
         if name.startswith(f"{PROJECT}:") and not entry.get("secret") and "value" in entry
     }
     return read_without_secrets(given, (stack or "stack").rpartition("/")[2])
+
+
+def local_settings(stack: str | None, environ: Mapping[str, str]) -> Settings | None:
+    """What the stack's file in the working directory says, without asking Pulumi, whose backend may be down.
+
+    None when no stack is named, by ``stack`` or by PULUMI_STACK, and none is selected; or when it has no file. Raises
+    CommandError for a file that cannot be read.
+    """
+    name = (stack or environ.get("PULUMI_STACK") or _selected(environ)).rpartition("/")[2]
+    file = Path(f"Pulumi.{name}.yaml")
+    if not name or not file.is_file():
+        return None
+    try:
+        document: object = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        raise CommandError(f"the stack's file {file} cannot be read, or is not YAML") from None
+    config = part(cast("Object", document), "config") if isinstance(document, dict) else part({})
+    given = {
+        key.removeprefix(f"{PROJECT}:"): value if isinstance(value, str) else json.dumps(value)
+        for key, value in config.items()
+        if key.startswith(f"{PROJECT}:") and not (isinstance(value, dict) and "secure" in value)
+    }
+    return read_without_secrets(given, name)
+
+
+def _selected(environ: Mapping[str, str]) -> str:
+    """The stack selected for this folder; empty when none is (pulumi: sdk/go/common/workspace/workspace.go)."""
+    project = Path("Pulumi.yaml").absolute()
+    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    digest = hashlib.sha1(str(project).encode(), usedforsecurity=False).hexdigest()
+    try:
+        text = (home / "workspaces" / f"{PROJECT}-{digest}-workspace.json").read_text(encoding="utf-8")
+        return str(json.loads(text).get("stack") or "")
+    except (OSError, ValueError, AttributeError):
+        return ""
 
 
 def stack_secret(stack: str | None, name: str) -> Secret | None:

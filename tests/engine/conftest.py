@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from oceanid_cluster.expected import CUSTOM_RESOURCES, STATIC
 from sandbox.layout import ROOT, Sandbox
 
 Answer = subprocess.CompletedProcess[str]
@@ -137,18 +138,16 @@ class Engine:
 
 def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied revision: main@sha1:1234") -> None:
     """Set the conditions that Flux's controllers would set: here nothing runs inside their pods."""
-    for kind in ("gitrepository", "kustomization"):
-        generation = engine.kubectl(
-            "-n", "flux-system", "get", kind, "flux-system", "-o", "jsonpath={.metadata.generation}"
-        )
-        condition = {
-            "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed",
-            "message": message, "lastTransitionTime": "2026-01-01T00:00:00Z",
-        }  # fmt: skip
-        status = json.dumps({"status": {"observedGeneration": int(generation), "conditions": [condition]}})
-        engine.kubectl(
-            "-n", "flux-system", "patch", kind, "flux-system", "--subresource=status", "--type=merge", "-p", status
-        )
+    condition = {
+        "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed", "message": message,
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    kinds = ",".join(CUSTOM_RESOURCES[kind] for kind in CUSTOM_RESOURCES if kind not in STATIC)
+    for one in json.loads(engine.kubectl("-n", "flux-system", "get", kinds, "-o", "json"))["items"]:
+        resource, metadata = CUSTOM_RESOURCES[one["kind"]], one["metadata"]
+        patch = json.dumps({"status": {"observedGeneration": metadata["generation"], "conditions": [condition]}})
+        command = ("patch", resource, metadata["name"], "--subresource=status", "--type=merge", "-p", patch)
+        engine.kubectl("-n", "flux-system", *command)
 
 
 @contextmanager

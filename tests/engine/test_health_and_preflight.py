@@ -2,16 +2,33 @@
 
 import json
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from oceanid_cluster import health, versions
-from oceanid_cluster.landmarks import LANDMARKS
+from oceanid_cluster import versions
+from oceanid_cluster.config import NODES
+from oceanid_cluster.existing import places
+from oceanid_cluster.expected import DEPLOY, EXPECTED, NAMESPACES
 from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine, bare_cluster, flux_reports
+from tests.engine.proxy import cut_proxy
+
+
+def elsewhere(engine: Engine, folder: Path) -> Path:
+    """A kubeconfig with our context in it, and with a current context that leads to a server that is not there."""
+    document: dict[str, Any] = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    ours = document["contexts"][0]["context"]
+    document["clusters"].append({"name": "other", "cluster": {"server": "https://127.0.0.1:1"}})
+    document["contexts"].append({"name": "other", "context": {**ours, "cluster": "other"}})
+    document["current-context"] = "other"
+    target = folder / "several-contexts"
+    target.write_text(json.dumps(document), encoding="utf-8")
+    return target
 
 
 def row(answer: Answer, name: str) -> str:
@@ -39,7 +56,11 @@ def test_a_healthy_cluster_is_called_healthy(engine: Engine) -> None:
     flux_reports(engine)
     answer = engine.command("health")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert len(answer.stdout.splitlines()) == len(LANDMARKS) + 1
+    assert len(answer.stdout.splitlines()) == 2 + len(NODES) + len(EXPECTED)
+    server = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]["server"]
+    assert f" {server}" in row(answer, "API server")
+    assert row(answer, "node/calypso") == "NodeLabels node/calypso ok Ready, 4 labels"
+    assert row(answer, "provider/github-updates") == "ImageAutomation -n flux-system provider/github-updates ok exists"
     assert (
         row(answer, "daemonset/cloudflared-tunnel") == "NodeTunnels -n node-tunnels daemonset/cloudflared-tunnel ok 1/1"
     )
@@ -54,6 +75,30 @@ def test_a_failing_kustomization_is_shown_with_what_flux_says(engine: Engine) ->
     assert answer.returncode == 1
     assert "kustomize build failed: no such file" in answer.stdout
     flux_reports(engine)
+
+
+def test_image_automation_has_its_rows(engine: Engine) -> None:
+    flux_reports(engine)
+    status = {"conditions": [{"type": "Ready", "status": "False", "message": "auth failed", "reason": "x",
+                              "lastTransitionTime": "2026-01-01T00:00:00Z"}]}  # fmt: skip
+    for kind, name in (("imagerepository", "cert-manager"), ("imageupdateautomation", "flux-system")):
+        command = ("patch", kind, name, "--subresource=status", "--type=merge", "-p", json.dumps({"status": status}))
+        engine.kubectl("-n", "flux-system", *command)
+    answer = engine.command("health")
+    assert answer.returncode == 1
+    assert "auth failed (the registry cannot be read)" in row(answer, "imagerepository/cert-manager")
+    assert "auth failed (Git cannot be read or written" in row(answer, "imageupdateautomation/flux-system")
+    flux_reports(engine)
+
+
+def test_a_changed_node_label_is_shown_with_the_command_that_puts_it_back(clean: Engine) -> None:
+    flux_reports(clean)
+    clean.kubectl("label", "node", "calypso", "oceanid.cluster/gpu=none", "--overwrite")
+    answer = clean.command("health")
+    assert answer.returncode == 1
+    assert f"oceanid.cluster/gpu=none instead of rtx4090 ({DEPLOY})" in row(answer, "node/calypso")
+    clean.up("--refresh")
+    assert clean.command("health").returncode == 0
 
 
 def test_a_suspended_or_silent_kustomization_is_not_healthy(engine: Engine) -> None:
@@ -83,15 +128,26 @@ def test_a_pod_that_cannot_be_scheduled_is_named_with_its_reason(engine: Engine)
         engine.kubectl("-n", "apps", "rollout", "status", "deployment/label-studio")
 
 
-def test_what_is_scaled_to_zero_or_deleted_is_not_healthy(clean: Engine) -> None:
+def test_what_is_scaled_to_zero_or_deleted_is_not_healthy_and_the_command_that_is_named_repairs_it(
+    clean: Engine,
+) -> None:
     flux_reports(clean)
     clean.kubectl("-n", "cloudflared", "scale", "deployment", "cloudflared", "--replicas=0")
     clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
+    clean.kubectl("-n", "cloudflared", "delete", "configmap/cloudflared-config", "service/cloudflared-metrics")
     answer = clean.command("health")
     assert answer.returncode == 1
-    assert "scaled to zero" in row(answer, "deployment/cloudflared")
-    assert "DaemonSet does not exist" in row(answer, "daemonset/cloudflared-tunnel")
-    clean.up("--refresh")
+    assert row(answer, "deployment/cloudflared").endswith(f"wants no pod: scaled to zero ({DEPLOY})")
+    assert row(answer, "daemonset/cloudflared-tunnel").endswith(f"DaemonSet does not exist ({DEPLOY})")
+    assert row(answer, "configmap/cloudflared-config").endswith(f"ConfigMap does not exist ({DEPLOY})")
+    assert "edge" not in answer.stdout
+    before = clean.command("preflight")
+    assert before.returncode == 0
+    assert "in the state, not in the cluster; the deploy creates them again" in row(before, "CloudflareTunnel")
+    assert "pulumi up --refresh --run-program" in DEPLOY
+    clean.up("--refresh", "--run-program")
+    assert "does not exist" not in clean.command("health").stdout
+    assert "warning" not in clean.command("preflight").stdout
 
 
 def test_a_component_that_is_turned_off_is_not_missed(clean: Engine) -> None:
@@ -114,6 +170,44 @@ def test_health_waits_for_what_gets_ready_and_no_longer(engine: Engine) -> None:
     flux_reports(engine)
 
 
+def test_health_waits_through_dropped_connections(engine: Engine, tmp_path: Path) -> None:
+    flux_reports(engine)
+    with cut_proxy(engine.sandbox.kubeconfig, tmp_path, cut=7) as (proxy, kubeconfig):
+        answer = engine.command("health", "--wait", "120", KUBECONFIG=str(kubeconfig))
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert proxy.seen > proxy.cut
+
+
+def test_health_that_never_gets_an_answer_says_so_when_its_time_is_over(engine: Engine, tmp_path: Path) -> None:
+    with cut_proxy(engine.sandbox.kubeconfig, tmp_path, cut=sys.maxsize) as (proxy, kubeconfig):
+        answer = engine.command("health", "--wait", "3", KUBECONFIG=str(kubeconfig))
+        assert answer.returncode == 2
+        assert answer.stderr.startswith("health: cannot tell: ")
+        assert proxy.seen > 1
+
+
+def test_a_configuration_that_cannot_work_is_not_waited_for(clean: Engine) -> None:
+    clean.configure("kubeContext", "nowhere")
+    answer = clean.command("health", "--wait", "600")
+    assert answer.returncode == 2
+    assert "has no context 'nowhere'" in answer.stderr
+
+
+def test_the_cluster_of_the_configuration_is_asked_whatever_the_shell_points_at(clean: Engine, tmp_path: Path) -> None:
+    flux_reports(clean)
+    several = str(elsewhere(clean, tmp_path))
+    assert clean.command("health", "--all", KUBECONFIG=several).returncode == 2
+    clean.configure("kubeContext", "sandbox")
+    for shell, by_file in ((several, False), ("", True)):
+        if by_file:
+            clean.configure("kubeconfigPath", several)
+        for command in (("health",), ("health", "--all"), ("preflight",)):
+            answer = clean.command(*command, KUBECONFIG=shell)
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+        answer = clean.command("leftovers", KUBECONFIG=shell)
+        assert "The stack is still up" in answer.stdout, answer.stdout + answer.stderr
+
+
 def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine: Engine, tmp_path: Path) -> None:
     text = engine.sandbox.kubeconfig.read_text(encoding="utf-8")
     server = json.loads(text)["clusters"][0]["cluster"]["server"]
@@ -129,34 +223,14 @@ def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine:
     assert "Traceback" not in answer.stdout + answer.stderr
 
 
-@pytest.mark.parametrize(
-    ("status", "said"),
-    [
-        (
-            {"containerStatuses": [{
-                "state": {"waiting": {"reason": "CrashLoopBackOff"}},
-                "lastState": {"terminated": {"reason": "Error", "exitCode": 3}},
-            }]},
-            "p: CrashLoopBackOff after Error (exit code 3)",
-        ),
-        ({"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]}, "p: ImagePullBackOff"),
-        ({"containerStatuses": [{"state": {"running": {}}}]}, "p: its readiness probe fails"),
-        (
-            {"initContainerStatuses": [{"state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}]},
-            "p: OOMKilled (exit code 137)",
-        ),
-        ({"conditions": [{"type": "Ready", "status": "True"}]}, ""),
-        ({}, "p: its readiness probe fails"),
-    ],
-)  # fmt: skip
-def test_why_a_pod_is_not_ready_is_said_in_kubernetes_words(status: dict[str, object], said: str) -> None:
-    assert health.why_unready({"metadata": {"name": "p"}, "status": status}) == said
-
-
-def test_the_landmarks_are_the_workloads_of_the_running_program(engine: Engine) -> None:
+def test_what_is_expected_is_what_the_running_program_made(engine: Engine) -> None:
     live = {(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
             for o in engine.objects("deployments", "daemonsets")}  # fmt: skip
-    assert live == {(one.kind, one.namespace, one.name) for one in LANDMARKS if one.kind in ("Deployment", "DaemonSet")}
+    assert live == {(one.kind, one.namespace, one.name) for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")}
+    state = {(one["type"].rpartition(":")[2], one["id"]) for one in engine.state().values() if one.get("id")}
+    for component in NAMESPACES:
+        known = {(place.kind, "/".join(filter(None, place[1:]))) for place in places(component)}
+        assert len(known & state) > 1, component
 
 
 def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engine: Engine) -> None:
@@ -165,25 +239,42 @@ def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engi
     assert "warning" not in answer.stdout
     assert "managed by Pulumi" in row(answer, "CloudflareTunnel")
     assert "local-path is the default" in row(answer, "storage class")
-    assert f"Flux is content with {versions.minimum_kubernetes()}" in row(answer, "version")
+    assert f"Flux requires {versions.minimum_kubernetes()} or newer" in row(answer, "version")
+    uid = engine.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
+    assert f"pulumi config set clusterUid {uid}" in row(answer, "identity")
     assert json.loads(engine.command("preflight", "--stack", "sandbox", "--json").stdout)["passed"] is True
 
 
-def test_preflight_passes_on_a_bare(bare: Engine) -> None:
+def test_preflight_passes_on_a_bare_cluster(bare: Engine) -> None:
     answer = bare.command("preflight")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert answer.stdout.count("nothing yet") == len({landmark.component for landmark in LANDMARKS})
+    assert answer.stdout.count("nothing yet") == len(NAMESPACES)
 
 
-def test_preflight_names_a_second_owner(bare: Engine) -> None:
+def test_health_of_a_bare_cluster_names_the_crds_that_are_missing(bare: Engine) -> None:
+    for arguments in ((), ("--all",)):
+        answer = bare.command("health", *arguments)
+        assert answer.returncode == 1, answer.stderr
+        for resource in ("gitrepositories.source", "imagepolicies.image"):
+            assert f"CRD {resource}.toolkit.fluxcd.io is not installed ({DEPLOY})" in answer.stdout
+
+
+def test_preflight_names_what_is_in_the_way_and_its_owner(bare: Engine) -> None:
     for labels in ('{"kustomize.toolkit.fluxcd.io/name": "apps"}', "null"):
         manifest = f'{{"apiVersion": "v1", "kind": "Namespace", "metadata": {{"name": "apps", "labels": {labels}}}}}'
         bare.kubectl("apply", "--server-side", "-f", "-", stdin=manifest)
         answer = bare.command("preflight")
-        assert answer.returncode == 0
+        assert answer.returncode == 1  # `up` would fail: it exists already
         owner = "Flux (Kustomization apps)" if labels != "null" else "kubectl"
         assert f"Namespace/apps: managed by {owner}" in row(answer, "LabelStudio")
-        assert "warning" in row(answer, "LabelStudio")
+        assert "pulumi config set adoptExisting true" in row(answer, "LabelStudio")
+        bare.configure("adoptExisting", "true")
+        answer = bare.command("preflight")
+        assert answer.returncode == 0
+        assert "this run adopts them" in row(answer, "LabelStudio")
+        assert f"managed by {owner}" in row(answer, "LabelStudio")
+        bare.reset_configuration()
+    bare.kubectl("delete", "namespace", "apps")
 
 
 def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
@@ -195,6 +286,10 @@ def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
     assert "none is the default" in row(answer, "storage class")
     bare.configure("labelStudioStorageClass", "fast")
     assert "fast does not exist" in row(bare.command("preflight"), "storage class")
+    bare.configure("enableLabelStudio", "false")
+    bare.configure("manageNodeLabels", "false")
+    answer = bare.command("preflight")
+    assert answer.returncode == 0, answer.stdout
     bare.reset_configuration()
     bare.kubectl("apply", "-f", str(ROOT / "sandbox" / "cluster.yaml"))
 
@@ -209,7 +304,7 @@ def test_preflight_refuses_a_server_older_than_flux_needs(
     monkeypatch.chdir(bare.folder)
     monkeypatch.setattr(versions, "minimum_kubernetes", lambda: "1.99")
     assert preflight.main([]) == 1
-    assert "Flux needs 1.99 or newer" in capfd.readouterr().out
+    assert "Flux requires 1.99 or newer" in capfd.readouterr().out
 
 
 def test_preflight_needs_the_stack_and_says_so(bare: Engine) -> None:
@@ -218,3 +313,60 @@ def test_preflight_needs_the_stack_and_says_so(bare: Engine) -> None:
     assert answer.stderr.startswith("preflight: cannot tell: ")
     assert "nowhere" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+FOREIGN = """
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: GROUPED, labels: {app.kubernetes.io/part-of: flux}}
+spec:
+  group: GROUP
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions: [{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]
+"""
+
+
+def test_leftovers_does_not_name_the_flux_and_the_operator_of_somebody_else(bare: Engine) -> None:
+    names: list[str] = []
+    for group in ("source.toolkit.fluxcd.io", "pulumi.com"):
+        names.append(f"things.{group}")
+        manifest = FOREIGN.replace("GROUPED", names[-1]).replace("GROUP", group)
+        bare.kubectl("apply", "-f", "-", stdin=manifest)
+    answer = bare.command("leftovers")
+    assert answer.returncode == 0
+    assert answer.stdout == "Nothing of this program is left in the cluster.\n"
+    bare.kubectl("delete", "crd", *names)
+
+
+def test_after_a_failed_first_deploy_there_is_a_table_of_what_is_missing(bare: Engine) -> None:
+    bare.configure("readyTimeoutMinutes", "1")
+    bare.configure("pulumiOperatorChart", "./no-such-chart")
+    assert bare.pulumi("up", "--yes", "--skip-preview").returncode != 0
+    answer = bare.command("health")
+    assert answer.returncode == 1, answer.stderr
+    assert row(answer, "deployment/source-controller").endswith("ok 1/1")
+    assert row(answer, "deployment/cloudflared").endswith(f"Deployment does not exist ({DEPLOY})")
+    bare.reset_configuration()
+
+
+def test_after_a_destroy_preflight_says_what_up_would_say_and_adopting_comes_back(bare: Engine) -> None:
+    bare.up()
+    assert "The stack is still up: its state holds" in bare.command("leftovers").stdout
+    assert bare.command("preflight").returncode == 0
+    bare.kubectl("annotate", "storageclass", "local-path", "storageclass.kubernetes.io/is-default-class-")
+    assert "label-studio-data: Bound, 10Gi, class local-path" in row(bare.command("preflight"), "storage class")
+    bare.kubectl("apply", "-f", str(ROOT / "sandbox" / "cluster.yaml"))
+    destroyed = bare.pulumi("destroy", "--yes", "--skip-preview", "--run-program")
+    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    answer = bare.command("preflight")
+    assert answer.returncode == 1
+    assert "in the cluster, not in the state. Adopt them, for one run" in row(answer, "FluxBootstrap")
+    assert bare.pulumi("up", "--yes", "--skip-preview").returncode != 0
+    assert_leftovers_are_named(bare)
+
+
+def assert_leftovers_are_named(engine: Engine) -> None:
+    """Leftovers after a destroy, in a shell that leads there and in one that does not."""
+    answer = engine.command("leftovers")
+    assert "namespace apps, with volume claim label-studio-data" in answer.stdout, answer.stdout + answer.stderr
