@@ -350,7 +350,9 @@ def test_after_a_failed_first_deploy_there_is_a_table_of_what_is_missing(bare: E
     bare.reset_configuration()
 
 
-def test_after_a_destroy_preflight_says_what_up_would_say_and_adopting_comes_back(bare: Engine) -> None:
+def test_after_a_destroy_preflight_says_what_is_in_the_way_and_adopting_comes_back(
+    bare: Engine, tmp_path: Path
+) -> None:
     bare.up()
     assert "The stack is still up: its state holds" in bare.command("leftovers").stdout
     assert bare.command("preflight").returncode == 0
@@ -362,11 +364,31 @@ def test_after_a_destroy_preflight_says_what_up_would_say_and_adopting_comes_bac
     answer = bare.command("preflight")
     assert answer.returncode == 1
     assert "in the cluster, not in the state. Adopt them, for one run" in row(answer, "FluxBootstrap")
-    assert bare.pulumi("up", "--yes", "--skip-preview").returncode != 0
-    assert_leftovers_are_named(bare)
+    assert_leftovers_are_named(bare, elsewhere(bare, tmp_path))
+    bare.configure("adoptExisting", "true")
+    answer = bare.command("preflight")
+    assert answer.returncode == 0, answer.stdout
+    assert "this run adopts them (adoptExisting)" in row(answer, "FluxBootstrap")
+    bare.up()
+    bare.configure("adoptExisting", None)
+    bare.up()
+    assert bare.planned() == {}
+    assert "warning" not in bare.command("preflight").stdout
 
 
-def assert_leftovers_are_named(engine: Engine) -> None:
-    """Leftovers after a destroy, in a shell that leads there and in one that does not."""
+def assert_leftovers_are_named(engine: Engine, several: Path) -> None:
+    """What a destroy left is named, with commands that work in a shell that points elsewhere, too."""
     answer = engine.command("leftovers")
     assert "namespace apps, with volume claim label-studio-data" in answer.stdout, answer.stdout + answer.stderr
+    assert "flux uninstall --namespace=flux-system" in answer.stdout
+    assert "CRD stacks.pulumi.com" in answer.stdout
+    assert re.search(r"kubectl delete customresourcedefinition .*stacks\.pulumi\.com", answer.stdout)
+    engine.configure("kubeContext", "sandbox")
+    answer = engine.command("leftovers", KUBECONFIG=str(several))
+    assert "  flux --context sandbox uninstall --namespace=flux-system" in answer.stdout
+    assert "  kubectl --context sandbox delete namespace " in answer.stdout
+    engine.reset_configuration()
+    engine.configure("kubeconfigPath", str(engine.sandbox.kubeconfig))
+    answer = engine.command("leftovers", KUBECONFIG="")
+    assert f"  kubectl --kubeconfig {engine.sandbox.kubeconfig} delete namespace " in answer.stdout
+    engine.reset_configuration()

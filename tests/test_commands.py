@@ -1,0 +1,269 @@
+"""The operators' commands, as far as they need no cluster: what they say, and from which facts."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oceanid_cluster import existing, leftovers, stack_config
+from oceanid_cluster.config import LabelStudioSettings
+from oceanid_cluster.existing import ADOPT, RELEASE, check_existing, places
+from oceanid_cluster.expected import COMPONENTS, EXPECTED, NAMESPACES, NODES
+from oceanid_cluster.leftovers import Cluster
+from oceanid_cluster.state import Place, StackState, parse_state
+from oceanid_cluster.storage import check_storage
+from tests.recorded import ROOT, Run, run_program
+from tests.samples import EVERYTHING, settings
+
+COMMANDS = ("adopt_state", "health", "leftovers", "preflight", "reference", "remains", "takeover", "workflow")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_and_how_it_ends(command: str) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", f"oceanid_cluster.{command}", "--help"], cwd=ROOT, capture_output=True, text=True,
+        check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("usage: python -m oceanid_cluster.")
+    assert "-h, --help" in answer.stdout
+    if command != "workflow":
+        assert "exit codes: 0 " in answer.stdout
+
+
+def test_the_former_names_say_the_new_ones() -> None:
+    for old, new in (("remains", "leftovers"), ("takeover", "adopt_state")):
+        answer = subprocess.run(
+            [sys.executable, "-m", f"oceanid_cluster.{old}", "--help"], cwd=ROOT, capture_output=True, text=True,
+            check=True,
+        )  # fmt: skip
+        assert answer.stderr.splitlines() == [f"{old}: this command is now: python -m oceanid_cluster.{new}"]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        return run_program(EVERYTHING, tmp_path_factory.mktemp("program"), patch)
+
+
+def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(program: Run) -> None:
+    made = {(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]) for one in program.manifests()}
+    chart = {"flux-system", "pulumi-system"}  # what charts make is compared on the engine
+    for component in NAMESPACES:
+        for place in places(component):
+            if place.kind != "Deployment" or place.namespace not in chart:
+                assert tuple(place) in made, place
+
+
+def test_every_custom_resource_of_the_program_has_a_row(program: Run) -> None:
+    expected = {one.place for one in EXPECTED}
+    flux = [one for one in program.manifests() if ".fluxcd.io/" in one["apiVersion"]]
+    assert flux
+    for one in flux:
+        if one["kind"] != "Receiver":
+            assert Place(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]) in expected
+
+
+def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out() -> None:
+    def kubernetes(kind: str, identity: str, **fields: Any) -> dict[str, Any]:
+        return {"type": f"kubernetes:{kind}", "id": identity, "custom": True, **fields}
+
+    state = parse_state(
+        [
+            {"type": "pulumi:pulumi:Stack"},
+            {"type": "oceanid:ml:LsTritonAdapter"},
+            {"type": "kubernetes:helm.sh/v4:Chart"},
+            kubernetes("core/v1:Namespace", "apps"),
+            kubernetes("apps/v1:Deployment", "apps/label-studio"),
+            kubernetes("core/v1:Node", "calypso", external=True),
+            kubernetes("core/v1:NodePatch", "calypso"),
+            kubernetes("core/v1:Secret", "apps/old", delete=True),
+            kubernetes("core/v1:Secret", ""),
+            kubernetes("helm.sh/v3:Release", "pulumi-system/pulumi-kubernetes-operator"),
+        ]
+    )
+    assert state.objects == {Place("Namespace", "", "apps"), Place("Deployment", "apps", "label-studio")}
+    assert state.releases == {RELEASE}
+    assert state.components == {"TritonAdapter"}
+
+
+def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any) -> dict[Place, dict[str, Any]]:
+    fields = {"managedFields": [{"manager": manager}], **metadata}
+    return {one: {"kind": one.kind, "metadata": {"name": one.name, **fields}} for one in found}
+
+
+ADAPTER = tuple(places("TritonAdapter"))
+NAMESPACE, DEPLOYMENT = Place("Namespace", "", "apps"), Place("Deployment", "apps", "ls-triton-adapter")
+HF = Place("Secret", "apps", "hf-credentials")
+IGNORED = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+BY_FLUX = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "held", "adopting", "state", "said"),
+    [
+        ({}, (), False, "ok", "nothing yet"),
+        (live(NAMESPACE, DEPLOYMENT), (NAMESPACE, DEPLOYMENT), False, "ok", "2 objects, managed by Pulumi"),
+        (live(NAMESPACE), (), False, "failed", f"in the cluster, not in the state. Adopt them, for one run: {ADOPT}"),
+        (live(NAMESPACE), (), True, "ok", "this run adopts them (adoptExisting)"),
+        (live(NAMESPACE), (NAMESPACE, DEPLOYMENT), False, "warning", "ls-triton-adapter: in the state, not in"),
+        (live(NAMESPACE, manager="kubectl"), (), False, "failed", "managed by kubectl"),
+        (live(NAMESPACE, manager="kubectl-edit"), (NAMESPACE,), False, "ok", "1 objects, managed by Pulumi"),
+        (live(NAMESPACE, **BY_FLUX), (NAMESPACE,), False, "warning", "managed by Flux (Kustomization apps)"),
+        (live(NAMESPACE, **BY_FLUX, annotations=IGNORED), (NAMESPACE,), False, "ok", "1 objects, managed by Pulumi"),
+        (live(HF, manager="kubectl"), (), False, "ok", "nothing yet"),
+        (live(HF), (), False, "failed", "Secret/hf-credentials: in the cluster, not in the state"),
+        (live(*ADAPTER), (), False, "failed", " more: in the cluster, not in the state"),
+    ],
+)  # fmt: skip
+def test_what_exists_is_compared_with_the_state(
+    found: dict[Place, Any], held: tuple[Place, ...], adopting: bool, state: str, said: str
+) -> None:
+    stack = StackState(frozenset(held))
+    (row,) = check_existing(["TritonAdapter"], found, stack, adopting=adopting, releases=[])
+    assert row.state == state, row.detail
+    assert said in row.detail
+
+
+def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
+    operator = live(Place("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
+    record = [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]
+    rows = check_existing(
+        ["PulumiOperator"], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x"
+    )
+    assert [row.state for row in rows] == ["ok", "failed"]
+    assert f"kubectl -x {existing.FORGET_RELEASE}" in rows[1].detail
+    known = StackState(releases=frozenset({RELEASE}))
+    (row,) = check_existing(["PulumiOperator"], operator, known, adopting=False, releases=record)
+    assert row.state == "ok"
+
+
+def storage_class(name: str, *, default: bool = False, expands: bool = False) -> dict[str, Any]:
+    annotations = {"storageclass.kubernetes.io/is-default-class": "true"} if default else None
+    return {"metadata": {"name": name, "annotations": annotations}, "allowVolumeExpansion": expands}
+
+
+def claim(size: str = "10Gi", name: str | None = "local-path", phase: str = "Bound") -> dict[str, Any]:
+    spec = {"resources": {"requests": {"storage": size}}, "storageClassName": name}
+    return {"spec": spec, "status": {"phase": phase}}
+
+
+def label_studio(**changes: str) -> LabelStudioSettings:
+    return settings(changes).label_studio
+
+
+LOCAL = [storage_class("local-path", default=True)]
+TWO = [storage_class("a", default=True), storage_class("b", default=True)]
+
+
+@pytest.mark.parametrize(
+    ("given", "classes", "found", "in_state", "state", "said"),
+    [
+        ({}, LOCAL, None, False, "ok", "local-path is the default"),
+        ({}, [], None, False, "failed", "none is the default; run: pulumi config set labelStudioStorageClass <name>"),
+        ({}, TWO, None, False, "failed", "several are the default: a, b"),
+        ({"labelStudioStorageClass": "a"}, TWO, None, False, "ok", "a"),
+        ({"labelStudioStorageClass": "c"}, TWO, None, False, "failed", "c does not exist; there are: a, b"),
+        ({}, [], claim(), True, "ok", "claim apps/label-studio-data: Bound, 10Gi, class local-path"),
+        ({}, TWO, claim(phase="Pending"), True, "ok", "Pending"),
+        ({"labelStudioStorageClass": "local-path"}, [], claim(), True, "ok", "Bound"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(), True, "warning", "set labelStudioStorageClass local-path"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(), False, "failed", "a claim's class cannot be changed"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(name=None), True, "warning", "config rm labelStudioStorageClass"),
+        ({"labelStudioStorage": "10240Mi"}, LOCAL, claim(), True, "ok", "Bound"),
+        ({"labelStudioStorage": "20Gi"}, LOCAL, claim(), True, "warning", "class local-path cannot expand volumes"),
+        ({"labelStudioStorage": "20Gi"}, [storage_class("local-path", expands=True)], claim(), True, "warning",
+         "grow it by hand: kubectl -n apps patch pvc label-studio-data"),
+        ({"labelStudioStorage": "5Gi"}, LOCAL, claim(), True, "warning", "a claim never shrinks"),
+        ({}, LOCAL, claim(size="1e10"), True, "ok", "1e10"),
+        ({}, LOCAL, claim(phase="Lost"), True, "failed", "its volume is gone"),
+    ],
+)  # fmt: skip
+def test_a_claim_that_is_there_counts_more_than_the_default_classes(
+    given: dict[str, str], classes: list[Any], found: dict[str, Any] | None, in_state: bool, state: str, said: str
+) -> None:
+    row = check_storage(label_studio(**given), classes, found, in_state=in_state)
+    assert row.state == state, row.detail
+    assert said in row.detail
+
+
+def named(name: str, kind: str = "Namespace", **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **metadata}}
+
+
+OURS = {"labels": {"oceanid.cluster/managed-by": "pulumi"}}
+OF_HELM = {"managedFields": [{"manager": "pulumi-resource-kubernetes"}]}
+FLUX_CRD, OPERATOR_CRD = "kustomizations.kustomize.toolkit.fluxcd.io", "stacks.pulumi.com"
+
+
+def cluster(crds: list[dict[str, Any]], *namespaces: str, **more: list[dict[str, Any]]) -> Cluster:
+    parts: dict[str, list[dict[str, Any]]] = {"workloads": [], "pods": [], "kept": [], **more}
+    return Cluster([named(name, **OURS) for name in namespaces], crds, **parts)
+
+
+def test_leftovers_names_what_carries_our_labels_and_the_commands_for_it() -> None:
+    crds = [named(FLUX_CRD, **OURS), named(OPERATOR_CRD, **OF_HELM)]
+    kept = [named("label-studio-data", "PersistentVolumeClaim", namespace="apps")]
+    found = cluster(crds, "apps", "flux-system", "pulumi-system", kept=kept)
+    lines, commands = leftovers.look(found, "kubectl --context c", "flux --context c")
+    assert lines[0] == "namespace apps, with volume claim label-studio-data"
+    assert lines[-2:] == [f"CRD {FLUX_CRD}", f"CRD {OPERATOR_CRD}"]
+    assert commands == [
+        "flux --context c uninstall --namespace=flux-system",
+        "kubectl --context c delete namespace apps pulumi-system",
+        f"kubectl --context c delete customresourcedefinition {OPERATOR_CRD}",
+    ]
+
+
+def test_leftovers_leaves_the_crds_of_somebody_else_alone() -> None:
+    foreign = [
+        named(FLUX_CRD, labels={"app.kubernetes.io/part-of": "flux"}),
+        named(OPERATOR_CRD, managedFields=[{"manager": "kubectl"}]),
+        named("things.example.org", **OURS),
+    ]
+    lines, commands = leftovers.look(cluster(foreign, "pulumi-system", "flux-system"), "kubectl", "flux")
+    assert not any("CRD" in line for line in lines)
+    assert commands == ["kubectl delete namespace pulumi-system flux-system"]
+    assert leftovers.look(cluster([named(OPERATOR_CRD, **OF_HELM)]), "kubectl", "flux") == ([], [])
+
+
+def test_leftovers_keeps_the_crds_that_another_flux_uses() -> None:
+    other = named("source-controller", "Deployment", namespace="gitops", labels={"app.kubernetes.io/part-of": "flux"})
+    root = named("flux-system", "Kustomization", namespace="flux-system", finalizers=["finalizers.fluxcd.io"])
+    root["apiVersion"] = "kustomize.toolkit.fluxcd.io/v1"
+    found = cluster([named(FLUX_CRD, **OURS)], "flux-system", workloads=[other], kept=[root])
+    lines, commands = leftovers.look(found, "kubectl", "flux")
+    assert "another Flux uses them, in namespace gitops" in lines[-1]
+    assert commands[0].startswith("kubectl patch -n flux-system kustomization/flux-system --type=merge")
+    assert commands[1] == "kubectl delete namespace flux-system"
+    assert not any("uninstall" in command or "customresourcedefinition" in command for command in commands)
+
+
+def test_leftovers_gives_no_commands_while_the_stack_is_up() -> None:
+    running = [named("label-studio", "Deployment", namespace="apps")]
+    for found, state in (
+        (cluster([], "apps"), StackState(objects=frozenset({NAMESPACE}))),
+        (cluster([], "apps"), StackState(releases=frozenset({RELEASE}))),
+        (cluster([], "apps", workloads=running), StackState()),
+    ):
+        said = leftovers.report(found, state, "")
+        assert said.startswith("The stack is still up: ")
+        assert "delete" not in said
+    foreign = [named("label-studio", "Deployment", namespace="elsewhere")]
+    assert leftovers.report(cluster([], workloads=foreign), StackState(), "").startswith("Nothing of this program")
+
+
+def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert stack_config.local_settings(None, {"PULUMI_HOME": str(tmp_path)}) is None
+    assert stack_config.local_settings("nowhere", {}) is None
+    text = {"config": {"oceanid-cluster:kubeContext": "c", "oceanid-cluster:github_token": {"secure": "x"}}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps(text), encoding="utf-8")
+    for stack, environ in (("org/oceanid-cluster/prod", {}), (None, {"PULUMI_STACK": "prod"})):
+        found = stack_config.local_settings(stack, environ)
+        assert found is not None
+        assert found.cluster.kube_context == "c"
+    assert NODES in COMPONENTS
