@@ -1,14 +1,8 @@
 """Runs the field's own command-line tools for the operators' commands: ``kubectl``, ``pulumi``, ``gh``."""
 
-import json
 import os
 import subprocess
 from collections.abc import Mapping
-from typing import Any
-
-_REQUEST_TIMEOUT_SECONDS = 20
-# What kubectl says of an object, or of a kind, that is not there.
-_ABSENT = ("NotFound", "could not find the requested resource", "doesn't have a resource type")
 
 
 class CommandError(Exception):
@@ -36,19 +30,3 @@ def answer(*command: str, stdin: str | None = None) -> str:
         words = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
         raise CommandError(f"'{' '.join(command[:3])}' failed: {words[-1]}")
     return result.stdout
-
-
-def kubectl_get(*what: str) -> list[dict[str, Any]]:
-    """Live objects: ``kubectl get <what> -o json``. An object or a kind that is not there gives an empty list.
-
-    Waits at most 20 seconds for the API server. Raises CommandError when it cannot be asked.
-    """
-    command = ("kubectl", "get", *what, "-o", "json", f"--request-timeout={_REQUEST_TIMEOUT_SECONDS}s")
-    result = run(*command)
-    if result.returncode:
-        if any(word in result.stderr for word in _ABSENT):
-            return []
-        words = (result.stderr.strip() or "it said nothing").splitlines()
-        raise CommandError(f"'kubectl get {' '.join(what)}' failed: {words[-1]}")
-    document: dict[str, Any] = json.loads(result.stdout)
-    return document["items"] if document["kind"] == "List" else [document]

@@ -8,19 +8,19 @@ import argparse
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster import issue, preflight
-from oceanid_cluster.commands import CommandError, answer, run
-from oceanid_cluster.kubeconfig import load_kubeconfig
+from oceanid_cluster import issue
+from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.operation import Change, run_engine
 from oceanid_cluster.redact import Redactor, redactor
-from oceanid_cluster.release_drift import Kubectl, release_drift
+from oceanid_cluster.release_drift import release_drift
+from oceanid_cluster.stack_config import stack_settings
 
 TITLE = "Drift: the cluster differs from the program"
 _CLOSING = "The cluster is as the program says again."
@@ -69,23 +69,11 @@ def _difference(change: Change) -> Difference:
 
 
 def _kubectl(stack: str) -> Kubectl:
-    """``kubectl`` on the cluster of the program: its kubeconfig and its context, wherever the shell points."""
-    settings = preflight.stack_settings(stack)
-    cluster = settings.cluster
-    hosts = [cluster.tethys_ip, cluster.styx_ip, settings.tunnel.hostname, *(cluster.allowed_api_hosts or ())]
+    """The cluster of the program, wherever the shell points."""
     try:
-        found = load_kubeconfig(
-            cluster.kubeconfig_path, os.environ, cluster.kube_context, [one for one in hosts if one]
-        )
+        return open_cluster(stack_settings(stack), os.environ)
     except pulumi.RunError as problem:
         raise CommandError(" ".join(str(problem).split())) from None
-    context = ["--context", cluster.kube_context] if cluster.kube_context else []
-
-    def kubectl(arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
-        command = ("kubectl", *context, "--request-timeout=20s", *arguments)
-        return run(*command, stdin=manifest, variables={"KUBECONFIG": found.path})
-
-    return kubectl
 
 
 def report(stack: str, found: Sequence[Difference]) -> str:

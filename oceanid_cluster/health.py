@@ -11,11 +11,12 @@ import pulumi
 
 from oceanid_cluster import readiness, report
 from oceanid_cluster.commands import CommandError
-from oceanid_cluster.config import NODES, Node, Settings
+from oceanid_cluster.config import NODES, Settings
 from oceanid_cluster.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
 from oceanid_cluster.expected import NODES as NODE_LABELS
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.nodes import Node
 from oceanid_cluster.objects import Object
 from oceanid_cluster.outputs import components as component_flags
 from oceanid_cluster.readiness import Verdict
@@ -45,7 +46,7 @@ def wanted(settings: Settings, state: StackState) -> Wanted:
     """What the configuration turns on, and what the state holds: also after a deploy that failed half-way."""
     flags = {**component_flags(settings.enabled), NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
-    return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), NODES, state.objects)
+    return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), settings.cluster.nodes, state.objects)
 
 
 def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:

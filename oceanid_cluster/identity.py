@@ -15,7 +15,8 @@ from oceanid_cluster.kubectl import Kubectl
 from oceanid_cluster.secret import Secret
 
 SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
-_NODES, _KUBE_SYSTEM = "/api/v1/nodes", "/api/v1/namespaces/kube-system"
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
+_NODES = "/api/v1/nodes"
 _CREDENTIALS = "/api/v1/namespaces/apps/secrets/labelstudio-app-credentials"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
@@ -66,13 +67,13 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     Its nodes count unless ``manageNodeLabels`` is off, its UID when ``clusterUid`` is set. Raises RunError that says
     what is wrong with the connection, or which cluster this is instead.
     """
-    wanted = [_KUBE_SYSTEM, _CREDENTIALS, *([_NODES] if settings.cluster.manage_node_labels else [])]
+    wanted = [KUBE_SYSTEM, _CREDENTIALS, *([_NODES] if settings.cluster.manage_node_labels else [])]
     with ThreadPoolExecutor(len(wanted)) as pool:
         asked = [pool.submit(kubectl.raw, path) for path in wanted]
     try:
         answers = [one.result() for one in asked]
     except CommandError as problem:
-        raise pulumi.RunError(_why(str(problem), kubectl.kubeconfig)) from None
+        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
     uid = str(answers[0]["metadata"]["uid"]) if isinstance(answers[0], dict) else ""
     nodes = [str(node["metadata"]["name"]) for node in answers[2]["items"]] if len(answers) > 2 else []
     cluster = Cluster(uid, frozenset(nodes), _generated(answers[1]))
@@ -106,8 +107,8 @@ def _generated(found: Any) -> Mapping[str, Secret] | None:
     return {str(key): Secret(base64.b64decode(value).decode()) for key, value in data.items()}
 
 
-def _why(said: str, kubeconfig: Kubeconfig) -> str:
-    """One message for what kubectl said when it could not ask."""
+def why(said: str, kubeconfig: Kubeconfig) -> str:
+    """One message for what kubectl said on standard error when it could not ask; nothing of that is shown."""
     who = f"the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path})"
     for words, meaning in _REASONS:
         if any(word in said for word in words):

@@ -144,11 +144,11 @@ def _namespace(name: str, cluster: Cluster) -> str:
     return f"namespace {name}" + (f", with {', '.join(inside)}" if inside else "")
 
 
-def options(kubectl: Kubectl, environ: Mapping[str, str]) -> str:
+def options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -> str:
     """The options that lead kubectl and flux to this cluster from the operator's shell; empty when none is needed."""
     own = [str(Path(path).expanduser().absolute()) for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
     chosen = [] if os.pathsep.join(own) == kubectl.kubeconfig.path else ["--kubeconfig", kubectl.kubeconfig.path]
-    chosen += ["--context", kubectl.context] if kubectl.context else []
+    chosen += ["--context", context] if context else []
     return f" {shlex.join(chosen)}" if chosen else ""
 
 
@@ -184,7 +184,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         settings, state = _stack(chosen.stack)
         kubectl = open_cluster(settings, os.environ)
-        print(report(ask(kubectl), state, options(kubectl, os.environ)))
+        print(
+            report(
+                ask(kubectl), state, options(kubectl, os.environ, settings.cluster.kube_context if settings else None)
+            )
+        )
     except (CommandError, pulumi.RunError) as problem:
         print(f"leftovers: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2

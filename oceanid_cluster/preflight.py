@@ -5,7 +5,6 @@ manages it, compared with the stack's state.
 """
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -16,11 +15,12 @@ import pulumi
 from oceanid_cluster import report, versions
 from oceanid_cluster.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
 from oceanid_cluster.commands import CommandError
-from oceanid_cluster.config import NODES, Node, Settings
+from oceanid_cluster.config import Settings
 from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, places
-from oceanid_cluster.kubeconfig import check_reachable
+from oceanid_cluster.identity import KUBE_SYSTEM, why
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.live import find, installed_crds
+from oceanid_cluster.nodes import Node
 from oceanid_cluster.objects import Object
 from oceanid_cluster.outputs import components
 from oceanid_cluster.readiness import node as judge_node
@@ -43,13 +43,13 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
     """Every check; those that need the cluster are left out once it cannot be reached."""
     try:
         kubectl = open_cluster(settings, environ)
-        check_reachable(kubectl.kubeconfig)
+        uid = _uid(kubectl)
     except pulumi.RunError as problem:
         return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
     found = kubectl.kubeconfig
     rows = [Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")]
     try:
-        rows += [_version(kubectl), _identity(kubectl, settings), *_nodes(kubectl, settings)]
+        rows += [_version(kubectl), _identity(uid, settings), *_nodes(kubectl, settings)]
         rows += _objects(kubectl, settings, state, environ)
     except CommandError as problem:
         rows.append(Row("cluster", "API server", "failed", str(problem)))
@@ -57,18 +57,23 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
 
 
 def _version(kubectl: Kubectl) -> Row:
-    served = str(json.loads(kubectl.raw("/version"))["gitVersion"])
+    served = str(kubectl.raw("/version")["gitVersion"])
     found = tuple(int(part) for part in re.findall(r"\d+", served)[:2])
     minimum = versions.minimum_kubernetes()
     enough = found >= tuple(int(part) for part in minimum.split("."))
     return Row("cluster", "version", "ok" if enough else "failed", f"{served}; Flux requires {minimum} or newer")
 
 
-def _identity(kubectl: Kubectl, settings: Settings) -> Row:
-    """The UID of namespace kube-system, which no other cluster has."""
-    system = kubectl.get("namespace", "kube-system")
-    uid = str(system[0]["metadata"]["uid"]) if system else "none"
-    expected: str | None = getattr(settings.cluster, "cluster_uid", None)
+def _uid(kubectl: Kubectl) -> str:
+    """The UID of namespace kube-system, which no other cluster has. Raises RunError when the server cannot be asked."""
+    try:
+        return str(kubectl.raw(KUBE_SYSTEM)["metadata"]["uid"])
+    except CommandError as problem:
+        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
+
+
+def _identity(uid: str, settings: Settings) -> Row:
+    expected = settings.cluster.uid
     if not expected:
         return Row("cluster", "identity", "ok", f"{uid}; to refuse any other: pulumi config set clusterUid {uid}")
     if expected != uid:
@@ -81,12 +86,12 @@ def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
     if not settings.cluster.manage_node_labels:
         return [Row("node", "labels", "ok", "not managed (manageNodeLabels); no node is asked for")]
     live = {node["metadata"]["name"]: node for node in kubectl.get("nodes")}
-    return [_node(node, live.get(node.host)) for node in NODES]
+    return [_node(node, live.get(node.host)) for node in settings.cluster.nodes]
 
 
 def _node(node: Node, found: Object | None) -> Row:
     if found is None:
-        fix = "wrong cluster, or edit NODES in config.py, or: pulumi config set manageNodeLabels false"
+        fix = "wrong cluster, or set the key nodes, or: pulumi config set manageNodeLabels false"
         return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
     verdict = judge_node(found, {})
     if not verdict.ready:

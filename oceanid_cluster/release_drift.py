@@ -9,16 +9,14 @@ import base64
 import binascii
 import gzip
 import json
-import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from oceanid_cluster.commands import CommandError
+from oceanid_cluster.kubectl import Kubectl
 
 Object = Mapping[str, Any]
 Found = tuple[str, str, tuple[str, ...]]
-# ``kubectl`` with its arguments, and what it reads from standard input.
-Kubectl = Callable[[Sequence[str], str | None], "subprocess.CompletedProcess[str]"]
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _SECRET_TYPE = "helm.sh/release.v1"
@@ -106,7 +104,7 @@ def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
 
 def _objects(kubectl: Kubectl, arguments: Sequence[str], manifest: str | None) -> list[dict[str, Any]]:
     """The objects that ``kubectl`` answers with. Raises CommandError with its last words."""
-    result = kubectl([*arguments, "-o", "json"], manifest)
+    result = kubectl.run(*arguments, "-o", "json", stdin=manifest)
     if result.returncode:
         words = (result.stderr.strip() or "it said nothing").splitlines()
         raise CommandError(f"'kubectl {arguments[0]}' failed: {words[-1]}")
