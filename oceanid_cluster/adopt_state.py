@@ -27,7 +27,7 @@ COMPONENTS = frozenset(
     }
 )
 # Stack and providers; and the generated values at the top level, which cannot be generated again.
-_TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "random:")
+_TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "pulumi:index:Stash", "random:")
 _DESCRIPTION = """\
 Reads the output of 'pulumi stack export' on standard input and writes what 'pulumi stack import' takes on standard
 output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.

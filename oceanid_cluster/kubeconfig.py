@@ -13,13 +13,14 @@ from urllib.parse import SplitResult, urlsplit
 
 import pulumi
 
-from oceanid_cluster.commands import run
+from oceanid_cluster.commands import CommandError, run
 from oceanid_cluster.secret import Secret
 
 CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
 _VARIABLE, _KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
 _CONTENT = re.compile(r"[\n\r\0]|apiVersion|current-context|clusters|BEGIN |client-key|^\s*[{\[]")
-_COMPONENT_CHARACTERS, _PATH_CHARACTERS = 64, 255
+_LOOPBACK = "loopback"
+_COMPONENT_CHARACTERS, _PATH_CHARACTERS, _TOKEN_CHARACTERS = 64, 255, 20
 # What kubectl says on standard error, and what that means; the first that fits. Its own words may hold a secret.
 _REASONS = (
     ("permission denied", "cannot be read: permission denied"),
@@ -90,7 +91,7 @@ def holds_content(value: str) -> bool:
         return False
 
 
-def _checked_paths(value: str, source: str) -> list[str]:
+def _checked_paths(value: str, source: str) -> list[Path]:
     """The absolute paths of a source: a list for the variable, one for the key. Raises RunError for anything else."""
     if not value.strip():
         return []
@@ -99,62 +100,65 @@ def _checked_paths(value: str, source: str) -> list[str]:
             f"{source} holds the content of a kubeconfig; it takes the path of a file.\n"
             "  Write the content to a file that only you can read (umask 077), and give its path"
         )
-    if source == _KEY:
-        try:
-            return [str(Path(value.strip()).expanduser().absolute())]
-        except RuntimeError:
-            raise pulumi.RunError(
-                f"{source} names the home of an unknown user: {_shown(value.strip())}\n"
-                "  pulumi config set kubeconfigPath <path>"
-            ) from None
-    return [str(Path(path).absolute()) for path in value.split(os.pathsep) if path]
+    given = [value.strip()] if source == _KEY else [path for path in value.split(os.pathsep) if path]
+    if not all(map(_looks_like_a_path, given)):
+        raise pulumi.RunError(
+            f"{source} is not the path of a kubeconfig; its value is not shown, for it may be a secret.\n"
+            "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
+        )
+    try:  # kubectl takes KUBECONFIG as it is; a shell would have expanded it
+        return [(Path(path).expanduser() if source == _KEY else Path(path)).absolute() for path in given]
+    except RuntimeError:
+        raise pulumi.RunError(
+            f"{source} names the home of an unknown user: {given[0]}\n  pulumi config set kubeconfigPath <path>"
+        ) from None
 
 
-def _shown(path: str) -> str:
-    """A path for a message; not shown when it could be something else that somebody put there, such as a token."""
-    parts = path.split("/")
-    looks_like_one = "/" in path and all(len(part) <= _COMPONENT_CHARACTERS for part in parts)
-    if looks_like_one and len(path) <= _PATH_CHARACTERS and path.isprintable():
-        return path
-    return "(not shown: it does not look like a path)"
+def _looks_like_a_path(value: str) -> bool:
+    """Whether a value may be shown as a path: somebody may have put a token there."""
+    parts = value.split("/")
+    is_short = len(value) <= _PATH_CHARACTERS and all(len(part) <= _COMPONENT_CHARACTERS for part in parts)
+    return is_short and value.isprintable() and (len(parts) > 1 or "." in value or len(value) < _TOKEN_CHARACTERS)
 
 
-def _read(paths: Sequence[str], source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
-    joined = os.pathsep.join(paths)
-    shown = os.pathsep.join(map(_shown, paths))
-    if not any(map(_exists, paths)):
-        missing = "does not exist" if len(paths) == 1 else "does not exist: none of these files does"
-        raise _wrong(source, shown, missing)
+def _read(files: Sequence[Path], source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
+    joined = os.pathsep.join(map(str, files))
+    if not any(map(_exists, files)):
+        missing = "does not exist" if len(files) == 1 else "does not exist: none of these files does"
+        raise _wrong(source, joined, missing)
     chosen = ["--context", context] if context else []
     command = ("kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json", *chosen)
-    result = run(*command, variables={**environ, "KUBECONFIG": joined})
+    try:
+        result = run(*command, variables={**environ, "KUBECONFIG": joined})
+    except CommandError as problem:
+        raise pulumi.RunError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
     if result.returncode:
-        raise _wrong(source, shown, _reason(result.stderr, joined))
+        raise _wrong(source, joined, _reason(result.stderr, joined))
     view: dict[str, Any] = json.loads(result.stdout)
     name: str = view.get("current-context") or ""
     body: dict[str, Any] = next((c["context"] or {} for c in view.get("contexts") or ()), {})
     parts: dict[str, dict[str, Any]] = {}
     for kind in ("cluster", "user"):
-        if not body.get(kind):  # its value is not shown: with a wrong indent it is the user's credentials
-            raise _wrong(source, shown, f"does not name a {kind} in its context '{name}'")
-        entry = next((e[kind] for e in view.get(f"{kind}s") or () if e["name"] == body[kind]), None)
-        if entry is None:
-            raise _wrong(source, shown, f"has no {kind} '{body[kind]}', which its context '{name}' names")
-        parts[kind] = entry
+        if not body.get(kind):
+            raise _wrong(source, joined, f"does not name a {kind} in its context '{name}'")
+        parts[kind] = next(e[kind] for e in view[f"{kind}s"])  # kubectl refuses a context that names an absent one
     url = _server(parts["cluster"], parts["user"])
     if url is None:
-        raise _wrong(source, shown, f"has no usable server URL in its cluster '{body['cluster']}'")
+        raise _wrong(source, joined, f"has no usable server URL in its cluster '{body['cluster']}'")
+    return Kubeconfig(joined, name, url.geturl(), Secret(result.stdout), _endpoint(url, parts["cluster"]))
+
+
+def _endpoint(url: SplitResult, cluster: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes an API server: scheme, host, port, path, and the name that its certificate must have."""
     host, port = _normal(url.hostname or ""), url.port or (443 if url.scheme == "https" else 80)
-    host = "loopback" if _is_loopback(host) else host
-    name_asked = str(parts["cluster"].get("tls-server-name") or "")
-    endpoint = (url.scheme, host, str(port), url.path.rstrip("/"), name_asked)
-    return Kubeconfig(joined, name, url.geturl(), Secret(result.stdout), endpoint)
+    host = _LOOPBACK if _is_loopback(host) else host
+    return (url.scheme, host, str(port), url.path.rstrip("/"), str(cluster.get("tls-server-name") or ""))
 
 
-def _exists(path: str) -> bool:
+def _exists(path: Path) -> bool:
     """Whether something is there, as kubectl sees it: what it may not look at is no absent file."""
     try:
-        Path(path).stat()
+        path.stat()
     except FileNotFoundError:
         return False
     except (OSError, ValueError):
@@ -182,6 +186,8 @@ def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult 
     A URL with credentials is none either: messages would show them.
     """
     server = str(cluster.get("server") or "")
+    if re.search(r"\s", server):
+        return None
     if "://" not in server:
         secure = ("certificate-authority-data", "insecure-skip-tls-verify"), ("client-certificate-data",)
         tls = any(map(cluster.get, secure[0])) or any(map(user.get, secure[1]))
@@ -196,7 +202,7 @@ def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult 
 
 def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
     host = kubeconfig.endpoint[1]
-    if host in {"loopback", CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
+    if host in {_LOOPBACK, CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
         return
     raise pulumi.RunError(
         f"refusing to touch {kubeconfig.server} (from {kubeconfig.path}): it is not the Oceanid cluster.\n"

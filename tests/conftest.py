@@ -1,8 +1,13 @@
 """Settings of all tests."""
 
 import os
+import shutil
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from sandbox import tools
 
 # The same cases in every run, so that a change is judged by what it changed; `make soak` looks for new ones.
 # A busy machine is slow, and that is no defect of what is tested.
@@ -10,3 +15,13 @@ settings.register_profile(
     "project", derandomize="SOAK" not in os.environ, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kubectl_on_path() -> Iterator[None]:
+    """The program reads kubeconfigs by kubectl: the machine's, else the one that the sandbox builds."""
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("kubectl") is None:
+            folder = tools.build([tools.ALL["kubectl"]])["kubectl"].parent
+            patch.setenv("PATH", f"{os.environ.get('PATH', '')}{os.pathsep}{folder}")
+        yield

@@ -14,6 +14,7 @@ import pytest
 from oceanid_cluster import drift, issue
 from oceanid_cluster.commands import CommandError
 from oceanid_cluster.drift import Difference, report
+from oceanid_cluster.kubectl import Kubectl
 from oceanid_cluster.operation import Change, Outcome
 from oceanid_cluster.redact import Redactor
 from oceanid_cluster.release_drift import differences, release_drift
@@ -198,15 +199,17 @@ def thing(name: str, **spec: Any) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "ns"}, "spec": spec}
 
 
-class Cluster:
+class Cluster(Kubectl):
     """Answers as kubectl does: a list, or one object after another."""
 
     def __init__(self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = ()) -> None:
         self.records, self.live, self.wanted = records, live, wanted
         self.manifests: list[str | None] = []
 
-    def __call__(self, arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
-        self.manifests.append(manifest)
+    def run(
+        self, *arguments: str, stdin: str | None = None, **_: Mapping[str, str] | None
+    ) -> "subprocess.CompletedProcess[str]":
+        self.manifests.append(stdin)
         items = self.records if "secrets" in arguments else self.wanted if "apply" in arguments else self.live
         assert "apply" not in arguments or "--dry-run=server" in arguments
         text = json.dumps({"kind": "List", "items": items}) if "get" in arguments else "\n".join(map(json.dumps, items))
@@ -240,11 +243,12 @@ def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
 
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
-    def refuse(arguments: Sequence[str], _: str | None) -> "subprocess.CompletedProcess[str]":
-        return subprocess.CompletedProcess(arguments, 1, "", "E1125 noise\nThe connection was refused\n")
+    class Refusing(Cluster):
+        def run(self, *arguments: str, **_: Any) -> "subprocess.CompletedProcess[str]":
+            return subprocess.CompletedProcess(arguments, 1, "", "E1125 noise\nThe connection was refused\n")
 
     with pytest.raises(CommandError, match="'kubectl get' failed: The connection was refused"):
-        release_drift("ns/name", refuse)
+        release_drift("ns/name", Refusing([]))
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 """The start-up checks beside the configuration: the CI guard, and the kubeconfig that must lead to our cluster."""
 
-import http.server
+import base64
+import json
 import os
-import threading
-from collections.abc import Iterator
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from oceanid_cluster.guard import check_not_hosted_ci
-from oceanid_cluster.kubeconfig import Kubeconfig, check_reachable, load_kubeconfig
+from oceanid_cluster.identity import why
+from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.secret import Secret
 
 ACTIONS = {"CI": "true", "GITHUB_ACTIONS": "true"}
@@ -96,8 +97,8 @@ def without(part: str) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("a: [", "is not YAML"),
-        ("\x00", "is not YAML"),
+        ("a: [", "is not a kubeconfig"),
+        ("\x00", "is not a kubeconfig"),
         ({"kind": "Pod", "apiVersion": "v1"}, "is not a kubeconfig"),
         ("just text", "is not a kubeconfig"),
         ({**document(), "current-context": "other"}, "has no context 'other' (it has: prod)"),
@@ -106,11 +107,9 @@ def without(part: str) -> dict[str, Any]:
         (without("users"), "has no user 'admin'"),
         (document("not a url"), "has no usable server URL"),
         (document("https://admin:canary@127.0.0.1:6443"), "has no usable server URL"),
-        (
-            {**document(), "clusters": [{"name": "oceanid", "cluster": {"certificate-authority-data": 5}}]},
-            "has a certificate-authority-data that is not text",
-        ),
-        (document(**{"certificate-authority": "absent.crt"}), "names a certificate-authority that cannot be read"),
+        (document(**{"certificate-authority-data": "@@@"}), "is not a kubeconfig"),
+        (document(**{"certificate-authority": "absent.crt"}), "names a certificate or key file that does not exist"),
+        ({**document(), "contexts": [{"name": "prod", "context": {"user": "admin"}}]}, "does not name a cluster"),
     ],
 )
 def test_a_broken_kubeconfig_is_named_with_what_is_wrong(tmp_path: Path, content: object, expected: str) -> None:
@@ -120,9 +119,25 @@ def test_a_broken_kubeconfig_is_named_with_what_is_wrong(tmp_path: Path, content
     assert path in text
 
 
-def test_a_folder_or_an_absent_file_is_no_kubeconfig(tmp_path: Path) -> None:
+def test_a_folder_an_absent_or_an_unreadable_file_is_no_kubeconfig(tmp_path: Path) -> None:
     assert "is not a file" in refusal(str(tmp_path))
     assert "does not exist" in refusal(None, str(tmp_path / "absent"))
+    assert "names the home of an unknown user" in refusal("~nobody-of-this-name/config")
+
+
+CONTENT = yaml.safe_dump(document())
+
+
+@pytest.mark.parametrize(
+    "value",
+    [CONTENT, json.dumps(document()), base64.b64encode(CONTENT.encode()).decode(), CONTENT.replace("\n", "  "),
+     "canary-token-of-somebody-4f8a9b7c", f"/tmp/{'canary' * 60}"],
+    ids=["YAML", "JSON", "base64", "one line", "a token", "no path"],
+)  # fmt: skip
+def test_a_value_that_is_no_path_is_refused_without_showing_any_of_it(value: str) -> None:
+    for text in (refusal(None, value), refusal(value)):
+        assert not any(part in text for part in ("127.0.0.1", "oceanid", "YXBp")), text
+        assert "of a kubeconfig" in text
 
 
 def test_config_and_environment_must_lead_to_the_same_server(tmp_path: Path) -> None:
@@ -131,6 +146,29 @@ def test_config_and_environment_must_lead_to_the_same_server(tmp_path: Path) -> 
     assert one in text
     assert other in text
     assert load_kubeconfig(one, {"KUBECONFIG": one}, None, HOSTS).path == one
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (document("https://localhost:16443"), document("https://127.0.0.1:16443/"), True),
+        (document("https://[::1]:16443"), document("https://127.0.0.2:16443"), True),
+        (document("https://192.0.2.10"), document("https://192.0.2.10:443"), True),
+        (document("https://192.0.2.10/k8s/clusters/a"), document("https://192.0.2.10/k8s/clusters/b"), False),
+        (document("http://192.0.2.10:443"), document("https://192.0.2.10:443"), False),
+        (document(**{"tls-server-name": "a"}), document(**{"tls-server-name": "b"}), False),
+        (document("https://127.0.0.1:6443"), document("https://127.0.0.1:6444"), False),
+    ],
+    ids=["loopback names", "loopback addresses", "port", "paths", "schemes", "tls-server-name", "ports"],
+)
+def test_an_endpoint_is_a_scheme_a_host_a_port_a_path_and_a_name(
+    tmp_path: Path, left: object, right: object, same: bool
+) -> None:
+    one, other = write(tmp_path, left, "one"), write(tmp_path, right, "other")
+    if same:
+        assert load_kubeconfig(one, {"KUBECONFIG": other}, None, HOSTS).path == other
+    else:
+        assert "lead to different API servers" in refusal(one, other)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "192.0.2.10", "k3s.boathou.se", "10.43.0.1"])
@@ -150,17 +188,17 @@ def test_a_list_is_merged_as_kubectl_does(tmp_path: Path) -> None:
     paths = [write(tmp_path, first, "first"), str(tmp_path / "absent"), write(tmp_path, second, "second")]
     merged = load_kubeconfig(None, {"KUBECONFIG": os.pathsep.join(paths)}, None, HOSTS)
     assert merged.server == "https://192.0.2.10:6443"
-    assert merged.path == os.pathsep.join([paths[0], paths[2]])
+    assert merged.path == os.pathsep.join(paths)
 
 
-def test_the_result_holds_on_any_machine_and_only_what_is_needed(tmp_path: Path) -> None:
+def test_the_provider_gets_one_context_with_its_certificates_inside(tmp_path: Path) -> None:
     write(tmp_path, "certificate", "ca.crt")
     content = document(**{"certificate-authority": "ca.crt"})
     content["users"].append({"name": "somebody", "user": {"token": "unrelated"}})
     kubeconfig = load_kubeconfig(write(tmp_path, content), {}, None, HOSTS)
     text = kubeconfig.contents.value
     assert str(tmp_path) not in text
-    assert "certificate-authority-data: Y2VydGlmaWNhdGU=" in text
+    assert '"certificate-authority-data": "Y2VydGlmaWNhdGU="' in text
     assert "unrelated" not in text
     assert "canary" not in repr(kubeconfig)
 
@@ -173,46 +211,36 @@ def test_home_and_relative_paths_are_expanded(tmp_path: Path, monkeypatch: pytes
     assert load_kubeconfig("config", {}, None, HOSTS).path == path
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
-    status = 200
-
-    def do_GET(self) -> None:
-        self.send_response(self.status)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        del format, args
+def test_without_kubectl_one_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "'kubectl' is not installed, or not on PATH" in refusal(write(tmp_path, document()))
 
 
-@pytest.fixture
-def server() -> Iterator[str]:
-    with http.server.HTTPServer(("127.0.0.1", 0), _Handler) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
+def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) -> None:
+    """What kubectl itself says of a closed port, put into one message."""
+    path = write(tmp_path, document("https://127.0.0.1:1"))
+    said = subprocess.run(
+        ["kubectl", "get", "--raw", "/readyz"], env={**os.environ, "KUBECONFIG": path}, text=True, capture_output=True,
+        check=False,
+    ).stderr  # fmt: skip
+    text = why(said, Kubeconfig(path, "prod", "https://127.0.0.1:1", Secret(""), ()))
+    assert "cannot reach the Kubernetes API server https://127.0.0.1:1" in text
+    assert "ssh -L 16443:localhost:6443 tethys -N" in text
+    assert "canary" not in text
 
 
-@pytest.mark.parametrize("status", [200, 401, 403])
-def test_a_server_that_answers_is_reachable(server: str, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Handler, "status", status)
-    check_reachable(Kubeconfig("config", server, Secret(""), {}))
-
-
-def test_a_server_that_is_not_ready_is_named(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_Handler, "status", 500)
-    with pytest.raises(pulumi.RunError, match="is not ready"):
-        check_reachable(Kubeconfig("config", server, Secret(""), {}))
-
-
-def test_a_server_that_is_down_is_named_with_the_ssh_tunnel() -> None:
-    with pytest.raises(pulumi.RunError, match="ssh -L 16443:localhost:6443 tethys -N"):
-        check_reachable(Kubeconfig("config", "https://127.0.0.1:1", Secret(""), {}))
-
-
-@pytest.mark.parametrize("authority", ["@@@", "aGVsbG8=", "aGVsbG8"], ids=["not base64", "no certificate", "cut short"])
-def test_a_certificate_authority_that_is_none_is_not_called_an_unreachable_server(authority: str) -> None:
-    cluster = {"certificate-authority-data": authority}
-    with pytest.raises(pulumi.RunError, match="the kubeconfig config has a certificate authority that is not a PEM"):
-        check_reachable(Kubeconfig("config", "https://127.0.0.1:1", Secret(""), cluster))
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("error: You must be logged in to the server (Unauthorized)", "refuses the credentials"),
+        ('Error from server (Forbidden): nodes is forbidden: User "x" cannot list', "does not let this user read"),
+        ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "certificate"),
+        ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),
+        ("Unable to connect to the server: getting credentials: exec: canary", "credential plugin failed"),
+        ("something new", "cannot reach"),
+    ],
+)
+def test_each_kind_of_refusal_has_its_own_message(said: str, expected: str) -> None:
+    text = why(said, Kubeconfig("config", "prod", "https://127.0.0.1:1", Secret(""), ()))
+    assert expected in text
+    assert "canary" not in text
