@@ -27,8 +27,8 @@ def config_file(
     rules: Sequence[IngressRule],
     metrics_port: int,
     protocol: str,
-    edge_ip_version: str,
     metrics_address: str = "0.0.0.0",  # noqa: S104
+    edge_ip_version: str = "auto",
 ) -> str:
     """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all.
 

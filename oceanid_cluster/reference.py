@@ -46,7 +46,7 @@ def _default(row: Key) -> str:
         return row.shown_default
     if row.default is None:
         return "none"
-    return f"`{row.default.format(base='<base>', stack='<stack>')}`"
+    return f"`{row.default.format(base='<base>', stack='<stack>', cluster_domain='<clusterDomain>')}`"
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -27,7 +27,8 @@ _SUFFIX = {
 }
 _IMAGE = re.compile(r"[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
 _NO_LABELS = (
-    'is not a node selector such as kubernetes.io/hostname=srv712429 (or {"kubernetes.io/hostname": "srv712429"})'
+    'is not an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
+    " and not the same as kubernetes.io/hostname=srv712429"
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
 _LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")

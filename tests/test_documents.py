@@ -34,7 +34,8 @@ aws.labelStudio.bucketName aws.labelStudio.region tritonBaseUrl adapterImage ada
 trainingWorkerImageTag trainAsync trainDryRun trainingJobTtlSeconds trainingNodeSelector trainingGpuResource
 trainingGpuCount tritonModelName hfDatasetRepo hfModelRepo hfAccessToken nerLabels cfAccessClientId
 cfAccessClientSecret sentry.dsn sentry.environment sentry.release ghcrUsername ghcrToken migration_phase
-manageTunnelConfig labelStudioSecretKey labelStudioIngressFrom adapterIngressFrom
+manageTunnelConfig labelStudioSecretKey labelStudioIngressFrom adapterIngressFrom clusterDomain
+cloudflareEdgeIpVersion
 """
 
 

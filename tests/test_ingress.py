@@ -233,7 +233,7 @@ OPTIONS = {
 
 def test_the_options_of_cloudflared_are_written_to_its_file_and_to_cloudflare() -> None:
     (only,) = parse_rules(json.dumps([rule(originRequest=OPTIONS)]))
-    written = yaml.safe_load(config_file("id", check_rules([only]), 2000, "auto", "auto"))["ingress"][0]
+    written = yaml.safe_load(config_file("id", check_rules([only]), 2000, "auto"))["ingress"][0]
     assert written["originRequest"] == {**OPTIONS, "tlsTimeout": "10s"}
     assert remote_rule(only)["origin_request"] == {
         "connect_timeout": 90, "tls_timeout": 10, "tcp_keep_alive": 1, "no_happy_eyeballs": True,

@@ -586,9 +586,9 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
     extra = {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app"}]'}
     document = config_file(program({**REQUIRED, **extra}), "cloudflare-config")
     assert document["tunnel"] == TUNNEL
-    assert document["warp-routing"] == {"enabled": True}
+    assert "warp-routing" not in document
     ca = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
-    verified = {"caPool": ca, "originServerName": "kubernetes.default.svc.cluster.local"}
+    verified = {"caPool": ca, "originServerName": "kubernetes.default.svc"}
     assert document["ingress"] == [
         {
             "hostname": "k3s.boathou.se",
@@ -603,6 +603,35 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in [
         m["mountPath"] for m in pod["containers"][0]["volumeMounts"]
     ]
+
+
+def test_both_tunnels_use_the_configured_addresses_of_the_edge(program: Program) -> None:
+    for given, written in ((REQUIRED, "auto"), ({**REQUIRED, "cloudflareEdgeIpVersion": "6"}, "6")):
+        run = program(given)
+        for component in ("cloudflare", "node-tunnels"):
+            assert config_file(run, f"{component}-config")["edge-ip-version"] == written
+
+
+def test_every_address_in_the_cluster_has_the_clusters_domain(program: Program) -> None:
+    run = program({**REQUIRED, "clusterDomain": "k8s.example.org"})
+    everything = json.dumps([plain(resource.inputs) for resource in run.resources.values()])
+    assert "cluster.local" not in everything
+    rules = config_file(run, "cloudflare-config")["ingress"]
+    assert rules[0]["service"] == "https://kubernetes.default.svc.k8s.example.org:443"
+    assert rules[0]["originRequest"]["originServerName"] == "kubernetes.default.svc"
+    assert rules[1]["service"] == "http://label-studio.apps.svc.k8s.example.org:8080"
+    assert config_file(run, "node-tunnels-config")["ingress"][0]["service"] == rules[0]["service"]
+    assert plain(run.resources["gitops-flux"].inputs)["values"]["clusterDomain"] == "k8s.example.org"
+    assert run.outputs["tritonAdapterUrl"] == "http://ls-triton-adapter.apps.svc.k8s.example.org:9090"
+    pod = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]
+    hosts = next(v["value"] for v in pod["containers"][0]["env"] if v["name"] == "ALLOWED_HOSTS")
+    assert "label-studio.apps.svc.k8s.example.org" in hosts.split(",")
+
+
+def test_only_a_repository_on_github_gets_a_github_provider(program: Program) -> None:
+    assert "version-monitor-github-provider" in program(REQUIRED).resources
+    elsewhere = program({**REQUIRED, "gitRepositoryUrl": "https://gitlab.com/o/r"}).resources
+    assert not {"version-monitor-github-provider", "version-monitor-version-alert"} & elsewhere.keys()
 
 
 def test_with_manage_tunnel_config_cloudflare_gets_the_same_rules(program: Program) -> None:
@@ -693,6 +722,20 @@ def test_label_studio_gets_its_database_and_never_sqlite(program: Program) -> No
     egress = plain(run.resources["label-studio-network"].inputs)["spec"]["egress"]
     assert [port["port"] for port in egress[1]["ports"]] == [443, 6432]
     assert "label-studio-s3-secret" not in run.resources
+
+
+def test_what_a_database_url_says_beside_its_parts_reaches_libpq(program: Program) -> None:
+    url = "postgres://u:p@h.example.org/db?sslmode=verify-full&channel_binding=require&options=-c%20canary%3D1"
+    run = program({**REQUIRED, "postgres_url": url})
+    data = secret_data(run, "label-studio-db-secret")
+    assert (data["PGCHANNELBINDING"], data["PGOPTIONS"]) == ("require", "-c canary=1")
+    (container,) = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]["containers"]
+    variables = {variable["name"]: variable for variable in container["env"]}
+    assert variables["PGSSLMODE"]["value"] == "verify-full"
+    assert variables["PGSSLROOTCERT"]["value"] == "system"
+    assert variables["SSL_CERT_FILE"]["value"] == "/etc/ssl/certs/ca-certificates.crt"
+    for name in ("PGCHANNELBINDING", "PGOPTIONS"):
+        assert variables[name]["valueFrom"]["secretKeyRef"] == {"name": "labelstudio-db-credentials", "key": name}
 
 
 def test_a_changed_secret_rolls_its_own_pods_and_no_others(program: Program) -> None:

@@ -44,7 +44,11 @@ class CloudflareTunnel(Component):
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
-                settings.token.tunnel_id, all_rules, settings.metrics_port, settings.protocol, settings.edge_ip_version
+                settings.token.tunnel_id,
+                all_rules,
+                settings.metrics_port,
+                settings.protocol,
+                edge_ip_version=settings.edge_ip_version,
             )
         }
         ns = self.make_namespace("networking", "restricted", NAMESPACE)
