@@ -49,8 +49,8 @@ class NodeTunnels(Component):
                 rules,
                 settings.metrics_port,
                 tunnel.protocol,
-                tunnel.edge_ip_version,
                 LOOPBACK,
+                tunnel.edge_ip_version,
             )
         }
         ns = self.make_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
