@@ -646,20 +646,23 @@ def _check_git(flux: FluxSettings, problems: Problems) -> None:
 def _check_ingress(settings: Settings, problems: Problems) -> None:
     """Rules that are hidden by those which this program puts before them."""
     tunnel, label_studio = settings.tunnel, settings.label_studio
-    if not tunnel.hostname or tunnel.extra_ingress is None:
+    if not tunnel.hostname:
         return
     own = [("the Kubernetes API's rule (cloudflare_tunnel_hostname)", IngressRule("", tunnel.hostname))]
     if settings.enabled.label_studio and label_studio.hostname:
         own.append(("Label Studio's rule (labelStudioHostname)", IngressRule("", label_studio.hostname)))
-    extra = [(rule_name(number, rule.hostname), rule) for number, rule in enumerate(tunnel.extra_ingress, start=1)]
+    extra = [
+        (rule_name(number, rule.hostname), rule) for number, rule in enumerate(tunnel.extra_ingress or (), start=1)
+    ]
     for problem in dead_rules(own):
         problems.add(
             f"'labelStudioHostname' and 'cloudflare_tunnel_hostname' are the same: {problem}",
             "pulumi config set labelStudioHostname <hostname>",
         )
     for name, rule in extra:
-        for problem in list(dead_rules([*own, (name, rule)]))[len(list(dead_rules(own))) :]:
-            problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
+        for problem in dead_rules([*own, (name, rule)]):
+            if problem.startswith(name):
+                problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
 
 
 def _check_tunnel_ids(settings: Settings, problems: Problems) -> None:

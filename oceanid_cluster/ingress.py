@@ -202,7 +202,7 @@ def parse_rules(text: str) -> tuple[IngressRule, ...]:
     rules: list[tuple[str, IngressRule]] = []
     problems: list[str] = []
     for number, item in enumerate(cast("list[object]", value), start=1):
-        name = rule_name(number, cast("dict[str, object]", item).get("hostname") if isinstance(item, dict) else None)
+        name = rule_name(number, _given_hostname(item))
         try:
             rules.append((name, _rule(item)))
         except ValueError as problem:
@@ -216,6 +216,10 @@ def parse_rules(text: str) -> tuple[IngressRule, ...]:
 def rule_name(number: int, hostname: object) -> str:
     """How messages call a rule of ``extraIngress``."""
     return f"rule {number} ('{hostname}')" if isinstance(hostname, str) and hostname.strip() else f"rule {number}"
+
+
+def _given_hostname(item: object) -> object:
+    return cast("dict[str, object]", item).get("hostname") if isinstance(item, dict) else None
 
 
 def _rule(item: object) -> IngressRule:
