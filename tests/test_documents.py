@@ -35,7 +35,7 @@ trainingWorkerImageTag trainAsync trainDryRun trainingJobTtlSeconds trainingNode
 trainingGpuCount tritonModelName hfDatasetRepo hfModelRepo hfAccessToken nerLabels cfAccessClientId
 cfAccessClientSecret sentry.dsn sentry.environment sentry.release ghcrUsername ghcrToken migration_phase
 manageTunnelConfig labelStudioSecretKey labelStudioIngressFrom adapterIngressFrom clusterDomain
-cloudflareEdgeIpVersion
+cloudflareEdgeIpVersion nodes clusterUid
 """
 
 

@@ -38,6 +38,7 @@ CANARIES = {
     "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL, secret=tunnel_secret("node tunnel")),
     "postgres_url": f"postgres://user:{PASSWORD}@db.example.org/labels",
     "labelStudioAdminPassword": canary("admin"),
+    "labelStudioSecretKey": canary("secret key"),
     "aws.labelStudio.accessKeyId": canary("aws id"),
     "aws.labelStudio.secretAccessKey": canary("aws key"),
     "hfAccessToken": canary("hugging face"),
