@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import yaml
 
-from oceanid_cluster.redact import HIDDEN, Redactor, kubeconfig_secrets, looks_random
+from oceanid_cluster.redact import HIDDEN, Redactor, forms, kubeconfig_secrets, looks_random
 from tests.samples import TUNNEL, connector_token
 
 SECRET = 'pa+ss/w&rd<é>"7'
@@ -35,6 +35,13 @@ def test_a_secret_is_hidden_in_every_encoding(shown: str) -> None:
     assert "rd" not in text.replace("after", "").replace("before", "")
     assert text.startswith("before ")
     assert text.endswith(" after")
+
+
+def test_base64_is_found_at_each_alignment_without_luck() -> None:
+    secret = "no-mixed-letters-here"
+    for before in ("", "x", "xy", "xyz"):
+        encoded = base64.b64encode(f"{before}{secret}:".encode()).decode()
+        assert any(form in encoded for form in forms(secret) if form != secret), before
 
 
 def test_what_is_inside_a_secret_is_hidden_too() -> None:
