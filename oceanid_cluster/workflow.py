@@ -11,7 +11,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -139,7 +139,7 @@ class _Lines(io.TextIOBase):
 
 
 @contextlib.contextmanager
-def redacted(known: Redactor, say: Callable[[str], None]) -> Iterator[None]:
+def redacted(known: Redactor, say: Callable[[str], None]) -> Generator[None]:
     """Everything that is printed in here is said without secrets, standard error included."""
     lines = _Lines(lambda line: say(known.text(line)))
     with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
