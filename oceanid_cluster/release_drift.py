@@ -2,7 +2,8 @@
 
 Helm keeps each release in a Secret of its namespace (helm.sh/helm/v3 pkg/storage/driver/secrets.go and util.go): JSON,
 gzipped, in base64. The API server itself is asked what re-applying that manifest would change, by a dry run: it knows
-defaults, units of quantities, and which lists are merged. Nothing is written, and no value is shown.
+defaults, units of quantities, and which lists are merged. A second dry run makes the workloads anew, under another name,
+to see what was added to them. Nothing is written, and no value is shown.
 """
 
 import base64
@@ -18,8 +19,12 @@ from oceanid_cluster.kubectl import Kubectl
 Object = Mapping[str, Any]
 Found = tuple[str, str, tuple[str, ...]]
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
+_ANEW = "-drift"
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _SECRET_TYPE = "helm.sh/release.v1"
+# What nobody but the chart adds to, and where: a sidecar, a variable, a key.
+_WHOLE = {"Deployment": "spec", "DaemonSet": "spec", "StatefulSet": "spec", "ConfigMap": "data", "Secret": "data"}
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`, which the runbook uses
 
 
 def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
@@ -35,12 +40,30 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
         live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
         wanted = _by_name(_objects(kubectl, (*dry_run, f"--field-manager={_MANAGER}", "-f", "-"), manifest))
+        anew = _made_anew(namespace, manifest, kubectl)
         for place, one in wanted.items():
             if place not in live:
                 found.append(("missing", place, ()))
-            elif paths := tuple(sorted(differences(live[place], one))):
-                found.append(("update", place, paths))
+                continue
+            paths = {*differences(live[place], one)}
+            if place in anew:
+                part = _WHOLE[one["kind"]]
+                paths |= {*differences(live[place].get(part), anew[place].get(part), part)}
+            if paths:
+                found.append(("update", place, tuple(sorted(paths))))
     return sorted(found)
+
+
+def _made_anew(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
+    """The workloads and data of a manifest as they would be if they were made now, by kind and name."""
+    plain = _objects(kubectl, ("create", "-n", namespace, "--dry-run=client", "-f", "-"), manifest)
+    chosen = [one for one in plain if one["kind"] in _WHOLE]
+    if not chosen:
+        return {}
+    renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_ANEW}"}} for one in chosen]
+    document = json.dumps({"apiVersion": "v1", "kind": "List", "items": renamed})
+    made = _objects(kubectl, ("create", "-n", namespace, "--dry-run=server", "-f", "-"), document)
+    return {place.removesuffix(_ANEW): one for place, one in _by_name(made).items()}
 
 
 def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
@@ -48,7 +71,7 @@ def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
     if isinstance(live, dict) and isinstance(wanted, dict):
         one, other = cast("dict[str, object]", live), cast("dict[str, object]", wanted)
         ignored = ("status",) if not path else _IGNORED if path == "metadata" else ()
-        for name in sorted({*one, *other} - {*ignored}):
+        for name in sorted({*one, *other} - {*ignored, _RESTARTED}):
             yield from differences(one.get(name), other.get(name), _joined(path, name))
     elif isinstance(live, list) and isinstance(wanted, list):
         first, second = cast("list[object]", live), cast("list[object]", wanted)
@@ -57,7 +80,7 @@ def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
             return
         for index, (one, other) in enumerate(zip(first, second, strict=True)):
             yield from differences(one, other, f"{path}[{index}]")
-    elif live != wanted:
+    elif live != wanted and (live or wanted):  # nothing is written in several ways
         yield path
 
 

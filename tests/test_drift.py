@@ -202,16 +202,18 @@ def thing(name: str, **spec: Any) -> dict[str, Any]:
 class Cluster(Kubectl):
     """Answers as kubectl does: a list, or one object after another."""
 
-    def __init__(self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = ()) -> None:
-        self.records, self.live, self.wanted = records, live, wanted
+    def __init__(
+        self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = (), chart: Sequence[Any] = ()
+    ) -> None:
+        self.records, self.live, self.wanted, self.chart = records, live, wanted, chart
         self.manifests: list[str | None] = []
 
-    def run(
-        self, *arguments: str, stdin: str | None = None, **_: Mapping[str, str] | None
-    ) -> "subprocess.CompletedProcess[str]":
-        self.manifests.append(stdin)
+    def __call__(self, arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
+        self.manifests.append(manifest)
+        assert {"apply", "create"}.isdisjoint(arguments) or {"--dry-run=server", "--dry-run=client"} & {*arguments}
         items = self.records if "secrets" in arguments else self.wanted if "apply" in arguments else self.live
-        assert "apply" not in arguments or "--dry-run=server" in arguments
+        if "create" in arguments:
+            items = json.loads(manifest)["items"] if "--dry-run=server" in arguments else self.chart
         text = json.dumps({"kind": "List", "items": items}) if "get" in arguments else "\n".join(map(json.dumps, items))
         return subprocess.CompletedProcess(arguments, 0, "" if not items and "-f" in arguments else text, "")
 
@@ -228,6 +230,26 @@ def test_drift_inside_a_release_is_what_a_dry_run_of_its_manifest_would_change()
         ("update", "Service ns/edited", ("spec.a", "spec.b[1].c")),
     ]
     assert set(cluster.manifests) == {None, "kind: Service"}
+
+
+def test_what_was_added_to_a_workload_of_a_release_is_drift_and_a_restart_is_none() -> None:
+    def workload(name: str, **template: Any) -> dict[str, Any]:
+        return {**thing(name, template=template), "kind": "Deployment"}
+
+    restarted = {"kubectl.kubernetes.io/restartedAt": "today"}
+    live = [
+        workload("added", containers=[{"name": "a", "env": ["canary"]}]),
+        workload("sidecar", containers=[{"name": "a"}, {"name": "b"}]),
+        workload("restarted", containers=[{"name": "a"}], annotations=restarted),
+    ]
+    chart = [workload(name, containers=[{"name": "a"}]) for name in ("added", "sidecar", "restarted")]
+    cluster = Cluster([helm_record("kind: Deployment")], live, live, chart)
+    assert release_drift("ns/name", cluster) == [
+        ("update", "Deployment ns/added", ("spec.template.containers[0].env",)),
+        ("update", "Deployment ns/sidecar", ("spec.template.containers",)),
+    ]
+    names = [one["metadata"]["name"] for one in json.loads(str(cluster.manifests[-1]))["items"]]
+    assert names == ["added-drift", "sidecar-drift", "restarted-drift"]
 
 
 def test_a_release_that_helm_does_not_know_is_an_error() -> None:

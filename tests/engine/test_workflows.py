@@ -26,6 +26,7 @@ CONFIGURED = {
 }
 ENVIRONMENT = "ryan-taylor/default/oceanid-cluster"
 INSTALLING = ("Make a virtual environment", "Install the program's packages", "Use them from here on")
+ENV = "spec.template.spec.containers[0].env"
 PULUMI_TOKEN = "pul-canary-access-token"
 
 
@@ -285,7 +286,7 @@ def test_the_kubeconfig_is_for_the_runners_user_alone(engine: Engine, tmp_path: 
         (holding(""), "is empty"),
         (holding("canary-in-no-kubeconfig"), "is no kubeconfig"),
     ],
-    ids=["absent", "no environment", "unavailable", "broken definition", "secret", "unknown", "empty", "other text"],
+    ids=["absent", "no environment", "unavailable", "broken environment", "secret", "unknown", "empty", "other text"],
 )
 def test_no_deploy_starts_without_a_real_kubeconfig(
     engine: Engine, tmp_path: Path, world: dict[str, Any], words: str
@@ -383,10 +384,12 @@ def test_drift_inside_the_operators_release_is_reported_to_a_person_too(clean: E
     manager = f"{name}-controller-manager"
     crd = json.loads(clean.kubectl("get", "crd", "programs.pulumi.com", "-o", "json"))
     clean.kubectl("-n", namespace, "scale", "deployment", manager, "--replicas=0")
+    clean.kubectl("-n", namespace, "set", "env", f"deployment/{manager}", "ADDED=by-hand")
     clean.kubectl("delete", "clusterrole", f"{name}-view")
     clean.kubectl("delete", "crd", "programs.pulumi.com")
     after = clean.command("drift", "--stack", "sandbox", "--json")
-    # As the runbook says: Helm rolls back to where it is, and the CRDs are applied.
+    # As the runbook says: what was added is taken out, Helm rolls back to where it is, and the CRDs are applied.
+    clean.kubectl("-n", namespace, "set", "env", f"deployment/{manager}", "ADDED-")
     clean.helm("-n", namespace, "rollback", name, "1")
     metadata = {"name": crd["metadata"]["name"], "labels": crd["metadata"].get("labels", {})}
     manifest = {"apiVersion": crd["apiVersion"], "kind": crd["kind"], "metadata": metadata, "spec": crd["spec"]}
@@ -394,7 +397,7 @@ def test_drift_inside_the_operators_release_is_reported_to_a_person_too(clean: E
     assert after.returncode == 1, after.stderr
     found = {(one["operation"], one["what"], *one["paths"]) for one in json.loads(after.stdout)["differences"]}
     assert found == {
-        ("update", f"apps/v1 Deployment {namespace}/{manager}", "spec.replicas"),
+        ("update", f"apps/v1 Deployment {namespace}/{manager}", "spec.replicas", ENV),
         ("missing", f"rbac.authorization.k8s.io/v1 ClusterRole {name}-view"),
         ("missing", "CustomResourceDefinition programs.pulumi.com"),
     }
