@@ -2,8 +2,8 @@
 
 Helm keeps each release in a Secret of its namespace (helm.sh/helm/v3 pkg/storage/driver/secrets.go and util.go): JSON,
 gzipped, in base64. The API server itself is asked what re-applying that manifest would change, by a dry run: it knows
-defaults, units of quantities, and which lists are merged. A second dry run makes the workloads anew, under another name,
-to see what was added to them. Nothing is written, and no value is shown.
+defaults, units of quantities, and which lists are merged. A second one makes the workloads anew, under another name, to
+see what was added to them. Nothing is written, and no value is shown.
 """
 
 import base64
@@ -68,8 +68,8 @@ def _made_anew(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Obj
 
 def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
     """The paths at which two objects differ, apart from status and what the API server keeps in ``metadata``."""
-    if isinstance(live, dict) and isinstance(wanted, dict):
-        one, other = cast("dict[str, object]", live), cast("dict[str, object]", wanted)
+    if isinstance(live or wanted, dict) and isinstance(wanted or live, dict):
+        one, other = (cast("dict[str, object]", side or {}) for side in (live, wanted))
         ignored = ("status",) if not path else _IGNORED if path == "metadata" else ()
         for name in sorted({*one, *other} - {*ignored, _RESTARTED}):
             yield from differences(one.get(name), other.get(name), _joined(path, name))

@@ -213,7 +213,7 @@ class Cluster(Kubectl):
         assert {"apply", "create"}.isdisjoint(arguments) or {"--dry-run=server", "--dry-run=client"} & {*arguments}
         items = self.records if "secrets" in arguments else self.wanted if "apply" in arguments else self.live
         if "create" in arguments:
-            items = json.loads(manifest)["items"] if "--dry-run=server" in arguments else self.chart
+            items = json.loads(str(manifest))["items"] if "--dry-run=server" in arguments else self.chart
         text = json.dumps({"kind": "List", "items": items}) if "get" in arguments else "\n".join(map(json.dumps, items))
         return subprocess.CompletedProcess(arguments, 0, "" if not items and "-f" in arguments else text, "")
 
