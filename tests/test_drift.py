@@ -203,12 +203,21 @@ class Cluster(Kubectl):
     """Answers as kubectl does: a list, or one object after another."""
 
     def __init__(
-        self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = (), chart: Sequence[Any] = ()
-    ) -> None:
-        self.records, self.live, self.wanted, self.chart = records, live, wanted, chart
+        self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = (), chart: Sequence[Any] = (),
+        refusal: str = "",
+    ) -> None:  # fmt: skip
+        self.records, self.live, self.wanted, self.chart, self.refusal = records, live, wanted, chart, refusal
         self.manifests: list[str | None] = []
 
-    def __call__(self, arguments: Sequence[str], manifest: str | None) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        variables: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> "subprocess.CompletedProcess[str]":
+        if self.refusal:
+            return subprocess.CompletedProcess(arguments, 1, "", self.refusal)
+        manifest = stdin
         self.manifests.append(manifest)
         assert {"apply", "create"}.isdisjoint(arguments) or {"--dry-run=server", "--dry-run=client"} & {*arguments}
         items = self.records if "secrets" in arguments else self.wanted if "apply" in arguments else self.live
@@ -265,12 +274,9 @@ def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
 
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
-    class Refusing(Cluster):
-        def run(self, *arguments: str, **_: Any) -> "subprocess.CompletedProcess[str]":
-            return subprocess.CompletedProcess(arguments, 1, "", "E1125 noise\nThe connection was refused\n")
-
+    cluster = Cluster([], refusal="E1125 noise\nThe connection was refused\n")
     with pytest.raises(CommandError, match="'kubectl get' failed: The connection was refused"):
-        release_drift("ns/name", Refusing([]))
+        release_drift("ns/name", cluster)
 
 
 @pytest.mark.parametrize(
