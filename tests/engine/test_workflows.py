@@ -84,6 +84,7 @@ def secrets_of(engine: Engine) -> dict[str, set[bytes]]:
     found = {name: forms(value) for name, value in CONFIGURED.items()}
     found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
     found |= {"postgres password": forms(canary("postgres")), "any canary": {MARK.encode()}}
+    found["ssh key (its lines)"] = {line.encode() for line in CONFIGURED["flux.ssh_private_key"].splitlines()[1:-1]}
     found["kubeconfig token"] = forms(json.loads(kubeconfig_of(engine))["users"][0]["user"]["token"])
     found["Pulumi token"] = forms(PULUMI_TOKEN)
     exported = json.loads(engine.pulumi("stack", "export", "--show-secrets").stdout)["deployment"]["resources"]
