@@ -513,7 +513,8 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
     # Three keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
     reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"], flags) or "invalid"
     reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"], flags) or "invalid.invalid"
-    reader.fill["cloudflared_image"] = reader.read(keys_of(TunnelSettings)["image"], flags) or "invalid:invalid"
+    image = reader.read(keys_of(TunnelSettings)["image"], flags, used=enabled.any_tunnel)
+    reader.fill["cloudflared_image"] = image or "invalid:invalid"
     return Settings(
         enabled=enabled,
         cluster=_cluster(reader, flags),

@@ -29,6 +29,7 @@ def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
         (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflareProtocol": "http3"}),
         (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflare_account_id": "0" * 32}),
         (("enableCloudflareTunnel", "enableNodeTunnels"), {"manageTunnelConfig": "true"}),
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflared_image": "a/cloudflared:latest"}),
         (("enableCloudflareTunnel",), {"cloudflare_tunnel_token": "cut"}),
         (("enableCloudflareTunnel",), {"cloudflare_node_tunnel_token": connector_token()}),
         (("enableCloudflareTunnel",), {"cloudflare_tunnel_id": NODE_TUNNEL}),
