@@ -7,6 +7,7 @@ VENV := $(CACHE)/venv-$(shell cat requirements.txt requirements-dev.txt | sha256
 READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
+WORKERS ?= 3
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
 .PHONY: help up preview outputs env kubectl pulumi down reset test soak lint docs lock bench
@@ -21,6 +22,7 @@ help: ## this list
 	@echo "  CHARTS          auto, upstream or local: the Helm charts of Flux and the operator     (auto)"
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
 	@echo "  ARGS            arguments of make kubectl, pulumi, preview, up and test"
+	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox        (3)"
 	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
 
 $(READY): requirements.txt requirements-dev.txt
@@ -52,11 +54,11 @@ reset: $(READY) ## stop the sandbox and delete it
 
 test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
 	@$(SANDBOX) build >/dev/null
-	@$(PYTHON) -m pytest $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
 	@$(SANDBOX) build >/dev/null
-	@SOAK=50 $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py $(ARGS)
+	@SOAK=50 $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .

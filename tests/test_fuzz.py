@@ -1,4 +1,4 @@
-"""Whole configurations and kubeconfigs, by the thousand: no traceback, no secret in a message, valid ones render."""
+"""Whole configurations, by the thousand: no traceback, no secret in a message, valid ones render."""
 
 import json
 import os
@@ -35,12 +35,6 @@ def test_a_damaged_configuration_is_accepted_or_refused_clearly(config: dict[str
     fuzz.judge(config)
 
 
-@many
-@given(content=fuzz.kubeconfigs())
-def test_a_damaged_kubeconfig_is_accepted_or_refused_clearly(folder: Path, content: object) -> None:
-    fuzz.judge_kubeconfig(content, folder)
-
-
 @settings(max_examples=60)
 @given(config=fuzz.valid())
 def test_a_valid_configuration_renders_whole_manifests(folder: Path, config: dict[str, str]) -> None:
@@ -55,7 +49,7 @@ def test_a_valid_configuration_renders_whole_manifests(folder: Path, config: dic
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
-def test_what_was_once_found_stays_mended(path: Path, folder: Path) -> None:
+def test_what_was_once_found_stays_fixed(path: Path, folder: Path) -> None:
     case = json.loads(path.read_text(encoding="utf-8"))
     if "kubeconfig" in case:
         accepted = fuzz.judge_kubeconfig(case["kubeconfig"], folder) is not None
