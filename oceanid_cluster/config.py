@@ -5,7 +5,7 @@ A row here is a row of the README's table. ``load`` checks the whole configurati
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pulumi
 
@@ -540,10 +540,10 @@ def _cluster(reader: Reader, flags: Mapping[str, bool]) -> ClusterSettings:
     addresses = ("tethys_ip", "styx_ip", "calypso_ip")
     if nodes or reader.is_given(rows["nodes"]):
         rows |= {name: replace(rows[name], needed_by=None) for name in addresses}
-    found = {name: reader.read(row, flags) for name, row in rows.items()}
+    found: dict[str, Any] = {name: reader.read(row, flags) for name, row in rows.items()}
     if not nodes:
-        nodes = tuple(replace(node, address=found[name]) for node, name in zip(NODES, addresses, strict=True))
-    return ClusterSettings(**{**found, "nodes": nodes})
+        found["nodes"] = tuple(replace(node, address=found[name]) for node, name in zip(NODES, addresses, strict=True))
+    return ClusterSettings(**found)
 
 
 def load_from_engine() -> Settings:

@@ -74,9 +74,9 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
         answers = [one.result() for one in asked]
     except CommandError as problem:
         raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
-    uid = str(answers[0]["metadata"]["uid"]) if isinstance(answers[0], dict) else ""
-    nodes = [str(node["metadata"]["name"]) for node in answers[2]["items"]] if len(answers) > 2 else []
-    cluster = Cluster(uid, frozenset(nodes), _generated(answers[1]))
+    system, credentials, *listed = answers
+    nodes = [str(node["metadata"]["name"]) for one in listed for node in one["items"]]
+    cluster = Cluster(system["metadata"]["uid"], frozenset(nodes), _generated(credentials))
     problems = differences(cluster, settings)
     if problems:
         head = f"refusing to touch {kubectl.kubeconfig.server} (from {kubectl.kubeconfig.path}): it is another cluster."
@@ -101,10 +101,11 @@ def differences(cluster: Cluster, settings: Settings) -> list[str]:
 
 
 def _generated(found: Any) -> Mapping[str, Secret] | None:
-    data = found.get("data") if isinstance(found, dict) else None
+    """The data of a Secret; None when there is no such Secret, or when it is empty."""
+    data: Mapping[str, str] | None = found.get("data") if found else None
     if not data:
         return None
-    return {str(key): Secret(base64.b64decode(value).decode()) for key, value in data.items()}
+    return {key: Secret(base64.b64decode(value).decode()) for key, value in data.items()}
 
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:

@@ -136,7 +136,7 @@ def _read(files: Sequence[Path], source: str, environ: Mapping[str, str], contex
         raise _wrong(source, joined, _reason(result.stderr, joined))
     view: dict[str, Any] = json.loads(result.stdout)
     name: str = view.get("current-context") or ""
-    body: dict[str, Any] = next((c["context"] or {} for c in view.get("contexts") or ()), {})
+    body: dict[str, Any] = view["contexts"][0]["context"] or {}
     parts: dict[str, dict[str, Any]] = {}
     for kind in ("cluster", "user"):
         if not body.get(kind):

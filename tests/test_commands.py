@@ -98,8 +98,8 @@ def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any
 ADAPTER = tuple(places("TritonAdapter"))
 NAMESPACE, DEPLOYMENT = Place("Namespace", "", "apps"), Place("Deployment", "apps", "ls-triton-adapter")
 HF = Place("Secret", "apps", "hf-credentials")
-IGNORED = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
-BY_FLUX = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+IGNORED: dict[str, Any] = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ def named(name: str, kind: str = "Namespace", **metadata: Any) -> dict[str, Any]
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, **metadata}}
 
 
-OURS = {"labels": {"oceanid.cluster/managed-by": "pulumi"}}
-OF_HELM = {"managedFields": [{"manager": "pulumi-resource-kubernetes"}]}
+OURS: dict[str, Any] = {"labels": {"oceanid.cluster/managed-by": "pulumi"}}
+OF_HELM: dict[str, Any] = {"managedFields": [{"manager": "pulumi-resource-kubernetes"}]}
 FLUX_CRD, OPERATOR_CRD = "kustomizations.kustomize.toolkit.fluxcd.io", "stacks.pulumi.com"
 
 

@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,7 @@ NAMES = ("a", "b", "with space", "user@cluster", "ü")
 class Case:
     """Files by name (None: it does not exist), the order in which KUBECONFIG names them, and the chosen context."""
 
-    files: dict[str, bytes | None]
+    files: Mapping[str, bytes | None]
     order: tuple[str, ...]
     context: str | None
 
@@ -121,7 +121,8 @@ contents = texts | texts | st.sampled_from((b"\xff\xfe", b"\0", None))
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """One to three files, in any order, some of them twice."""
-    files = draw(st.dictionaries(st.sampled_from(("one", "two", "sub/three")), contents, min_size=1, max_size=3))
+    names: st.SearchStrategy[str] = st.sampled_from(("one", "two", "sub/three"))
+    files = draw(st.dictionaries(names, contents, min_size=1, max_size=3))
     order = draw(st.lists(st.sampled_from(sorted(files)), min_size=1, max_size=3))
     return Case(files, tuple(order), draw(st.none() | st.none() | st.sampled_from(NAMES)))
 

@@ -150,7 +150,7 @@ def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:
 def test_the_charts_know_every_value_that_we_set(engine: Engine) -> None:
     assert engine.sandbox.home.exists()
     for name, ours in (
-        ("flux2", flux.chart_values(image_automation=False)),
+        ("flux2", flux.chart_values(image_automation=False, domain="cluster.local")),
         ("pulumi-kubernetes-operator", operator.chart_values()),
     ):
         theirs = yaml.safe_load((charts.LINK / name / "values.yaml").read_text(encoding="utf-8"))
