@@ -1,7 +1,6 @@
 """Bad input, to the real CLI: one clear message, a failing exit code, no traceback, nothing registered, no secret."""
 
 import json
-import shutil
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -134,16 +133,29 @@ def test_a_server_that_is_down_is_one_message_that_names_the_tunnel(bare: Engine
         refused(run(bare, REQUIRED, {"KUBECONFIG": path}), "cannot reach", "ssh -L 16443:localhost:6443 tethys -N")
 
 
-def test_a_node_that_is_not_in_the_cluster_is_named(bare: Engine, tmp_path: Path) -> None:
-    folder = tmp_path / "program"
-    other = Engine(bare.sandbox.home, folder)
-    (folder / "oceanid_cluster").unlink()
-    source = Path(__file__).resolve().parents[2] / "oceanid_cluster"
-    shutil.copytree(source, folder / "oceanid_cluster", ignore=shutil.ignore_patterns("__pycache__"))
-    config = folder / "oceanid_cluster" / "config.py"
-    config.write_text(config.read_text(encoding="utf-8").replace('"srv712695"', '"srv-absent"'), encoding="utf-8")
-    for arguments in (("preview",), ("up", "--yes", "--skip-preview")):
-        answer = other.pulumi(*arguments)
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ({"nodes": '[{"name": "one", "host": "srv-absent", "address": "192.0.2.1"}]'}, "no node srv-absent (one)"),
+        ({"clusterUid": "0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c"}, "clusterUid is 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c"),
+    ],
+    ids=["other nodes", "another UID"],
+)
+def test_another_cluster_is_refused_before_anything_is_made_even_on_loopback(
+    bare: Engine, config: dict[str, str], expected: str
+) -> None:
+    before = [one["metadata"]["uid"] for one in bare.objects("namespaces", "nodes")]
+    answer = run(bare, {**REQUIRED, **config}, {"KUBECONFIG": str(bare.sandbox.kubeconfig)})
+    refused(answer, "it is another cluster", expected)
+    assert [one["metadata"]["uid"] for one in bare.objects("namespaces", "nodes")] == before  # nor was a node made
+
+
+def test_the_content_of_a_kubeconfig_is_refused_unseen_by_the_program_and_by_every_command(bare: Engine) -> None:
+    content = bare.sandbox.kubeconfig.read_text(encoding="utf-8")
+    secrets = [json.loads(content)["users"][0]["user"]["token"], "certificate-authority-data"]
+    commands = ("preflight", "health", "leftovers")
+    answers = [bare.command(command, "--stack", "bare", KUBECONFIG=content) for command in commands]
+    for answer in (run(bare, REQUIRED, {"KUBECONFIG": content}), *answers):
+        refused(answer, "holds the content of a kubeconfig")
         assert answer.returncode != 0
-        refused(answer, "nodes-styx-exists", "resource 'srv-absent' does not exist")
-    assert "srv-absent" not in {one["metadata"]["name"] for one in bare.objects("nodes")}  # nor was it made
+        assert not any(secret in answer.stdout + answer.stderr for secret in secrets)

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -69,40 +68,6 @@ def test_an_object_that_exists_is_named_and_taken_over_without_being_touched(cle
     clean.configure("adoptExisting", "true")
     clean.up()
     assert uid() == before
-
-
-def test_an_object_is_imported_with_the_command_of_the_readme(clean: Engine) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^pulumi (import (?:.*\\\n)*.*)$", text, re.MULTILINE)
-    state = clean.state()
-    for name in ("gitops", "k3s-provider"):
-        command = command.replace(f"<URN of {name}>", state[name]["urn"])
-    assert "<" not in command
-    assert all(name in clean.pulumi("stack", "--show-urns").stdout for name in (state["gitops"]["urn"], "k3s-provider"))
-    dependants = [
-        urn["urn"] for urn in state.values() if state["gitops-github-token"]["urn"] in urn.get("dependencies", [])
-    ]
-    assert dependants
-    export = json.loads(clean.pulumi("stack", "export").stdout)
-    resources: list[dict[str, Any]] = export["deployment"]["resources"]
-    token = state["gitops-github-token"]["urn"]
-    for one in resources:
-        one["dependencies"] = [urn for urn in one.get("dependencies") or [] if urn != token]
-        one["propertyDependencies"] = {
-            name: [urn for urn in urns or [] if urn != token]
-            for name, urns in (one.get("propertyDependencies") or {}).items()
-        }
-    export["deployment"]["resources"] = [one for one in resources if one["urn"] != token]
-    assert clean.pulumi("stack", "import", stdin=json.dumps(export)).returncode == 0
-    assert "gitops-github-token" not in clean.state()
-    uids = {one["metadata"]["uid"] for one in clean.objects("secrets")}
-    answer = clean.pulumi(*shlex.split(command.replace("\\\n", " ")), "--yes")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert clean.state()["gitops-github-token"]["urn"] == token
-    assert set(clean.planned().values()) <= {"update"}
-    clean.up()
-    assert clean.planned() == {}
-    assert uids == {one["metadata"]["uid"] for one in clean.objects("secrets")}
 
 
 def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays(clean: Engine) -> None:
@@ -310,7 +275,7 @@ def test_destroy_ends_where_flux_is_dead_keeps_what_cannot_be_made_again_and_up_
     assert "gitrepositories.source.toolkit.fluxcd.io" in definitions
     assert [o["metadata"]["name"] for o in clean.objects("deployments", "daemonsets")] == []
     assert answer.stdout.count("[retain]") >= len(ours) + len(uids)
-    said = clean.command("remains").stdout
+    said = clean.command("leftovers").stdout
     assert "namespace apps, with volume claim label-studio-data" in said
     assert "flux uninstall --namespace=flux-system" in said
     for name in ours - {"flux-system"}:

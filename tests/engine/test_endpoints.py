@@ -1,0 +1,131 @@
+"""One cluster, several ways to it: the state was written through another endpoint, with credentials that are gone."""
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.layout import ROOT
+from tests.engine.conftest import Engine, bare_cluster
+from tests.engine.proxy import cut_proxy
+
+
+@pytest.fixture(scope="module")
+def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A stack whose last run went through a tunnel that is closed, with a token that is not valid any more."""
+    folder = tmp_path_factory.mktemp("endpoints")
+    with bare_cluster(folder) as engine:
+        with cut_proxy(engine.sandbox.kubeconfig, folder, cut=0) as (_, through):
+            answer = engine.pulumi("up", "--yes", "--skip-preview", variables={"KUBECONFIG": str(through)})
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert engine.launcher("down").returncode == 0
+        (engine.sandbox.home / "token").unlink()
+        assert engine.launcher("cluster").returncode == 0
+        yield engine
+
+
+@pytest.fixture
+def stale(moved: Engine) -> Iterator[Engine]:
+    """The same, and the same state again after the test."""
+    export = moved.pulumi("stack", "export").stdout
+    yield moved
+    assert moved.pulumi("stack", "import", stdin=export).returncode == 0
+
+
+def test_without_todays_kubeconfig_a_refresh_cannot_work(stale: Engine) -> None:
+    """What the documented option is for: the engine takes the provider of the last run."""
+    assert stale.pulumi("refresh", "--yes", "--skip-preview").returncode != 0
+
+
+def test_a_refresh_and_a_preview_use_todays_kubeconfig(stale: Engine) -> None:
+    for command in (
+        ("refresh", "--run-program", "--yes", "--skip-preview"),
+        ("preview", "--refresh", "--run-program", "--expect-no-changes"),
+        ("up", "--refresh", "--run-program", "--yes", "--skip-preview"),
+    ):
+        answer = stale.pulumi(*command)
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert "replace" not in answer.stdout
+    assert stale.planned() == {}
+
+
+def test_the_comparison_finds_no_drift(stale: Engine) -> None:
+    answer = stale.command("drift", "--stack", "sandbox")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+def test_the_commands_ask_the_cluster_of_the_configuration_wherever_the_shell_points(
+    stale: Engine, tmp_path: Path
+) -> None:
+    elsewhere = json.loads(stale.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    elsewhere["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+    both = json.loads(stale.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    for section in ("clusters", "users", "contexts"):
+        both[section].append({**elsewhere[section][0], "name": "elsewhere"})
+    both["contexts"][1]["context"] = {"cluster": "elsewhere", "user": "elsewhere"}
+    both["current-context"] = "elsewhere"
+    shell = tmp_path / "shell"
+    shell.write_text(json.dumps(both), encoding="utf-8")
+    stale.configure("kubeContext", "sandbox")
+    try:
+        for command in (("preflight",), ("leftovers",), ("health", "--json")):
+            answer = stale.command(*command, KUBECONFIG=str(shell))
+            assert "127.0.0.1:1 " not in answer.stdout + answer.stderr
+            assert answer.returncode in (0, 1), answer.stdout + answer.stderr
+            assert "cannot tell" not in answer.stderr
+        stale.configure("kubeconfigPath", str(stale.sandbox.kubeconfig))
+        variables: dict[str, str] = {"KUBECONFIG": ""}
+        assert stale.command("leftovers", **variables).returncode == 0
+    finally:
+        stale.reset_configuration()
+
+
+def test_an_object_is_imported_with_the_commands_of_the_readme(stale: Engine) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^pulumi (up --target .*\npulumi import (?:.*\\\n)*.*)$", text, re.MULTILINE)
+    state = stale.state()
+    for name in ("gitops", "k3s-provider"):
+        block = block.replace(f"<URN of {name}>", state[name]["urn"])
+    assert "<" not in block
+    shown = stale.pulumi("stack", "--show-urns").stdout
+    assert all(state[name]["urn"] in shown for name in ("gitops", "k3s-provider"))
+    forget(stale, state["gitops-github-token"]["urn"])
+    uids = {one["metadata"]["uid"] for one in stale.objects("secrets")}
+    for command in block.replace("\\\n", " ").split("\npulumi "):
+        words = shlex.split(command)
+        answer = stale.pulumi(*words, "--yes", *(["--skip-preview"] if words[0] == "up" else []))
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert "gitops-github-token" in stale.state()
+    assert set(stale.planned().values()) <= {"update"}
+    stale.up()
+    assert stale.planned() == {}
+    assert uids == {one["metadata"]["uid"] for one in stale.objects("secrets")}
+
+
+def forget(engine: Engine, urn: str) -> None:
+    """Take one resource out of the state, and every reference to it."""
+    export = json.loads(engine.pulumi("stack", "export").stdout)
+    resources: list[dict[str, Any]] = export["deployment"]["resources"]
+    for one in resources:
+        one["dependencies"] = [other for other in one.get("dependencies") or [] if other != urn]
+        one["propertyDependencies"] = {
+            name: [other for other in urns or [] if other != urn]
+            for name, urns in (one.get("propertyDependencies") or {}).items()
+        }
+    export["deployment"]["resources"] = [one for one in resources if one["urn"] != urn]
+    assert engine.pulumi("stack", "import", stdin=json.dumps(export)).returncode == 0
+    assert urn not in {one["urn"] for one in engine.state().values()}
+
+
+def test_a_destroy_uses_todays_kubeconfig_and_a_plain_up_after_it_adopts_what_was_kept(stale: Engine) -> None:
+    answer = stale.pulumi("destroy", "--run-program", "--yes", "--skip-preview")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert stale.objects("deployments", "daemonsets") == []
+    again = stale.launcher("up", "--config-file", str(stale.folder / "Pulumi.sandbox.yaml"))
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "adopting what a destroy retained" in again.stderr
+    assert stale.planned() == {}
