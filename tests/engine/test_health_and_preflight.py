@@ -230,7 +230,8 @@ def test_what_is_expected_is_what_the_running_program_made(engine: Engine) -> No
     state = {(one["type"].rpartition(":")[2], one["id"]) for one in engine.state().values() if one.get("id")}
     for component in NAMESPACES:
         known = {(place.kind, "/".join(filter(None, place[1:]))) for place in places(component)}
-        assert len(known & state) > 1, component
+        least = 1 if component == "PulumiOperator" else 2  # what else it has is inside of its release
+        assert len(known & state) >= least, component
 
 
 def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engine: Engine) -> None:
@@ -238,7 +239,7 @@ def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engi
     assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "warning" not in answer.stdout
     assert "managed by Pulumi" in row(answer, "CloudflareTunnel")
-    assert "local-path is the default" in row(answer, "storage class")
+    assert "claim apps/label-studio-data: Bound, 10Gi, class local-path" in row(answer, "storage class")
     assert f"Flux requires {versions.minimum_kubernetes()} or newer" in row(answer, "version")
     uid = engine.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
     assert f"pulumi config set clusterUid {uid}" in row(answer, "identity")
