@@ -80,7 +80,7 @@ class ClusterSettings:
     adopt_existing: bool = key(
         "adoptExisting",
         values.boolean,
-        "take over objects that are already in the cluster (the provider's `upsertExistingObjects`)",
+        "adopt objects that are already in the cluster (the provider's `upsertExistingObjects`)",
         default="false",
     )
     name: str = key(
