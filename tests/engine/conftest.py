@@ -1,4 +1,4 @@
-"""One sandbox for all tests of this ring: the real engine on a real API server."""
+"""One sandbox for all tests of this tier: the real engine on a real API server."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.expected import CUSTOM_RESOURCES, STATIC
+from sandbox.engine import ADOPT
 from sandbox.layout import ROOT, Sandbox
 
 Answer = subprocess.CompletedProcess[str]
@@ -192,4 +193,5 @@ def clean(engine: Engine) -> Iterator[Engine]:
     yield engine
     if written() != before:
         engine.reset_configuration()
-        engine.up()
+        answer = engine.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)  # whatever a failed test left
+        assert answer.returncode == 0, answer.stdout + answer.stderr

@@ -14,8 +14,8 @@ from tests.engine.conftest import Answer, Engine
 
 
 def deploy(engine: Engine) -> Answer:
-    """The ``up`` of the workflow, without a plan."""
-    return engine.command("workflow", "up", "--stack", "sandbox", "--plan", "none")
+    """The ``up`` of the workflow."""
+    return engine.command("workflow", "up", "--stack", "sandbox")
 
 
 def test_a_component_turned_off_keeps_its_namespace_and_is_taken_back(clean: Engine) -> None:
