@@ -21,6 +21,9 @@ MAX_MESSAGE_BYTES = 400 * 1024 * 1024  # the engine's own limit
 OPTIONS = [
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # An error carries the whole object in its trailers; with the default of 8 KiB the call would be cut off instead.
+    ("grpc.max_metadata_size", 1 << 24),
+    ("grpc.absolute_max_metadata_size", 1 << 24),
 ]
 _SERVICE = "/pulumirpc.ResourceProvider/"
 _FORCE = "PULUMI_K8S_ENABLE_PATCH_FORCE"
