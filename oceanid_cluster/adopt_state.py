@@ -33,19 +33,32 @@ Reads the output of 'pulumi stack export' on standard input and writes what 'pul
 output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.
 The provider gets the cluster's name as its identifier, so that a new endpoint replaces nothing. Secrets stay encrypted.
 A state that was prepared before is not changed.
+
+With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
+and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
 """
+# By the flag's name: the component, and what the Flux chart makes for it alone.
+OPTIONAL = {
+    "ImageAutomation": (
+        "oceanid:monitoring:ImageAutomation", ("image-automation-controller", "image-reflector-controller"),
+    ),
+    "LabelStudio": ("oceanid:apps:LabelStudio", ()),
+    "NodeTunnels": ("oceanid:networking:NodeTunnels", ()),
+}  # fmt: skip
 _EPILOG = """\
 exit codes: 0 the state was written; 1 the input is no state export, or is not ready; 2 wrong arguments
 
 example:
   pulumi stack export > before.json
-  python -m oceanid_cluster.adopt_state oceanid-prod < before.json > state.json
+  python -m oceanid_cluster.adopt_state oceanid-prod --without ImageAutomation < before.json > state.json
   pulumi stack import --file state.json
 """
 
 
-def prepare(export: object, cluster: str) -> tuple[State, list[str], list[str]]:
+def prepare(export: object, cluster: str, without: Sequence[str] = ()) -> tuple[State, list[str], list[str]]:
     """The state as this program can adopt it, the URNs that left it, and warnings.
+
+    ``without`` names components of OPTIONAL that are still off.
 
     The provider gets ``cluster`` as its identifier: without it, the first run would take a new endpoint in the
     kubeconfig for a new cluster and replace every object. Raises ValueError for what is no state export.
@@ -59,7 +72,7 @@ def prepare(export: object, cluster: str) -> tuple[State, list[str], list[str]]:
     all_resources: list[State] = deployment["resources"]
     if not all(str(resource["urn"]).count("::") >= 3 for resource in all_resources):
         raise ValueError("a resource has no valid URN")
-    kept = [resource for resource in all_resources if _ours(resource)]
+    kept = [resource for resource in all_resources if _ours(resource) and not _still_off(resource, without)]
     urns = {resource["urn"] for resource in kept}
     for resource in kept:
         _prune_references(resource, urns)
@@ -105,6 +118,15 @@ def _ours(resource: Mapping[str, Any]) -> bool:
     return head in COMPONENTS or head.startswith(_TOP_LEVEL)
 
 
+def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
+    types, _, name = str(resource["urn"]).split("::", 2)[2].rpartition("::")
+    for component in without:
+        token, controllers = OPTIONAL[component]
+        if types.split("$")[0] == token or ("helm.sh/v4:Chart$" in types and name.rpartition("/")[2] in controllers):
+            return True
+    return False
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -112,9 +134,13 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("cluster", help="the cluster's name, which is the key clusterName: oceanid-prod")
-    cluster: str = parser.parse_args(arguments).cluster
+    parser.add_argument(
+        "--without", action="append", default=[], choices=sorted(OPTIONAL),
+        help="a component that is still off; may be given again",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
     try:
-        state, dropped, warnings = prepare(json.load(sys.stdin), cluster)
+        state, dropped, warnings = prepare(json.load(sys.stdin), options.cluster, options.without)
     except (KeyError, TypeError, RecursionError):
         print("adopt_state: error: this is not the output of `pulumi stack export`", file=sys.stderr)
         return 1

@@ -133,3 +133,26 @@ def test_whatever_the_program_registers_itself_stays_in_the_state(
     top = [resource(f"{PREFIX}{one.type}::{name}") for name, one in requests if not one.type.startswith(objects)]
     assert {one["type"] for one in top} >= COMPONENTS
     assert prepare({"deployment": {"resources": top}}, "oceanid-prod")[1] == []
+
+
+def test_a_component_that_is_still_off_leaves_the_state_with_the_controllers_that_only_it_needs() -> None:
+    chart = f"{PREFIX}oceanid:gitops:FluxBootstrap$kubernetes:helm.sh/v4:Chart$kubernetes:"
+    resources = [
+        resource(f"{chart}apps/v1:Deployment::gitops-flux:flux-system/image-reflector-controller"),
+        resource(f"{chart}core/v1:ServiceAccount::gitops-flux:flux-system/image-automation-controller"),
+        resource(f"{PREFIX}oceanid:monitoring:ImageAutomation::version-monitor"),
+        resource(f"{PREFIX}oceanid:apps:LabelStudio$kubernetes:core/v1:Namespace::label-studio-ns"),
+        resource(f"{PREFIX}oceanid:networking:NodeTunnels$kubernetes:core/v1:Secret::node-tunnels-credentials"),
+    ]
+    others = [
+        resource(f"{chart}apps/v1:Deployment::gitops-flux:flux-system/source-controller"),
+        resource(
+            f"{chart}apiextensions.k8s.io/v1:CustomResourceDefinition"
+            "::gitops-flux:imagepolicies.image.toolkit.fluxcd.io"
+        ),
+    ]
+    off = ("ImageAutomation", "LabelStudio", "NodeTunnels")
+    _, dropped, _ = prepare(export(*resources, *others), "oceanid-prod", off)
+    assert set(dropped) == {SINK, *(one["urn"] for one in resources)}
+    _, dropped, _ = prepare(export(*resources, *others), "oceanid-prod")
+    assert dropped == [SINK]

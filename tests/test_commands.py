@@ -18,7 +18,7 @@ from oceanid_cluster.storage import check_storage
 from tests.recorded import ROOT, Run, run_program
 from tests.samples import EVERYTHING, settings
 
-COMMANDS = ("adopt_state", "health", "leftovers", "preflight", "reference", "remains", "takeover", "workflow")
+COMMANDS = ("adopt_state", "health", "leftovers", "plan", "preflight", "reference", "remains", "takeover", "workflow")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
