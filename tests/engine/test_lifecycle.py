@@ -1,15 +1,11 @@
-"""Nothing lost: components off and on, adoption, a pod that never gets ready, the predecessor's stack, destroy."""
+"""Nothing lost: components off and on, adoption, a pod that never gets ready, destroy."""
 
 import base64
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 from sandbox.engine import ADOPT
-from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine
 
 
@@ -18,7 +14,7 @@ def deploy(engine: Engine) -> Answer:
     return engine.command("workflow", "up", "--stack", "sandbox")
 
 
-def test_a_component_turned_off_keeps_its_namespace_and_is_taken_back(clean: Engine) -> None:
+def test_a_component_turned_off_keeps_its_namespace_and_is_adopted_again(clean: Engine) -> None:
     kept = {o["metadata"]["uid"] for o in clean.objects("namespaces") if o["metadata"]["name"] == "node-tunnels"}
     clean.configure("enableNodeTunnels", "false")
     planned = clean.planned()
@@ -55,7 +51,7 @@ def test_the_namespace_of_the_applications_survives_a_change_of_its_owner(clean:
     assert volume() == before
 
 
-def test_an_object_that_exists_is_named_and_taken_over_without_being_touched(clean: Engine) -> None:
+def test_an_object_that_exists_is_named_and_adopted_without_being_touched(clean: Engine) -> None:
     def uid() -> str:
         return clean.kubectl("-n", "apps", "get", "service", "ls-triton-adapter", "-o", "jsonpath={.metadata.uid}")
 
@@ -83,87 +79,6 @@ def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays
     assert state["label-studio-deploy"]["initErrors"]
     assert state["gitops-git-repo"]["inputs"]["spec"]["interval"] == "75s"
     assert clean.planned() == {"label-studio-deploy": "update"}
-
-
-def takeover(text: str) -> Answer:
-    """The command of docs/takeover.md on a state export."""
-    command = [sys.executable, "-m", "oceanid_cluster.adopt_state", "oceanid-sandbox"]
-    return subprocess.run(command, cwd=ROOT, input=text, text=True, capture_output=True, check=False)
-
-
-PLAIN_LABELS = {"name": "NER_LABELS", "value": '["O"]'}
-
-
-def adapters_labels(engine: Engine) -> dict[str, Any]:
-    """The variable NER_LABELS of the running adapter."""
-    live = json.loads(engine.kubectl("-n", "apps", "get", "deployment", "ls-triton-adapter", "-o", "json"))
-    (container,) = live["spec"]["template"]["spec"]["containers"]
-    return next(one for one in container["env"] if one["name"] == "NER_LABELS")
-
-
-def predecessor(export: dict[str, Any]) -> dict[str, Any]:
-    """Our own state as the TypeScript program would have written it, with a resource that is out of scope."""
-    text = json.dumps(export).replace(
-        "kubernetes:image.toolkit.fluxcd.io/v1:", "kubernetes:image.toolkit.fluxcd.io/v1beta2:"
-    )
-    state: dict[str, Any] = json.loads(text)
-    resources: list[dict[str, Any]] = state["deployment"]["resources"]
-    for resource in resources:
-        if resource["type"] == "kubernetes:core/v1:Secret":
-            resource["inputs"].pop("type", None)
-        if resource["urn"].endswith("::ls-triton-adapter-deploy"):
-            for inputs in (resource["inputs"], resource["outputs"]["__inputs"]):
-                (container,) = inputs["spec"]["template"]["spec"]["containers"]
-                container["env"] = [PLAIN_LABELS if one["name"] == "NER_LABELS" else one for one in container["env"]]
-        if resource["type"] == "pulumi:providers:kubernetes":
-            for side in ("inputs", "outputs"):
-                resource[side].pop("clusterIdentifier", None)
-    stack = next(resource for resource in resources if resource["type"] == "pulumi:pulumi:Stack")
-    prefix = stack["urn"].partition("pulumi:pulumi:Stack::")[0]
-    component = {"type": "oceanid:apps:AnnotationsSink", "custom": False, "parent": stack["urn"]}
-    resources.append({"urn": f"{prefix}oceanid:apps:AnnotationsSink::annotations-sink", **component})
-    return state
-
-
-def test_the_predecessors_stack_is_taken_over_without_a_deletion_or_a_replacement(
-    clean: Engine, tmp_path: Path
-) -> None:
-    before = clean.pulumi("stack", "export").stdout
-    old = predecessor(json.loads(before))
-    prepared = takeover(json.dumps(old))
-    assert prepared.returncode == 0
-    assert "leaves the state, not the cluster" in prepared.stderr
-    assert "annotations-sink" in prepared.stderr
-    uids = {
-        o["metadata"]["uid"] for o in clean.objects("secrets", "deployments", "namespaces", "persistentvolumeclaims")
-    }
-    container = {"name": "adapter", "env": [{**PLAIN_LABELS, "valueFrom": None}]}
-    patch = json.dumps({"spec": {"template": {"spec": {"containers": [container]}}}})
-    command = ("patch", "deployment", "ls-triton-adapter", "--field-manager=pulumi-kubernetes", "-p", patch)
-    clean.kubectl("-n", "apps", *command)
-    assert adapters_labels(clean) == PLAIN_LABELS
-    file = tmp_path / "state.json"
-    file.write_text(prepared.stdout, encoding="utf-8")
-    assert clean.pulumi("stack", "import", "--file", str(file)).returncode == 0
-    planned = clean.planned()
-    assert set(planned.values()) <= {"update", "create"}
-    assert {name for name, op in planned.items() if op == "create"} <= {
-        "rollout-key", "nodes", "nodes-tethys", "nodes-styx", "nodes-calypso",
-    }  # fmt: skip
-    clean.up()
-    assert clean.planned() == {}
-    assert "value" not in adapters_labels(clean)  # it comes from a Secret
-    assert uids == {
-        o["metadata"]["uid"] for o in clean.objects("secrets", "deployments", "namespaces", "persistentvolumeclaims")
-    }  # fmt: skip
-
-
-def test_what_is_no_state_is_refused_by_the_takeover() -> None:
-    for text in ("", "[]", "{}", '{"deployment": {"resources": [], "pending_operations": [{}]}}'):
-        answer = takeover(text)
-        assert answer.returncode == 1
-        assert answer.stderr.startswith("adopt_state: error: ")
-        assert "Traceback" not in answer.stderr
 
 
 FLUX_OBJECTS = {
