@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 
 class CommandError(Exception):
-    """A tool is missing or could not answer; the message says which, why, and how to mend it."""
+    """A tool is missing or could not answer; the message says which, why, and how to fix it."""
+
+
+class ToolMissingError(CommandError):
+    """A tool is not installed: no waiting helps."""
 
 
 def run(
@@ -14,13 +18,13 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool with its output captured, and ``variables`` beside the environment that we have.
 
-    Raises CommandError only when it is not installed.
+    Raises ToolMissingError when it is not installed.
     """
     environ = {**os.environ, **(variables or {})}
     try:
         return subprocess.run(command, input=stdin, env=environ, text=True, capture_output=True, check=False)
     except FileNotFoundError:
-        raise CommandError(f"'{command[0]}' is not installed, or not on PATH") from None
+        raise ToolMissingError(f"'{command[0]}' is not installed, or not on PATH") from None
 
 
 def answer(*command: str, stdin: str | None = None) -> str:

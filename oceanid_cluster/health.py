@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from oceanid_cluster import readiness, report
-from oceanid_cluster.commands import CommandError
+from oceanid_cluster.commands import CommandError, ToolMissingError
 from oceanid_cluster.config import NODES, Settings
 from oceanid_cluster.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
 from oceanid_cluster.expected import NODES as NODE_LABELS
@@ -116,7 +116,7 @@ def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
     """``check`` until nothing fails, or until the seconds are over; says on standard error what it waits for.
 
     A connection that drops, or an API server that restarts, is waited for as well. Raises CommandError when the
-    cluster cannot be asked at the end.
+    cluster cannot be asked at the end, ToolMissingError at once.
     """
     start = said = time.monotonic()
     while True:
@@ -124,6 +124,8 @@ def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
         rows: list[Row] = []
         try:
             rows = check(kubectl, everything)
+        except ToolMissingError:
+            raise
         except CommandError as error:
             problem = error
         now = time.monotonic()
@@ -161,7 +163,8 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.all:
-            settings, everything = local_settings(options.stack, os.environ), Wanted()
+            settings = local_settings(options.stack, os.environ)
+            everything = Wanted(nodes=settings.cluster.nodes if settings else NODES)
         else:
             settings = stack_settings(options.stack)
             everything = wanted(settings, read_state(options.stack))

@@ -155,7 +155,7 @@ def options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -
 def report(cluster: Cluster, state: StackState, shell: str) -> str:
     """What to tell the operator; ``shell`` are the options that the commands need."""
     if why := still_up(cluster, state):
-        return f"The stack is still up: {why}"
+        return f"Nothing to remove, the stack is still up: {why}"
     lines, commands = look(cluster, f"kubectl{shell}", f"flux{shell}")
     if not lines:
         return "Nothing of this program is left in the cluster."

@@ -19,6 +19,7 @@ from oceanid_cluster.config import Settings
 from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, places
 from oceanid_cluster.identity import KUBE_SYSTEM, why
 from oceanid_cluster.kubectl import Kubectl, open_cluster
+from oceanid_cluster.leftovers import options
 from oceanid_cluster.live import find, installed_crds
 from oceanid_cluster.nodes import Node
 from oceanid_cluster.objects import Object
@@ -111,12 +112,13 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
         rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM), in_state=_CLAIM in state.objects))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = kubectl.get("secrets", "-n", RELEASE.namespace, "-l", f"owner=helm,name={RELEASE.name}")
-    return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases)
+    command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
+    return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
 
 
 def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str]) -> list[Row]:
     """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
-    if not getattr(settings.tunnel, "manage_config", False):
+    if not settings.tunnel.manage_config:
         return []
     from oceanid_cluster.components.node_tunnels import node_rules  # its imports are slow
     from oceanid_cluster.ingress import IngressRule
@@ -150,13 +152,13 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    options = parser.parse_args(arguments)
+    chosen = parser.parse_args(arguments)
     try:
-        rows = check(stack_settings(options.stack), read_state(options.stack), os.environ, options.stack)
+        rows = check(stack_settings(chosen.stack), read_state(chosen.stack), os.environ, chosen.stack)
     except CommandError as problem:
         print(f"preflight: cannot tell: {problem}", file=sys.stderr)
         return 2
-    print(report.as_json(rows) if options.json else report.as_table(rows))
+    print(report.as_json(rows) if chosen.json else report.as_table(rows))
     return 0 if report.passed(rows) else 1
 
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster import existing, leftovers, stack_config
+from oceanid_cluster import existing, health, leftovers, stack_config
+from oceanid_cluster.commands import ToolMissingError
 from oceanid_cluster.config import LabelStudioSettings
 from oceanid_cluster.existing import ADOPT, RELEASE, check_existing, places
 from oceanid_cluster.expected import COMPONENTS, EXPECTED, NAMESPACES, NODES
+from oceanid_cluster.kubeconfig import Kubeconfig
+from oceanid_cluster.kubectl import Kubectl
 from oceanid_cluster.leftovers import Cluster
+from oceanid_cluster.secret import Secret
 from oceanid_cluster.state import Place, StackState, parse_state
 from oceanid_cluster.storage import check_storage
 from tests.recorded import ROOT, Run, run_program
@@ -250,7 +254,7 @@ def test_leftovers_gives_no_commands_while_the_stack_is_up() -> None:
         (cluster([], "apps", workloads=running), StackState()),
     ):
         said = leftovers.report(found, state, "")
-        assert said.startswith("The stack is still up: ")
+        assert said.startswith("Nothing to remove, the stack is still up: ")
         assert "delete" not in said
     foreign = [named("label-studio", "Deployment", namespace="elsewhere")]
     assert leftovers.report(cluster([], workloads=foreign), StackState(), "").startswith("Nothing of this program")
@@ -267,3 +271,10 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
         assert found is not None
         assert found.cluster.kube_context == "c"
     assert NODES in COMPONENTS
+
+
+def test_a_missing_kubectl_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kubeconfig = Kubeconfig("/nowhere", "c", "https://127.0.0.1:1", Secret("{}"), ())
+    with pytest.raises(ToolMissingError, match="'kubectl' is not installed"):
+        health.wait(Kubectl(kubeconfig), health.Wanted(), 3600)

@@ -120,7 +120,7 @@ class History:
         answer = self.engine.command("health", "--wait", "60", "--json")
         document = json.loads(answer.stdout)
         assert document["passed"], answer.stdout
-        components = {row["component"] for row in document["rows"]}
+        components = {row["area"] for row in document["rows"]}
         wrong = {FLAGS[flag] for flag in FLAGS if (FLAGS[flag] in components) != (flag in self.on)}
         assert not wrong, components
         assert "the stack is still up" in self.engine.command("leftovers").stdout

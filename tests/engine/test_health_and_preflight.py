@@ -17,6 +17,8 @@ from oceanid_cluster.expected import DEPLOY, EXPECTED, NAMESPACES
 from sandbox.layout import ROOT
 from tests.engine.conftest import Answer, Engine, bare_cluster, flux_reports
 from tests.engine.proxy import cut_proxy
+from tests.test_cloudflare_rules import answer as tunnel_answer
+from tests.test_cloudflare_rules import cloudflare
 
 
 def elsewhere(engine: Engine, folder: Path) -> Path:
@@ -205,7 +207,7 @@ def test_the_cluster_of_the_configuration_is_asked_whatever_the_shell_points_at(
             answer = clean.command(*command, KUBECONFIG=shell)
             assert answer.returncode == 0, answer.stdout + answer.stderr
         answer = clean.command("leftovers", KUBECONFIG=shell)
-        assert "The stack is still up" in answer.stdout, answer.stdout + answer.stderr
+        assert "the stack is still up" in answer.stdout, answer.stdout + answer.stderr
 
 
 def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine: Engine, tmp_path: Path) -> None:
@@ -244,6 +246,23 @@ def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engi
     uid = engine.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
     assert f"pulumi config set clusterUid {uid}" in row(answer, "identity")
     assert json.loads(engine.command("preflight", "--stack", "sandbox", "--json").stdout)["passed"] is True
+
+
+def test_preflight_shows_what_a_deploy_removes_at_cloudflare_and_no_token(clean: Engine) -> None:
+    rules = [{"hostname": "nas.boathou.se", "service": "http://192.168.2.5:80"}, {"service": "http_status:404"}]
+    clean.configure("cloudflare_api_token", "canary-api-token", secret=True)
+    assert "nas.boathou.se" not in clean.command("preflight").stdout
+    clean.configure("manageTunnelConfig", "true")
+    with cloudflare(200, tunnel_answer({"ingress": rules})) as (api, asked):
+        answer = clean.command("preflight", CLOUDFLARE_BASE_URL=api)
+    assert len(asked) == 2
+    assert all(request.endswith(" Bearer canary-api-token") for request in asked)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    for tunnel in ("cloudflare_tunnel", "cloudflare_node_tunnel"):
+        assert "warning 1 rules at Cloudflare; a deploy removes 1: nas.boathou.se" in row(answer, tunnel)
+    answer = clean.command("preflight", CLOUDFLARE_BASE_URL="http://127.0.0.1:1")
+    assert "not known: Cloudflare's API cannot be reached" in answer.stdout
+    assert "canary-api-token" not in answer.stdout + answer.stderr
 
 
 def test_preflight_passes_on_a_bare_cluster(bare: Engine) -> None:
@@ -355,7 +374,7 @@ def test_after_a_destroy_preflight_says_what_is_in_the_way_and_adopting_comes_ba
     bare: Engine, tmp_path: Path
 ) -> None:
     bare.up()
-    assert "The stack is still up: its state holds" in bare.command("leftovers").stdout
+    assert "the stack is still up: its state holds" in bare.command("leftovers").stdout
     assert bare.command("preflight").returncode == 0
     bare.kubectl("annotate", "storageclass", "local-path", "storageclass.kubernetes.io/is-default-class-")
     assert "label-studio-data: Bound, 10Gi, class local-path" in row(bare.command("preflight"), "storage class")
