@@ -18,13 +18,18 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool with its output captured, and ``variables`` beside the environment that we have.
 
-    Raises ToolMissingError when it is not installed.
+    Raises ToolMissingError when it is not installed, or cannot be started.
     """
     environ = {**os.environ, **(variables or {})}
-    try:
-        return subprocess.run(command, input=stdin, env=environ, text=True, capture_output=True, check=False)
+    try:  # what is not UTF-8 in an answer is no reason to fail
+        return subprocess.run(
+            command, input=stdin, env=environ, capture_output=True, check=False, encoding="utf-8", errors="replace"
+        )
     except FileNotFoundError:
         raise ToolMissingError(f"'{command[0]}' is not installed, or not on PATH") from None
+    except (OSError, ValueError) as problem:  # not executable, for another machine; a zero byte in an argument
+        reason = problem.strerror if isinstance(problem, OSError) else "an argument holds a zero byte"
+        raise ToolMissingError(f"'{command[0]}' cannot be started: {reason}") from None
 
 
 def answer(*command: str, stdin: str | None = None) -> str:

@@ -12,6 +12,7 @@ import pulumi
 from oceanid_cluster import values, versions
 from oceanid_cluster.git_url import git_url, ssh_endpoint, ssh_url
 from oceanid_cluster.ingress import IngressRule, check_hostname, check_service, dead_rules, parse_rules, rule_name
+from oceanid_cluster.kubeconfig_path import parse_path
 from oceanid_cluster.network import Peer, parse_peers
 from oceanid_cluster.nodes import Node, parse_nodes
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
@@ -72,7 +73,9 @@ class Enabled:
 class ClusterSettings:
     """Which cluster, how it is reached, and what holds for every component."""
 
-    kubeconfig_path: str | None = key("kubeconfigPath", values.text, "kubeconfig file; else the variable KUBECONFIG")
+    kubeconfig_path: str | None = key(
+        "kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG"
+    )
     kube_context: str | None = key("kubeContext", values.text, "context of the kubeconfig; else its current context")
     allowed_api_hosts: tuple[str, ...] = key(
         "allowedApiHosts", values.host_list, "further hosts at which the API server may answer", default="[]"

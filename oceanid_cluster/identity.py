@@ -1,7 +1,8 @@
 """What a run reads of the cluster before it registers anything: whether it answers, and whether it is ours."""
 
 import base64
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,12 @@ _NODES = "/api/v1/nodes"
 _CREDENTIALS = "/api/v1/namespaces/apps/secrets/labelstudio-app-credentials"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
+_NO_API = "that is no answer of the Kubernetes API"
 _REASONS = (
+    (
+        (_NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
+        f"is none: another program answers there.\n  Is the SSH tunnel open on that port?  {SSH_TUNNEL}",
+    ),
     (
         ("x509", "certificate", "tls: "),
         f"does not show a certificate that the kubeconfig trusts, or refuses the kubeconfig's own.\n  {_FRESH}",
@@ -31,8 +37,9 @@ _REASONS = (
         "does not let this user read nodes, namespaces and Secrets.\n  Use an administrator's kubeconfig",
     ),
     (
-        ("getting credentials", "exec plugin", "exec: "),
-        "was not asked: the kubeconfig's credential plugin failed.\n  See why:  kubectl get nodes",
+        ("getting credentials", "exec plugin", "exec: ", "error: open ", "header field value"),
+        "was not asked: the kubeconfig's credential plugin failed, or its token is not usable.\n"
+        "  See why:  kubectl get nodes",
     ),
     (
         ("ServiceUnavailable", "(InternalError)", "currently unable", "not ready"),
@@ -71,17 +78,42 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     with ThreadPoolExecutor(len(wanted)) as pool:
         asked = [pool.submit(kubectl.raw, path) for path in wanted]
     try:
-        answers = [one.result() for one in asked]
+        system, credentials, *listed = [one.result() for one in asked]
+        nodes = [_metadata(node, "name") for one in listed for node in _items(one)]
+        cluster = Cluster(_metadata(system, "uid"), frozenset(nodes), _generated(credentials))
     except CommandError as problem:
         raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
-    system, credentials, *listed = answers
-    nodes = [str(node["metadata"]["name"]) for one in listed for node in one["items"]]
-    cluster = Cluster(system["metadata"]["uid"], frozenset(nodes), _generated(credentials))
     problems = differences(cluster, settings)
     if problems:
         head = f"refusing to touch {kubectl.kubeconfig.server} (from {kubectl.kubeconfig.path}): it is another cluster."
         raise pulumi.RunError("\n".join([head, *(f"  {line}" for line in problems)]))
     return cluster
+
+
+def read_uid(kubectl: Kubectl) -> str:
+    """The UID of namespace kube-system, which no other cluster has.
+
+    Raises RunError that says what is wrong with the connection.
+    """
+    try:
+        return _metadata(kubectl.raw(KUBE_SYSTEM), "uid")
+    except CommandError as problem:
+        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
+
+
+def _metadata(found: Any, field: str) -> str:
+    """A field of an object's metadata. Raises CommandError: anything may answer at an address."""
+    try:
+        return str(found["metadata"][field])
+    except (TypeError, KeyError):
+        raise CommandError(_NO_API) from None
+
+
+def _items(found: Any) -> Sequence[Any]:
+    try:
+        return [*found["items"]]
+    except (TypeError, KeyError):
+        raise CommandError(_NO_API) from None
 
 
 def differences(cluster: Cluster, settings: Settings) -> list[str]:
@@ -101,11 +133,16 @@ def differences(cluster: Cluster, settings: Settings) -> list[str]:
 
 
 def _generated(found: Any) -> Mapping[str, Secret] | None:
-    """The data of a Secret; None when there is no such Secret, or when it is empty."""
-    data: Mapping[str, str] | None = found.get("data") if found else None
-    if not data:
-        return None
-    return {key: Secret(base64.b64decode(value).decode()) for key, value in data.items()}
+    """The data of a Secret; None when there is no such Secret, or when it is empty.
+
+    A value that is no text was not written by this program, and is left out.
+    """
+    data: Mapping[str, str] = (found.get("data") if isinstance(found, dict) else None) or {}
+    read: dict[str, Secret] = {}
+    for key, value in data.items():
+        with contextlib.suppress(ValueError):
+            read[key] = Secret(base64.b64decode(value).decode())
+    return read or None
 
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from oceanid_cluster.commands import CommandError, run
 from oceanid_cluster.config import Settings
-from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
+from oceanid_cluster.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
 
 _REQUEST_TIMEOUT_SECONDS = 20
 # What kubectl says of an object, or of a kind, that is not there.
@@ -30,7 +30,7 @@ class Kubectl:
         """
         return run(
             "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={_REQUEST_TIMEOUT_SECONDS}s",
-            *arguments, stdin=stdin, variables={**(variables or {}), "KUBECONFIG": self.kubeconfig.path},
+            *arguments, stdin=stdin, variables={**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path},
         )  # fmt: skip
 
     def get(self, *what: str) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from oceanid_cluster import labels
 from oceanid_cluster.commands import CommandError
 from oceanid_cluster.config import Settings
 from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, OPERATOR_GROUPS
+from oceanid_cluster.kubeconfig_path import VARIABLE, PathError, checked_paths
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.objects import Object, labels_of, managers_of
 from oceanid_cluster.stack_config import stack_settings
@@ -146,8 +147,11 @@ def _namespace(name: str, cluster: Cluster) -> str:
 
 def options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -> str:
     """The options that lead kubectl and flux to this cluster from the operator's shell; empty when none is needed."""
-    own = [str(Path(path).expanduser().absolute()) for path in environ.get("KUBECONFIG", "").split(os.pathsep) if path]
-    chosen = [] if os.pathsep.join(own) == kubectl.kubeconfig.path else ["--kubeconfig", kubectl.kubeconfig.path]
+    try:
+        own = checked_paths(environ.get("KUBECONFIG", ""), VARIABLE)
+    except PathError:
+        own = ""
+    chosen = [] if own == kubectl.kubeconfig.path else ["--kubeconfig", kubectl.kubeconfig.path]
     chosen += ["--context", context] if context else []
     return f" {shlex.join(chosen)}" if chosen else ""
 

@@ -17,7 +17,7 @@ from oceanid_cluster.cloudflare_rules import API, API_VARIABLE, Route, check_rou
 from oceanid_cluster.commands import CommandError
 from oceanid_cluster.config import Settings
 from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, places
-from oceanid_cluster.identity import KUBE_SYSTEM, why
+from oceanid_cluster.identity import read_uid
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.leftovers import options
 from oceanid_cluster.live import find, installed_crds
@@ -44,7 +44,7 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
     """Every check; those that need the cluster are left out once it cannot be reached."""
     try:
         kubectl = open_cluster(settings, environ)
-        uid = _uid(kubectl)
+        uid = read_uid(kubectl)
     except pulumi.RunError as problem:
         return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
     found = kubectl.kubeconfig
@@ -63,14 +63,6 @@ def _version(kubectl: Kubectl) -> Row:
     minimum = versions.minimum_kubernetes()
     enough = found >= tuple(int(part) for part in minimum.split("."))
     return Row("cluster", "version", "ok" if enough else "failed", f"{served}; Flux requires {minimum} or newer")
-
-
-def _uid(kubectl: Kubectl) -> str:
-    """The UID of namespace kube-system, which no other cluster has. Raises RunError when the server cannot be asked."""
-    try:
-        return str(kubectl.raw(KUBE_SYSTEM)["metadata"]["uid"])
-    except CommandError as problem:
-        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
 
 
 def _identity(uid: str, settings: Settings) -> Row:

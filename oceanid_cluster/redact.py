@@ -18,6 +18,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 import yaml
 
 from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.kubeconfig_path import VARIABLE, PathError, checked_paths
+from oceanid_cluster.secret import looks_random
 
 HIDDEN = "[secret]"
 _TOKENS = (
@@ -69,16 +71,13 @@ def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
 
 def check_variable(variable: str) -> None:
     """Raise CommandError, which does not show the value, when a KUBECONFIG leads to no file: it may be its content."""
-    names = [name for name in variable.split(os.pathsep) if name.strip()]
     try:
-        found = not names or any(Path(name).expanduser().is_file() for name in names)
-    except (OSError, ValueError, RuntimeError):  # too long, with a zero byte, or of an unknown user
-        found = False
-    if not found:
+        checked_paths(variable, VARIABLE)
+    except PathError:  # it may show a path; in a log, not even that
         raise CommandError(
             "the variable KUBECONFIG leads to no file (its value is not shown: it may be a kubeconfig's content)."
             " It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
-        )
+        ) from None
 
 
 def kubeconfig_secrets(variable: str) -> list[str]:
@@ -108,13 +107,6 @@ def forms(secret: str) -> set[str]:
         start = (shift * 8 + 5) // 6
         found.add(encoded[start : (shift + len(data)) * 8 // 6])
     return {form for form in found if len(form) >= _ANYWHERE}
-
-
-def looks_random(text: str) -> bool:
-    """Whether small and capital letters and digits are as mixed as only chance, or a cipher, mixes them."""
-    kinds = [0 if c.islower() else 1 if c.isupper() else 2 for c in text if c.isalnum()]
-    changes = sum(one != other for one, other in itertools.pairwise(kinds))
-    return set(kinds) == {0, 1, 2} and changes * 4 >= len(kinds)
 
 
 def _kubeconfigs(variable: str) -> Iterator[str]:

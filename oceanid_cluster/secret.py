@@ -1,5 +1,6 @@
-"""A secret value of the configuration, which cannot be printed by accident."""
+"""A secret value of the configuration, which cannot be printed by accident; and what looks like one."""
 
+import itertools
 from dataclasses import dataclass
 
 import pulumi
@@ -17,3 +18,10 @@ class Secret:
     def output(self) -> pulumi.Output[str]:
         """The value as a Pulumi secret: encrypted in the state, masked in every output."""
         return pulumi.Output.secret(self.value)
+
+
+def looks_random(text: str) -> bool:
+    """Whether small and capital letters and digits are as mixed as only chance, or a cipher, mixes them."""
+    kinds = [0 if c.islower() else 1 if c.isupper() else 2 for c in text if c.isalnum()]
+    changes = sum(one != other for one, other in itertools.pairwise(kinds))
+    return set(kinds) == {0, 1, 2} and changes * 4 >= len(kinds)
