@@ -73,9 +73,7 @@ class Enabled:
 class ClusterSettings:
     """Which cluster, how it is reached, and what holds for every component."""
 
-    kubeconfig_path: str | None = key(
-        "kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG"
-    )
+    kubeconfig_path: str | None = key("kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG")
     kube_context: str | None = key("kubeContext", values.text, "context of the kubeconfig; else its current context")
     allowed_api_hosts: tuple[str, ...] = key(
         "allowedApiHosts", values.host_list, "further hosts at which the API server may answer", default="[]"

@@ -38,8 +38,7 @@ _REASONS = (
     ),
     (
         ("getting credentials", "exec plugin", "exec: ", "error: open ", "header field value"),
-        "was not asked: the kubeconfig's credential plugin failed, or its token is not usable.\n"
-        "  See why:  kubectl get nodes",
+        "was not asked: the kubeconfig's login plugin or token does not work.\n  See why:  kubectl get nodes",
     ),
     (
         ("ServiceUnavailable", "(InternalError)", "currently unable", "not ready"),

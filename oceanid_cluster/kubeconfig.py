@@ -121,8 +121,8 @@ def _reason(said: str, joined: str) -> str:
         return f"has no {absent[1]} '{absent[2]}', which its context names"
     why = _UNREADABLE.search(said.rstrip())
     if why and _LOADING not in said:
-        absent_file = why[1] == "no such file or directory"
-        return f"names a certificate or key file that {'does not exist' if absent_file else f'cannot be read: {why[1]}'}"
+        problem = "does not exist" if why[1] == "no such file or directory" else f"cannot be read: {why[1]}"
+        return f"names a certificate or key file that {problem}"
     if why:
         return f"cannot be read: {why[1]}"
     return next(

@@ -28,9 +28,10 @@ class Kubectl:
 
         Raises CommandError only when kubectl is not installed.
         """
+        own = {**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path}
         return run(
             "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={_REQUEST_TIMEOUT_SECONDS}s",
-            *arguments, stdin=stdin, variables={**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path},
+            *arguments, stdin=stdin, variables=own,
         )  # fmt: skip
 
     def get(self, *what: str) -> list[dict[str, Any]]:

@@ -236,7 +236,7 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) 
         ('Error from server (Forbidden): nodes is forbidden: User "x" cannot list', "does not let this user read"),
         ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "certificate"),
         ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),
-        ("Unable to connect to the server: getting credentials: exec: canary", "credential plugin failed"),
+        ("Unable to connect to the server: getting credentials: exec: canary", "login plugin or token does not work"),
         ("something new", "cannot reach"),
     ],
 )
