@@ -14,17 +14,24 @@ class ToolMissingError(CommandError):
 
 
 def run(
-    *command: str, stdin: str | None = None, variables: Mapping[str, str] | None = None
+    *command: str,
+    stdin: str | None = None,
+    variables: Mapping[str, str] | None = None,
+    timeout_seconds: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a tool with its output captured, and ``variables`` beside the environment that we have.
 
-    Raises ToolMissingError when it is not installed, or cannot be started.
+    Raises ToolMissingError when it is not installed, or cannot be started; CommandError when it takes longer than
+    ``timeout_seconds``.
     """
     environ = {**os.environ, **(variables or {})}
     try:  # what is not UTF-8 in an answer is no reason to fail
         return subprocess.run(
-            command, input=stdin, env=environ, capture_output=True, check=False, encoding="utf-8", errors="replace"
-        )
+            command, input=stdin, env=environ, capture_output=True, check=False, encoding="utf-8", errors="replace",
+            timeout=timeout_seconds,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"'{command[0]}' got no answer in {timeout_seconds:.0f} seconds") from None
     except FileNotFoundError:
         raise ToolMissingError(f"'{command[0]}' is not installed, or not on PATH") from None
     except (OSError, ValueError) as problem:  # not executable, for another machine; a zero byte in an argument

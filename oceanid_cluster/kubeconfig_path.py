@@ -32,8 +32,8 @@ def checked_paths(value: str, source: str) -> str:
     """The kubeconfigs that a value names, as kubectl takes them in KUBECONFIG: absolute paths, joined.
 
     ``source`` is VARIABLE or KEY. The variable may hold a list, of which one file at least exists; what is not there
-    and does not look like a path is left out: kubectl skips it, too. ``~`` is expanded in the key only; in the variable the
-    shell would have done it. The result is empty when the value is. Raises PathError.
+    and does not look like a path is left out: kubectl skips it, too. ``~`` is expanded in the key only; in the variable
+    the shell would have done it. The result is empty when the value is. Raises PathError.
     """
     given = [entry for entry in _entries(value, source) if entry]
     if not given:

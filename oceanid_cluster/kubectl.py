@@ -10,6 +10,8 @@ from oceanid_cluster.config import Settings
 from oceanid_cluster.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
 
 _REQUEST_TIMEOUT_SECONDS = 20
+# Of a whole call: where connections are dropped, kubectl repeats its requests for more than a minute.
+_TIMEOUT_SECONDS = 30
 # What kubectl says of an object, or of a kind, that is not there.
 _ABSENT = ("NotFound", "could not find the requested resource", "doesn't have a resource type")
 
@@ -26,12 +28,12 @@ class Kubectl:
     ) -> CompletedProcess[str]:
         """Run kubectl with its output captured; a request takes 20 seconds at most.
 
-        Raises CommandError only when kubectl is not installed.
+        Raises CommandError when kubectl is not installed, or gets no answer within 30 seconds.
         """
         own = {**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path}
         return run(
             "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={_REQUEST_TIMEOUT_SECONDS}s",
-            *arguments, stdin=stdin, variables=own,
+            *arguments, stdin=stdin, timeout_seconds=_TIMEOUT_SECONDS, variables=own,
         )  # fmt: skip
 
     def get(self, *what: str) -> list[dict[str, Any]]:

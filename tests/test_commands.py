@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster import existing, health, leftovers, stack_config
-from oceanid_cluster.commands import ToolMissingError
+from oceanid_cluster.commands import CommandError, ToolMissingError, run
 from oceanid_cluster.config import LabelStudioSettings
 from oceanid_cluster.existing import ADOPT, RELEASE, check_existing, places
 from oceanid_cluster.expected import COMPONENTS, EXPECTED, NAMESPACES, NODES
@@ -278,3 +278,8 @@ def test_a_missing_kubectl_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tm
     kubeconfig = Kubeconfig("/nowhere", "c", "https://127.0.0.1:1", Secret("{}"), ())
     with pytest.raises(ToolMissingError, match="'kubectl' is not installed"):
         health.wait(Kubectl(kubeconfig), health.Wanted(), 3600)
+
+
+def test_a_tool_that_gets_no_answer_is_given_up() -> None:
+    with pytest.raises(CommandError, match="'sleep' got no answer in 0 seconds"):
+        run("sleep", "3600", timeout_seconds=0.01)
