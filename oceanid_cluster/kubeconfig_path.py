@@ -85,7 +85,7 @@ def _entries(value: str, source: str) -> list[str]:
     for entry in value.strip().split(os.pathsep):
         try:
             entries.append(_absolute(str(Path(entry).expanduser())) if entry else "")
-        except RuntimeError:
+        except (RuntimeError, ValueError):
             raise _wrong([entry], source, "names the home of an unknown user") from None
     return entries
 
