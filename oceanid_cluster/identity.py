@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import pulumi
 
@@ -136,7 +136,8 @@ def _generated(found: Any) -> Mapping[str, Secret] | None:
 
     A value that is no text was not written by this program, and is left out.
     """
-    data: Mapping[str, str] = (found.get("data") if isinstance(found, dict) else None) or {}
+    secret = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    data: Mapping[str, str] = secret.get("data") or {}
     read: dict[str, Secret] = {}
     for key, value in data.items():
         with contextlib.suppress(ValueError):

@@ -96,7 +96,7 @@ def _read(joined: str, source: str, environ: Mapping[str, str], context: str | N
     if not named:
         raise _wrong(source, joined, f"does not name a cluster in its context '{name}'")
     # A context without a user is one of nobody in particular: a proxy may know who that is.
-    cluster, user = (next((e[kind] for e in view[f"{kind}s"] or ()), None) or {} for kind in ("cluster", "user"))
+    cluster, user = _only(view, "cluster"), _only(view, "user")
     try:
         url = _server(cluster, user)
     except ValueError as problem:
@@ -129,6 +129,12 @@ def _reason(said: str, joined: str) -> str:
         (reason for words, reason in _REASONS if words in said),
         "is refused by kubectl; see why: kubectl config view --minify --flatten > /dev/null",
     )
+
+
+def _only(view: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The one cluster or user that a minified kubeconfig holds; empty when it holds none, or nothing of it."""
+    entries: list[dict[str, Any]] = view[f"{kind}s"] or []
+    return next((entry[kind] for entry in entries if entry[kind]), {})
 
 
 def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:

@@ -54,7 +54,7 @@ NAMES = ("a", "b", "with space", "user@cluster", "ü")
 class Case:
     """Files by name (None: it does not exist), the order in which KUBECONFIG names them, and the chosen context."""
 
-    files: Mapping[str, bytes | None]
+    files: Mapping[Any, bytes | None]
     order: tuple[str, ...]
     context: str | None
 
