@@ -134,7 +134,8 @@ def _reason(said: str, joined: str) -> str:
 def _only(view: Mapping[str, Any], kind: str) -> dict[str, Any]:
     """The one cluster or user that a minified kubeconfig holds; empty when it holds none, or nothing of it."""
     entries: list[dict[str, Any]] = view[f"{kind}s"] or []
-    return next((entry[kind] for entry in entries if entry[kind]), {})
+    found: list[dict[str, Any]] = [entry[kind] for entry in entries if entry[kind]]
+    return found[0] if found else {}
 
 
 def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:
