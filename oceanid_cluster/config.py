@@ -122,6 +122,12 @@ class ClusterSettings:
     )  # fmt: skip
 
 
+_WHICH_CLUSTER = (
+    "kubeconfig_path", "kube_context", "allowed_api_hosts", "tethys_ip", "styx_ip", "calypso_ip", "nodes", "uid",
+    "manage_node_labels",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class FluxSettings:
     """Flux and the repository that it follows."""
@@ -491,9 +497,23 @@ def _advice(settings: Settings) -> list[str]:
     return []
 
 
+def which_cluster() -> frozenset[str]:
+    """The keys, in every spelling, that say which cluster it is and how it is reached."""
+    rows = keys_of(ClusterSettings)
+    return frozenset(name for field in _WHICH_CLUSTER for name in rows[field].spellings)
+
+
 def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
-    """The configuration as far as it is not secret, for commands that only look; None where a value is not at hand."""
-    return _read(given, frozenset(), stack, Problems())
+    """The configuration as far as it is not secret, for commands that only look; None where it is missing or wrong.
+
+    Raises RunError when a key that says which cluster it is has a wrong value: without it, it could be another one.
+    """
+    problems = Problems()
+    settings = _read(given, frozenset(), stack, problems)
+    names = [name for name in which_cluster() if given.get(name, "").strip()]
+    if problems.about(*names):
+        raise pulumi.RunError(problems.only(names).message(stack, ()))
+    return settings
 
 
 def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: Problems) -> Settings:

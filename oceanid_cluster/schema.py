@@ -100,6 +100,12 @@ class Problems:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return any(line.startswith(f"  - '{name}' ") for line in self._lines for name in names)
 
+    def only(self, names: Iterable[str]) -> "Problems":
+        """Those of these keys."""
+        found = Problems()
+        found._lines = [line for line in self._lines if any(line.startswith(f"  - '{name}' ") for name in names)]
+        return found
+
     def __bool__(self) -> bool:
         return bool(self._lines)
 

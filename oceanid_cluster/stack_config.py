@@ -6,30 +6,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import pulumi
 import yaml
 
 from oceanid_cluster.commands import CommandError, answer
-from oceanid_cluster.config import PROJECT, Settings, all_keys, read_without_secrets
+from oceanid_cluster.config import PROJECT, Settings, all_keys, read_without_secrets, which_cluster
 from oceanid_cluster.objects import Object, part
 from oceanid_cluster.secret import Secret
 
 
 def stack_settings(stack: str | None) -> Settings:
-    """What the stack's configuration says, apart from its secrets. Raises CommandError."""
-    entries = _entries(stack)
-    given = {
-        name.removeprefix(f"{PROJECT}:"): str(entry["value"])
-        for name, entry in entries.items()
-        if name.startswith(f"{PROJECT}:") and not entry.get("secret") and "value" in entry
-    }
-    return read_without_secrets(given, (stack or "stack").rpartition("/")[2])
+    """What the stack's configuration says, apart from its secrets. Raises CommandError.
+
+    What says which cluster it is counts even where it is stored as a secret.
+    """
+    given: dict[str, str] = {}
+    for name, entry in _entries(stack).items():
+        key = name.removeprefix(f"{PROJECT}:")
+        if not entry.get("secret") and "value" in entry and key != name:
+            given[key] = str(entry["value"])
+        elif key in which_cluster() and key != name:
+            given[key] = answer("pulumi", "config", "get", key, *_chosen(stack)).rstrip("\n")
+    return _settings(given, (stack or "stack").rpartition("/")[2])
 
 
 def local_settings(stack: str | None, environ: Mapping[str, str]) -> Settings | None:
     """What the stack's file in the working directory says, without asking Pulumi, whose backend may be down.
 
     None when no stack is named, by ``stack`` or by PULUMI_STACK, and none is selected; or when it has no file. Raises
-    CommandError for a file that cannot be read.
+    CommandError for a file that cannot be read, or that does not say which cluster it is.
     """
     name = (stack or environ.get("PULUMI_STACK") or _selected(environ)).rpartition("/")[2]
     file = Path(f"Pulumi.{name}.yaml")
@@ -40,12 +45,23 @@ def local_settings(stack: str | None, environ: Mapping[str, str]) -> Settings | 
     except (OSError, ValueError, yaml.YAMLError):
         raise CommandError(f"the stack's file {file} cannot be read, or is not YAML") from None
     config = part(cast("Object", document), "config") if isinstance(document, dict) else part({})
+    ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
+    encrypted = {key for key, value in ours.items() if isinstance(value, dict) and "secure" in value}
+    if unknown := encrypted & which_cluster():
+        raise CommandError(f"'{min(unknown)}' is encrypted in {file}, and says which cluster it is: ask without --all")
     given = {
-        key.removeprefix(f"{PROJECT}:"): value if isinstance(value, str) else json.dumps(value)
-        for key, value in config.items()
-        if key.startswith(f"{PROJECT}:") and not (isinstance(value, dict) and "secure" in value)
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in ours.items()
+        if key not in encrypted
     }
-    return read_without_secrets(given, name)
+    return _settings(given, name)
+
+
+def _settings(given: Mapping[str, str], name: str) -> Settings:
+    try:
+        return read_without_secrets(given, name)
+    except pulumi.RunError as problem:
+        raise CommandError(" ".join(str(problem).split())) from None
 
 
 def _selected(environ: Mapping[str, str]) -> str:

@@ -65,6 +65,16 @@ def test_every_file_that_a_document_names_exists() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_every_documented_command_that_would_take_its_providers_from_the_state_takes_those_of_the_program() -> None:
+    """The kubeconfig in the state is the one of the last run. ``import`` alone has no such option: see the README."""
+    from_state = re.compile(r"pulumi (?:refresh|destroy|(?:up|preview)\b[^`\n]*--refresh)\b[^`\n]*")
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "oceanid_cluster").rglob("*.py")]
+    found = [(path.name, text) for path in documents for text in from_state.findall(path.read_text(encoding="utf-8"))]
+    others = {("adopt_state.py", "pulumi refresh"), ("labels.py", "pulumi destroy")}  # another program's; no command
+    assert {one for one in found if "--run-program" not in one[1]} == others
+    assert len(found) > 15
+
+
 def test_every_pinned_image_carries_an_update_marker() -> None:
     text = (ROOT / "oceanid_cluster" / "versions.yaml").read_text(encoding="utf-8")
     lines = [line for line in text.partition("images:")[2].splitlines() if re.match(r"  [a-z-]+: ", line)]

@@ -4,6 +4,8 @@ import base64
 import json
 import os
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +13,13 @@ import pulumi
 import pytest
 import yaml
 
+from oceanid_cluster.config import NODES, load
 from oceanid_cluster.guard import check_not_hosted_ci
-from oceanid_cluster.identity import why
+from oceanid_cluster.identity import read_cluster, why
 from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
+from oceanid_cluster.kubectl import Kubectl
 from oceanid_cluster.secret import Secret
+from tests.samples import REQUIRED, SECRET
 
 ACTIONS = {"CI": "true", "GITHUB_ACTIONS": "true"}
 HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
@@ -106,7 +111,8 @@ def without(part: str) -> dict[str, Any]:
         (without("clusters"), "has no cluster 'oceanid'"),
         (without("users"), "has no user 'admin'"),
         (document("not a url"), "has no usable server URL"),
-        (document("https://admin:canary@127.0.0.1:6443"), "has no usable server URL"),
+        (document("https://admin:canary@127.0.0.1:6443"), "in its cluster 'oceanid': it holds credentials"),
+        (document(""), "has no usable server URL"),
         (document(**{"certificate-authority-data": "@@@"}), "is not a kubeconfig"),
         (document(**{"certificate-authority": "absent.crt"}), "names a certificate or key file that does not exist"),
         ({**document(), "contexts": [{"name": "prod", "context": {"user": "admin"}}]}, "does not name a cluster"),
@@ -154,13 +160,19 @@ def test_config_and_environment_must_lead_to_the_same_server(tmp_path: Path) -> 
         (document("https://localhost:16443"), document("https://127.0.0.1:16443/"), True),
         (document("https://[::1]:16443"), document("https://127.0.0.2:16443"), True),
         (document("https://192.0.2.10"), document("https://192.0.2.10:443"), True),
+        (document("https://[::ffff:192.0.2.10]"), document("https://192.0.2.10"), True),
+        (document("https://[::ffff:127.0.0.1]:6443"), document(), True),
+        (document("https://localhost.:6443"), document(), True),
         (document("https://192.0.2.10/k8s/clusters/a"), document("https://192.0.2.10/k8s/clusters/b"), False),
         (document("http://192.0.2.10:443"), document("https://192.0.2.10:443"), False),
         (document(**{"tls-server-name": "a"}), document(**{"tls-server-name": "b"}), False),
         (document("https://127.0.0.1:6443"), document("https://127.0.0.1:6444"), False),
     ],
-    ids=["loopback names", "loopback addresses", "port", "paths", "schemes", "tls-server-name", "ports"],
-)
+    ids=[
+        "loopback names", "loopback addresses", "port", "mapped", "mapped loopback", "a dot", "paths", "schemes",
+        "tls-server-name", "ports",
+    ],
+)  # fmt: skip
 def test_an_endpoint_is_a_scheme_a_host_a_port_a_path_and_a_name(
     tmp_path: Path, left: object, right: object, same: bool
 ) -> None:
@@ -216,6 +228,79 @@ def test_without_kubectl_one_message_says_so(tmp_path: Path, monkeypatch: pytest
     assert "'kubectl' is not installed, or not on PATH" in refusal(write(tmp_path, document()))
 
 
+def test_a_kubectl_that_does_not_start_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path, document())
+    assert "an argument holds a zero byte" in refusal(path, context="a\0b")
+    (tmp_path / "kubectl").touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "'kubectl' cannot be started: Permission denied" in refusal(path)
+
+
+def test_a_context_without_a_user_is_one_of_nobody_in_particular(tmp_path: Path) -> None:
+    content = {**document(), "contexts": [{"name": "prod", "context": {"cluster": "oceanid"}}]}
+    assert load_kubeconfig(write(tmp_path, content), {}, None, HOSTS).server == "https://127.0.0.1:6443"
+
+
+def test_a_query_of_the_servers_url_is_not_shown(tmp_path: Path) -> None:
+    """kubectl does not send it either (client-go: rest/client.go, NewRESTClient)."""
+    path = write(tmp_path, document("https://127.0.0.1:6443/k8s?token=canary#canary"))
+    assert load_kubeconfig(path, {}, None, HOSTS).server == "https://127.0.0.1:6443/k8s"
+
+
+class _Page(BaseHTTPRequestHandler):
+    """Something that listens where the SSH tunnel should, with ``answer`` to whatever it is asked."""
+
+    answer: tuple[int, bytes] = (200, b"")
+
+    def do_GET(self) -> None:
+        status, body = self.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name upstream
+        """Nothing."""
+
+
+@pytest.mark.parametrize(
+    ("scheme", "answer"),
+    [
+        ("http", (200, b"<html>welcome</html>")),
+        ("http", (200, b"[]")),
+        ("http", (200, b'{"metadata": null}')),
+        ("http", (200, b'{"metadata": {"name": "x", "uid": "y"}, "items": [{}]}')),
+        ("http", (404, b"not found")),
+        ("https", (200, b"no TLS")),
+    ],
+)
+def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str, answer: tuple[int, bytes]) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), type("Page", (_Page,), {"answer": answer})) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        path = write(tmp_path, document(f"{scheme}://127.0.0.1:{server.server_port}"))
+        kubectl = Kubectl(load_kubeconfig(path, {}, None, HOSTS))
+        with pytest.raises(pulumi.RunError) as caught:
+            read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
+        server.shutdown()
+    assert "is none: another program answers there" in str(caught.value)
+    assert "ssh -L 16443:localhost:6443 tethys -N" in str(caught.value)
+
+
+def test_generated_values_that_are_no_text_are_left_out(tmp_path: Path) -> None:
+    """Somebody may have put anything into the Secret."""
+    answers: dict[str, Any] = {
+        "kube-system": {"metadata": {"uid": "x"}},
+        "labelstudio-app-credentials": {"data": {"secret-key": "a2V5", "admin-password": "//8=", "other": "no base64"}},
+        "nodes": {"items": [{"metadata": {"name": node.host}} for node in NODES]},
+    }
+    path = write(tmp_path, document())
+    kubectl = Kubectl(load_kubeconfig(path, {}, None, HOSTS))
+    kubectl.raw = lambda path: answers[path.rpartition("/")[2]]
+    found = read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
+    assert found.generated
+    assert {key: secret.value for key, secret in found.generated.items()} == {"secret-key": "key"}
+
+
 def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) -> None:
     """What kubectl itself says of a closed port, put into one message."""
     path = write(tmp_path, document("https://127.0.0.1:1"))
@@ -237,6 +322,8 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) 
         ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "certificate"),
         ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),
         ("Unable to connect to the server: getting credentials: exec: canary", "login plugin or token does not work"),
+        ("error: open /canary/token: no such file or directory", "login plugin or token does not work"),
+        ('Unable to connect to the server: net/http: invalid header field value for "…"', "token does not work"),
         ("something new", "cannot reach"),
     ],
 )

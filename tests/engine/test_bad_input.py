@@ -1,5 +1,6 @@
 """Bad input, to the real CLI: one clear message, a failing exit code, no traceback, nothing registered, no secret."""
 
+import base64
 import json
 import socket
 from collections.abc import Iterator, Mapping
@@ -150,12 +151,40 @@ def test_another_cluster_is_refused_before_anything_is_made_even_on_loopback(
     assert [one["metadata"]["uid"] for one in bare.objects("namespaces", "nodes")] == before  # nor was a node made
 
 
-def test_the_content_of_a_kubeconfig_is_refused_unseen_by_the_program_and_by_every_command(bare: Engine) -> None:
+COMMANDS = {
+    "preflight": ("preflight", "--stack", "bare"),
+    "health": ("health", "--stack", "bare"),
+    "health of everything": ("health", "--all"),
+    "leftovers": ("leftovers", "--stack", "bare"),
+    "drift": ("drift", "--stack", "bare"),
+    **{
+        f"step {name}": ("workflow", name, "--stack", "bare")
+        for name in ("preflight", "preview", "up", "health", "drift")
+    },
+}
+
+
+@pytest.mark.parametrize("form", ["as it is", "on one line", "base64"])
+@pytest.mark.parametrize("key", [False, True], ids=["KUBECONFIG", "kubeconfigPath"])
+def test_the_content_of_a_kubeconfig_is_refused_unseen_by_the_program_and_by_every_command(
+    bare: Engine, form: str, *, key: bool
+) -> None:
     content = bare.sandbox.kubeconfig.read_text(encoding="utf-8")
-    secrets = [json.loads(content)["users"][0]["user"]["token"], "certificate-authority-data"]
-    commands = ("preflight", "health", "leftovers")
-    answers = [bare.command(command, "--stack", "bare", KUBECONFIG=content) for command in commands]
-    for answer in (run(bare, REQUIRED, {"KUBECONFIG": content}), *answers):
-        refused(answer, "holds the content of a kubeconfig")
-        assert answer.returncode != 0
-        assert not any(secret in answer.stdout + answer.stderr for secret in secrets)
+    document = json.loads(content)
+    token = document["users"][0]["user"]["token"]
+    secrets = [token, document["clusters"][0]["cluster"]["certificate-authority-data"][:40], "certificate-authority"]
+    if form == "on one line":
+        content = yaml.safe_dump(document, width=10**6).replace("\n", "  ")
+    elif form == "base64":
+        content = base64.b64encode(content.encode()).decode()
+        secrets += [content[:20], content[-20:]]
+    variables = {"KUBECONFIG": "" if key else content}
+    config = {**REQUIRED, "kubeconfigPath": content} if key else REQUIRED
+    answers = {"the program": run(bare, config, variables)}
+    answers |= {name: bare.command(*command, **variables) for name, command in COMMANDS.items()}
+    for name, answer in answers.items():
+        text = answer.stdout + answer.stderr
+        assert answer.returncode != 0, f"{name}: {text}"
+        assert "kubeconfig" in text
+        assert "Traceback" not in text, f"{name}: {text}"
+        assert not [secret for secret in secrets if secret in text], name

@@ -1,5 +1,6 @@
 """Back from a killed run, a lost state and a lost cluster, by the commands that the documentation gives."""
 
+import json
 import os
 import re
 import shutil
@@ -23,7 +24,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def adopt(engine: Engine) -> None:
-    """The README's way to take over what already exists."""
+    """The README's way to adopt what already exists."""
     engine.configure("adoptExisting", "true")
     engine.up()
     engine.configure("adoptExisting", None)
@@ -55,7 +56,7 @@ def test_after_a_killed_engine_the_documented_commands_finish_the_run(other: Eng
     locked = other.pulumi("up", "--yes", "--skip-preview")
     assert "the stack is currently locked" in locked.stdout + locked.stderr
     assert other.pulumi("cancel", "--yes").returncode == 0
-    answer = other.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
+    answer = other.pulumi("refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates")
     assert answer.returncode == 0, answer.stdout + answer.stderr
     adopt(other)
     assert_whole(other)
@@ -87,10 +88,26 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
 
 
 def test_a_lost_cluster_is_made_again_from_the_state(other: Engine) -> None:
+    """Made anew, it has other certificates, another port and another token; the state has those from before."""
     before = {o["metadata"]["uid"] for o in other.objects("namespaces")}
+    trusted = other.sandbox.kubeconfig.read_text(encoding="utf-8")
+    other.configure("clusterUid", other.kubectl("get", "ns", "kube-system", "-o", "jsonpath={.metadata.uid}"))
     assert other.launcher("down").returncode == 0
-    shutil.rmtree(other.sandbox.home / "etcd")
+    for name in ("etcd", "pki"):
+        shutil.rmtree(other.sandbox.home / name)
+    for name in ("ports.json", "token"):
+        (other.sandbox.home / name).unlink()
     assert other.launcher("cluster").returncode == 0
-    other.up("--refresh")
+    old, new = (json.loads(text) for text in (trusted, other.sandbox.kubeconfig.read_text(encoding="utf-8")))
+    for section, part in (("clusters", "cluster"), ("users", "user")):
+        assert all(old[section][0][part][name] != value for name, value in new[section][0][part].items())
+    refused = other.pulumi("up", "--yes", "--skip-preview", "--refresh", "--run-program")
+    assert "it is another cluster" in refused.stdout
+    (fix,) = re.findall(r"pulumi (config set clusterUid \S+)", refused.stdout)
+    assert other.pulumi(*fix.split()).returncode == 0
+    preflight = other.command("preflight")
+    assert preflight.returncode == 0, preflight.stdout
+    other.up("--refresh", "--run-program")
     assert_whole(other)
     assert not before & {o["metadata"]["uid"] for o in other.objects("namespaces")}
+    assert other.command("drift", "--stack", "sandbox").returncode == 0
