@@ -34,7 +34,7 @@ SERVERS = (
     "http://localhost",
     "https://[::1]/k8s/clusters/a",
     "HTTPS://API:1",
-    "https://192.0.2.10/k8s/clusters/a?canary-0f3a7c=b#c",
+    "https://127.0.0.2:1/k8s/clusters/a?canary-0f3a7c=b#c",
 )
 NO_SERVERS = (
     "",

@@ -236,6 +236,18 @@ def test_a_kubectl_that_does_not_start_is_one_message(tmp_path: Path, monkeypatc
     assert "'kubectl' cannot be started: Permission denied" in refusal(path)
 
 
+def test_a_call_takes_nothing_from_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither its kubeconfig nor the operator's preferences for kubectl (kubectl: pkg/kuberc/kuberc.go)."""
+    (tmp_path / "kubectl").write_text('#!/bin/sh\necho "$KUBECONFIG $KUBERC $*"\n', encoding="utf-8")
+    (tmp_path / "kubectl").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("KUBECONFIG", "/elsewhere")
+    monkeypatch.setenv("KUBERC", "/preferences")
+    kubectl = Kubectl(Kubeconfig("/config", "prod", "https://127.0.0.1:1", Secret(""), ()))
+    said = kubectl.run("get", "nodes", variables={"KUBECONFIG": "/elsewhere"}).stdout
+    assert said == "/config off --context prod --request-timeout=20s get nodes\n"
+
+
 def test_a_context_without_a_user_is_one_of_nobody_in_particular(tmp_path: Path) -> None:
     content = {**document(), "contexts": [{"name": "prod", "context": {"cluster": "oceanid"}}]}
     assert load_kubeconfig(write(tmp_path, content), {}, None, HOSTS).server == "https://127.0.0.1:6443"
