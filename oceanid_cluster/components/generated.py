@@ -50,10 +50,11 @@ def _first_known(name: str, length: int, known: Secret | None) -> pulumi.Output[
     """
     former_parent = pulumi.Alias(parent=component_urn(*LABEL_STUDIO))
     options = pulumi.ResourceOptions(aliases=[former_parent])
-    generated = random.RandomPassword(name, length=length, special=False, opts=options).result
+    generated = random.RandomPassword(name, length=length, special=False, opts=options)
     stash = pulumi.Stash(
         f"{name}-kept",
-        input=known.output() if known else pulumi.Output.secret(generated),
-        opts=pulumi.ResourceOptions(ignore_changes=["input"]),
+        input=known.output() if known else pulumi.Output.secret(generated.result),
+        # Of the generated value also where another is known: an edge that comes and goes breaks `pulumi up --target`.
+        opts=pulumi.ResourceOptions(ignore_changes=["input"], depends_on=[generated]),
     )
     return pulumi.Output.secret(stash.output)

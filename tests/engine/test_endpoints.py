@@ -86,7 +86,7 @@ def test_the_commands_ask_the_cluster_of_the_configuration_wherever_the_shell_po
 
 def test_an_object_is_imported_with_the_commands_of_the_readme(stale: Engine) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^pulumi (up --target .*\npulumi import (?:.*\\\n)*.*)$", text, re.MULTILINE)
+    (block,) = re.findall(r"^pulumi (up .*\npulumi import (?:.*\\\n)*.*)$", text, re.MULTILINE)
     state = stale.state()
     for name in ("gitops", "k3s-provider"):
         block = block.replace(f"<URN of {name}>", state[name]["urn"])
@@ -95,10 +95,13 @@ def test_an_object_is_imported_with_the_commands_of_the_readme(stale: Engine) ->
     assert all(state[name]["urn"] in shown for name in ("gitops", "k3s-provider"))
     forget(stale, state["gitops-github-token"]["urn"])
     uids = {one["metadata"]["uid"] for one in stale.objects("secrets")}
-    for command in block.replace("\\\n", " ").split("\npulumi "):
-        words = shlex.split(command)
-        answer = stale.pulumi(*words, "--yes", *(["--skip-preview"] if words[0] == "up" else []))
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+    first, then = (shlex.split(line, comments=True) for line in block.replace("\\\n", " ").split("\npulumi "))
+    refused = stale.pulumi(*first, "--yes", "--skip-preview")
+    assert refused.returncode != 0
+    assert "already exists" in refused.stdout
+    assert "unreachable" not in refused.stdout
+    answer = stale.pulumi(*then, "--yes")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
     assert "gitops-github-token" in stale.state()
     assert set(stale.planned().values()) <= {"update"}
     stale.up()
