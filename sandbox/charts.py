@@ -26,9 +26,11 @@ def provide(sandbox: Sandbox) -> Origin:
     if wanted not in ("auto", "upstream", "local"):
         raise SandboxError(f"CHARTS={wanted} is none of auto, upstream, local")
     charts = _charts()
-    folder = _upstream(sandbox, charts, wanted) if wanted != "local" else None
-    origin: Origin = "upstream" if folder else "local"
-    tools.link(LINK, folder or _local())
+    cache().mkdir(parents=True, exist_ok=True)
+    with tools.lock(cache() / ".charts.lock", "another sandbox is making the charts"):
+        folder = _upstream(sandbox, charts, wanted) if wanted != "local" else None
+        origin: Origin = "upstream" if folder else "local"
+        tools.link(LINK, folder or _local())
     say(f"charts: {origin}" + ("" if folder else " (small ones made here, for upstream's cannot be had)"))
     return origin
 
