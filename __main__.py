@@ -43,7 +43,9 @@ def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
 
 nodes = NodeLabels("nodes", cluster.nodes, context) if cluster.manage_node_labels else None
 
-flux = FluxBootstrap("gitops", settings.flux, context, enabled.image_automation) if enabled.flux else None
+flux = None
+if enabled.flux:
+    flux = FluxBootstrap("gitops", settings.flux, context, settings.hostnames, enabled.image_automation)
 
 operator = None
 if enabled.operator:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pulumi
 
 from oceanid_cluster import values, versions
-from oceanid_cluster.git_url import git_url, ssh_endpoint, ssh_url
+from oceanid_cluster.flux_settings import FluxSettings, check_flux
 from oceanid_cluster.ingress import IngressRule, check_hostname, check_service, dead_rules, parse_rules, rule_name
 from oceanid_cluster.kubeconfig_path import parse_path
 from oceanid_cluster.network import Peer, parse_peers
@@ -18,7 +18,6 @@ from oceanid_cluster.nodes import Node, parse_nodes
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
 from oceanid_cluster.secret import Secret
-from oceanid_cluster.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
 from oceanid_cluster.tunnel_token import TunnelToken, parse_tunnel_token
 from oceanid_cluster.values import Resources
 
@@ -126,51 +125,6 @@ _WHICH_CLUSTER = (
     "kubeconfig_path", "kube_context", "allowed_api_hosts", "tethys_ip", "styx_ip", "calypso_ip", "nodes", "uid",
     "manage_node_labels",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class FluxSettings:
-    """Flux and the repository that it follows."""
-
-    github_token: Secret | None = key(
-        "github_token", values.secret(values.token), "GitHub token for Flux and image automation; or the two SSH keys",
-        secret=True, old=("github.token",), value="token",
-    )  # fmt: skip
-    ssh_private_key: Secret | None = key(
-        "flux.ssh_private_key", parse_private_key, "Git over SSH: deploy key without a passphrase", secret=True,
-        value="key", stdin="< deploy-key",
-    )  # fmt: skip
-    known_hosts: KnownHosts | None = key(
-        "flux.known_hosts", parse_known_hosts, "Git over SSH: known_hosts lines of the repository's host", secret=True,
-        value="lines", stdin="< known-hosts   # made by: ssh-keyscan <host> > known-hosts",
-    )  # fmt: skip
-    url: str = key(
-        "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
-        default="https://github.com/goldfish-inc/oceanid", value="url",
-    )  # fmt: skip
-    branch: str = key("gitRepositoryBranch", values.git_branch, "branch", default="main")
-    path: str = key("gitRepositoryPath", values.repository_path, "folder in the repository", default="clusters/tethys")
-    interval_seconds: int = key(
-        "gitRepositoryIntervalSeconds", values.integer(1, 86400), "seconds between polls of Git", default="60"
-    )
-    reconciliation_seconds: int = key(
-        "gitReconciliationSeconds", values.integer(1, 86400), "seconds between drift corrections", default="600"
-    )
-    chart: str = key(
-        "fluxChart", values.text, "chart: name, local path or OCI reference", default=versions.chart("flux2").chart
-    )
-    chart_repository: str | None = key(
-        "fluxChartRepository", values.http_url, "its repository, unless a path or OCI",
-        default=versions.chart("flux2").repository,
-    )  # fmt: skip
-    chart_version: str = key(
-        "fluxChartVersion", values.chart_version, "its version", default=versions.chart("flux2").version
-    )
-
-    @property
-    def uses_ssh(self) -> bool:
-        """Whether Git is read over SSH."""
-        return self.ssh_private_key is not None
 
 
 @dataclass(frozen=True)
@@ -442,11 +396,33 @@ class Settings:
     warnings: tuple[str, ...]
 
     @property
+    def hostnames(self) -> dict[str, str]:
+        """The names under which things answer, for Git to use (ConfigMap flux-runtime-info)."""
+        return {
+            "BASE_DOMAIN": self.node_tunnels.base,
+            "CLUSTER_DOMAIN": self.cluster.domain,
+            "KUBERNETES_HOSTNAME": self.tunnel.hostname,
+            "LABEL_STUDIO_HOSTNAME": self.label_studio.hostname,
+            "GPU_HOSTNAME": f"gpu.{self.node_tunnels.base}",
+            "NODES_DOMAIN": f"nodes.{self.node_tunnels.base}",
+        }
+
+    @property
     def ingress(self) -> list[IngressRule]:
-        """The rules beside the Kubernetes API's: Label Studio, then the operator's own."""
-        service = f"http://label-studio.apps.svc.{self.cluster.domain}:8080"
-        label_studio = IngressRule(service, self.label_studio.hostname)
-        return [*([label_studio] if self.enabled.label_studio else []), *(self.tunnel.extra_ingress or ())]
+        """The rules beside the Kubernetes API's: Label Studio, the webhook, then the operator's own."""
+        return [*(rule for _, rule in self.own_rules), *(self.tunnel.extra_ingress or ())]
+
+    @property
+    def own_rules(self) -> list[tuple[str, IngressRule]]:
+        """The rules that components need, each with the key of its host name."""
+        rules: list[tuple[str, IngressRule]] = []
+        if self.enabled.label_studio and self.label_studio.hostname:
+            service = f"http://label-studio.apps.svc.{self.cluster.domain}:8080"
+            rules.append(("labelStudioHostname", IngressRule(service, self.label_studio.hostname)))
+        if self.enabled.flux and self.flux.webhook_hostname:
+            service = f"http://webhook-receiver.flux-system.svc.{self.cluster.domain}:80"
+            rules.append(("flux.webhook_hostname", IngressRule(service, self.flux.webhook_hostname, "^/hook/")))
+        return rules
 
     @property
     def label_studio_callers(self) -> list[Peer]:
@@ -599,7 +575,7 @@ def _check_together(settings: Settings, problems: Problems) -> None:
 
     _check_pairs(settings, problems)
     if enabled.flux:
-        _check_git(flux, problems)
+        check_flux(flux, problems)
     _check_tunnel_ids(settings, problems)
     dns, rules = node_tunnels.manage_dns and enabled.node_tunnels, tunnel.manage_config and enabled.any_tunnel
     for flag, on, row, value in (
@@ -618,6 +594,15 @@ def _check_pairs(settings: Settings, problems: Problems) -> None:
     enabled, flux = settings.enabled, settings.flux
     for on, left, right, given in (
         (enabled.flux, "flux.ssh_private_key", "flux.known_hosts", (flux.ssh_private_key, flux.known_hosts)),
+        (enabled.flux, "flux.webhook_token", "flux.webhook_hostname", (flux.webhook_token, flux.webhook_hostname)),
+        (
+            enabled.flux, "flux.github_app_id", "flux.github_app_private_key",
+            (flux.github_app_id, flux.github_app_private_key),
+        ),
+        (
+            enabled.flux, "flux.github_app_id", "flux.github_app_installation_id",
+            (flux.github_app_id, flux.github_app_installation_id),
+        ),
         (
             enabled.label_studio, "aws.labelStudio.accessKeyId", "aws.labelStudio.secretAccessKey",
             (settings.label_studio.s3_access_key_id, settings.label_studio.s3_secret_access_key),
@@ -636,52 +621,21 @@ def _check_pairs(settings: Settings, problems: Problems) -> None:
             problems.add(f"'{left}' and '{right}' go together, and '{absent}' is missing", row.remedy)
 
 
-def _check_git(flux: FluxSettings, problems: Problems) -> None:
-    """The repository's URL, and what Flux reads it with."""
-    rows = keys_of(FluxSettings)
-    token, key_row, hosts_row, url_row = (
-        rows[name] for name in ("github_token", "ssh_private_key", "known_hosts", "url")
-    )
-    if flux.github_token is None and not flux.uses_ssh and not problems.about(token.name, key_row.name):
-        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.remedy)
-    if not flux.url:
-        return
-    if not flux.uses_ssh:
-        if flux.url.startswith("ssh://") and not problems.about(key_row.name):
-            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.remedy)
-        return
-    try:
-        ssh_url(flux.url)
-        host, port = ssh_endpoint(flux.url)
-    except ValueError as problem:
-        problems.add(f"'{url_row.name}' {problem}", url_row.remedy)
-        return
-    if flux.known_hosts and not flux.known_hosts.names(host, port):
-        at = host if port == 22 else f"{host} at port {port}"
-        scan = f"ssh-keyscan {host}" if port == 22 else f"ssh-keyscan -p {port} {host}"
-        problems.add(
-            f"'{hosts_row.name}' has no line for {at}, so Flux would refuse to connect",
-            f"{scan} | pulumi config set --secret {hosts_row.name}   # then compare the fingerprints with the host's",
-        )
+_OWN_RULES = {"labelStudioHostname": "Label Studio's rule", "flux.webhook_hostname": "the webhook's rule"}
 
 
 def _check_ingress(settings: Settings, problems: Problems) -> None:
     """Rules that are hidden by those which this program puts before them."""
-    tunnel, label_studio = settings.tunnel, settings.label_studio
+    tunnel = settings.tunnel
     if not tunnel.hostname:
         return
     own = [("the Kubernetes API's rule (cloudflare_tunnel_hostname)", IngressRule("", tunnel.hostname))]
-    if settings.enabled.label_studio and label_studio.hostname:
-        own.append(("Label Studio's rule (labelStudioHostname)", IngressRule("", label_studio.hostname)))
-    extra = [
-        (rule_name(number, rule.hostname), rule) for number, rule in enumerate(tunnel.extra_ingress or (), start=1)
-    ]
-    for problem in dead_rules(own):
-        problems.add(
-            f"'labelStudioHostname' and 'cloudflare_tunnel_hostname' are the same: {problem}",
-            "pulumi config set labelStudioHostname <hostname>",
-        )
-    for name, rule in extra:
+    for name, rule in settings.own_rules:
+        own.append((f"{_OWN_RULES[name]} ({name})", rule))
+        for problem in dead_rules(own):
+            problems.add(f"'{name}' is another rule's host name: {problem}", f"pulumi config set {name} <hostname>")
+    for number, rule in enumerate(tunnel.extra_ingress or (), start=1):
+        name = rule_name(number, rule.hostname)
         for problem in dead_rules([*own, (name, rule)]):
             if problem.startswith(name):
                 problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from oceanid_cluster import labels
-from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, NAMESPACES
+from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, FLUX_SECRETS, NAMESPACES
 from oceanid_cluster.objects import Object, annotations_of, labels_of, managers_of
 from oceanid_cluster.report import Row
 from oceanid_cluster.state import Place, StackState
@@ -17,7 +17,8 @@ _SHOWN = 4
 # What else a deploy creates under a fixed name, by component; a test holds the names against the program.
 _OTHERS: Mapping[str, Sequence[Place]] = {
     "FluxBootstrap": (
-        Place("Secret", "flux-system", "github-token"), Place("Secret", "flux-system", "flux-system-ssh"),
+        *(Place("Secret", "flux-system", name) for name in FLUX_SECRETS),
+        Place("ConfigMap", "flux-system", "flux-runtime-info"),
     ),
     "PulumiOperator": (Place("Secret", "pulumi-system", "pulumi-api-secret"),),
     "CloudflareTunnel": (
@@ -48,7 +49,7 @@ _OTHERS: Mapping[str, Sequence[Place]] = {
 _OPTIONAL = frozenset(
     {
         *(one.place for one in EXPECTED if one.optional),
-        Place("Secret", "flux-system", "flux-system-ssh"), Place("Secret", "flux-system", "github-token"),
+        *(Place("Secret", "flux-system", name) for name in FLUX_SECRETS),
         Place("Secret", "pulumi-system", "pulumi-api-secret"), Place("Secret", "apps", "labelstudio-s3-credentials"),
         Place("Secret", "apps", "hf-credentials"), Place("Secret", "apps", "ls-triton-adapter-cf-access"),
         Place("Secret", "apps", "ls-triton-adapter-sentry"), Place("Secret", "apps", "ghcr-creds"),

@@ -16,10 +16,15 @@ CUSTOM_RESOURCES = {
     "ImageUpdateAutomation": "imageupdateautomations.image.toolkit.fluxcd.io",
     "Provider": "providers.notification.toolkit.fluxcd.io",
     "Alert": "alerts.notification.toolkit.fluxcd.io",
+    "Receiver": "receivers.notification.toolkit.fluxcd.io",
 }
 # Kinds without a status: they are there, or they are not (notification-controller: api/v1beta3).
 STATIC = frozenset({"Provider", "Alert"})
 
+# The Secrets of Flux, which of them depends on the keys; a test holds them against the program.
+FLUX_SECRETS = (
+    "github-token", "flux-system-ssh", "github-app", "sops-age", "webhook-token", "git-verification-keys",
+)  # fmt: skip
 FLUX_GROUPS = tuple(f".{group}.toolkit.fluxcd.io" for group in ("source", "kustomize", "helm", "image", "notification"))
 OPERATOR_GROUPS = (".pulumi.com",)
 NODES = "NodeLabels"
@@ -80,6 +85,7 @@ def _flux_hints(controller: str, resource: str, condition: str) -> dict[Reason, 
 _FLUX_ENTRY = 'docs/runbook.md, "Flux does not reconcile"'
 _GIT = _flux_hints("source", "source git", f"Git cannot be read: {_FLUX_ENTRY}")
 _ROOT = _flux_hints("kustomize", "kustomization", _FLUX_ENTRY)
+_WEBHOOK = _flux_hints("notification", "receiver", f"its Secret or the repository is missing: {_FLUX_ENTRY}")
 _SCAN = _flux_hints("image-reflector", "image repository", "the registry cannot be read")
 _POLICY = _flux_hints("image-reflector", "image policy", "no tag fits, or its ImageRepository is not ready")
 _UPDATE = _flux_hints("image-automation", "image update", f"Git cannot be read or written: {_FLUX_ENTRY}")
@@ -94,6 +100,7 @@ EXPECTED = (
     *(Expected(_FLUX, "Deployment", _SYSTEM, f"{name}-controller") for name in _FLUX_CONTROLLERS),
     Expected(_FLUX, "GitRepository", _SYSTEM, "flux-system", _GIT),
     Expected(_FLUX, "Kustomization", _SYSTEM, "flux-system", _ROOT),
+    Expected(_FLUX, "Receiver", _SYSTEM, "flux-system", _WEBHOOK, optional=True),
     Expected("PulumiOperator", "Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"),
     Expected("CloudflareTunnel", "Deployment", "cloudflared", "cloudflared", _TUNNEL),
     Expected("NodeTunnels", "DaemonSet", "node-tunnels", "cloudflared-tunnel", _NODE_TUNNEL),

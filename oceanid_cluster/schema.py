@@ -20,7 +20,7 @@ class Key:
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader).
     ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
-    ``stdin`` is where a secret of several lines comes from, as a shell writes it: ``< file``.
+    ``stdin`` is where a value of several lines comes from, as a shell writes it: ``< file``.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Key:
     def remedy(self) -> str:
         """The command that sets this key. A secret is no argument of it: Pulumi asks for it, or reads a file."""
         if not self.secret:
-            return f"pulumi config set {self.name} <{self.value}>"
+            return f"pulumi config set {self.name} {self.stdin or f'<{self.value}>'}"
         return f"pulumi config set --secret {self.name}" + (
             f" {self.stdin}" if self.stdin else f"   # asks for the {self.value}"
         )

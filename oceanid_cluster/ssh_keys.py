@@ -34,7 +34,7 @@ def parse_private_key(text: str) -> Secret:
     Windows line ends, ``\n`` written out, and line breaks turned into spaces are understood. Raises ValueError, whose
     message shows nothing of the key.
     """
-    text = _unescaped(text)
+    text = unescaped(text)
     if _PUBLIC.match(text) or "PUBLIC KEY-----" in text:
         raise ValueError("is the public key; the private one is in the file without .pub")
     if text.startswith("PuTTY-User-Key-File"):
@@ -57,7 +57,7 @@ def parse_private_key(text: str) -> Secret:
         if label == "OPENSSH PRIVATE KEY":
             _check_openssh(data)
         else:
-            _check_der(data)
+            check_der(data, begins=b"\x02\x01")
     except (ValueError, binascii.Error) as problem:
         if isinstance(problem, _RefusedError):
             raise ValueError(str(problem)) from None
@@ -76,7 +76,7 @@ def _passphrase() -> ValueError:
     return _RefusedError("has a passphrase, which nobody would type for Flux; take it off: ssh-keygen -p -f deploy-key")
 
 
-def _unescaped(text: str) -> str:
+def unescaped(text: str) -> str:
     r"""The text with line breaks of one kind, also where they are written as ``\n``; without quotes around it."""
     text = text.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
@@ -105,15 +105,15 @@ def _check_openssh(data: bytes) -> None:
         raise ValueError
 
 
-def _check_der(data: bytes) -> None:
-    """One ASN.1 sequence that fills the data, and begins with its version."""
+def check_der(data: bytes, *, begins: bytes) -> None:
+    """One ASN.1 sequence that fills the data, and ``begins`` so: a key with its version. Raises ValueError."""
     if len(data) < 32 or data[0] != 0x30:
         raise ValueError
     length, start = data[1], 2
     if length & 0x80:
         start += length & 0x7F
         length = int.from_bytes(data[2:start], "big")
-    if start + length != len(data) or data[start : start + 2] != b"\x02\x01":
+    if start + length != len(data) or not data.startswith(begins, start):
         raise ValueError
 
 
@@ -149,7 +149,7 @@ class KnownHosts(Secret):
 
 def parse_known_hosts(text: str) -> KnownHosts:
     """Check lines of known_hosts (sshd(8)), as ``ssh-keyscan`` prints them. Raises ValueError that names the line."""
-    text = _unescaped(text)
+    text = unescaped(text)
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):

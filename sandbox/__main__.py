@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sandbox import charts, cluster, engine, plugins, tools
+from sandbox import charts, cluster, engine, gitops, plugins, tools
 from sandbox.layout import Sandbox, SandboxError, say
 
 _NEXT = """
@@ -18,12 +18,34 @@ The sandbox runs. Try:
   make down                         stops it; make up brings it back, make reset deletes it
 """
 
+_NEXT_GITOPS = """
+Git drives the sandbox. Try:
+  make health                       every row is ok
+  cd {home}/oceanid      the repository that Flux follows: edit, commit, git push
+  make kubectl ARGS='get kustomizations,gitrepositories -A'
+  make down                         stops it; make gitops brings it back, make reset deletes it
+"""
+
 
 def main(arguments: Sequence[str]) -> int:
     """Run one verb; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="a real control plane on this machine")
     parser.add_argument(
-        "verb", choices=["up", "build", "cluster", "preview", "outputs", "env", "kubectl", "pulumi", "down", "reset"]
+        "verb",
+        choices=[
+            "up",
+            "gitops",
+            "build",
+            "cluster",
+            "preview",
+            "outputs",
+            "health",
+            "env",
+            "kubectl",
+            "pulumi",
+            "down",
+            "reset",
+        ],
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
@@ -47,8 +69,8 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
             raise SandboxError(f"no such tool: {', '.join(unknown)}; there are {', '.join(tools.ALL)}")
         print(*tools.build([tools.ALL[name] for name in rest or tools.ALL]).values(), sep="\n")
         return 0
-    if verb in ("up", "cluster"):
-        return _up(sandbox, rest, with_program=verb == "up")
+    if verb in ("up", "gitops", "cluster"):
+        return _up(sandbox, rest, verb)
     if verb in ("down", "reset"):
         stopped = cluster.stop(sandbox)
         say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
@@ -61,6 +83,10 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         for name, value in sandbox.environment().items():
             print(f"export {name}={shlex.quote(value)}")
         return 0
+    if verb == "health":
+        command = [sandbox.bin / "python", "-m", "oceanid_cluster.health", *rest]
+        environment = sandbox.process_environment("health")
+        return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
     if verb == "kubectl":
         command = [sandbox.bin / "kubectl", *rest]
         return subprocess.run(command, env=sandbox.process_environment("kubectl"), check=False).returncode
@@ -68,7 +94,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
     return engine.run(sandbox, [*pulumi[verb], *rest])
 
 
-def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
+def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
     sandbox.home.mkdir(parents=True, exist_ok=True)
     sandbox.temporary.mkdir(mode=0o700, exist_ok=True)
     with tools.lock(sandbox.home / ".lock", f"another `make up` is at work in {sandbox.home}"):
@@ -79,12 +105,18 @@ def _up(sandbox: Sandbox, rest: list[str], *, with_program: bool) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
-        if not with_program:
+        if verb == "cluster":
             engine.prepare(sandbox)
             return 0
+        if verb == "gitops":
+            engine.prepare(sandbox)
+            gitops.configure(sandbox, gitops.serve(sandbox))
         code = engine.up(sandbox, rest)
+        if code == 0 and verb == "gitops":
+            gitops.start_controllers(sandbox)
+            gitops.wait(sandbox)
     if code == 0:
-        print(_NEXT)
+        print(_NEXT_GITOPS.format(home=sandbox.home) if verb == "gitops" else _NEXT)
     return code
 
 

@@ -12,7 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, say
@@ -22,6 +22,7 @@ _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
 _START_SECONDS, _STOP_SECONDS = 60, 20
 _FREE_SECONDS = 2  # a killed process keeps its port until the kernel has taken it apart
 # Who is stopped first: nobody may be left talking to what is gone.
+_GITOPS = ("helm-controller", "kustomize-controller", "source-controller", "git-server")
 _CONTROL_PLANE = ("kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 
@@ -32,14 +33,14 @@ def start(sandbox: Sandbox) -> None:
     for folder in (sandbox.log, pki):
         folder.mkdir(parents=True, exist_ok=True)
     if not token.exists():
-        _private(token, f"{secrets.token_urlsafe(32)},sandbox-admin,sandbox-admin,system:masters\n")
+        private(token, f"{secrets.token_urlsafe(32)},sandbox-admin,sandbox-admin,system:masters\n")
     etcd, api = f"http://127.0.0.1:{ports['etcd']}", f"https://127.0.0.1:{ports['api']}"
     peer = f"http://127.0.0.1:{ports['peer']}"
-    children = [_run(sandbox, "etcd", [
+    children = [run(sandbox, "etcd", [
         f"--data-dir={sandbox.home / 'etcd'}", f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
         f"--listen-peer-urls={peer}", f"--initial-advertise-peer-urls={peer}", f"--initial-cluster=default={peer}",
         "--unsafe-no-fsync", "--log-level=warn",
-    ]), _run(sandbox, "kube-apiserver", [
+    ]), run(sandbox, "kube-apiserver", [
         f"--etcd-servers={etcd}", "--bind-address=127.0.0.1", f"--secure-port={ports['api']}",
         "--advertise-address=192.0.2.1", f"--cert-dir={pki}", f"--token-auth-file={token}",
         "--authorization-mode=RBAC", f"--service-cluster-ip-range={_SERVICE_RANGE}",
@@ -49,14 +50,14 @@ def start(sandbox: Sandbox) -> None:
     _wait_ready(sandbox, api, pki / "apiserver.crt", [child for child in children if child])
     _write_kubeconfig(sandbox, api, pki / "apiserver.crt", token.read_text(encoding="utf-8").split(",")[0])
     own = [f"--kubeconfig={sandbox.kubeconfig}"]
-    _run(sandbox, "kube-controller-manager", [
+    run(sandbox, "kube-controller-manager", [
         *own, f"--service-account-private-key-file={pki / 'apiserver.key'}", f"--root-ca-file={pki / 'apiserver.crt'}",
         "--leader-elect=false", "--secure-port=0",
     ])  # fmt: skip
-    _run(sandbox, "kube-scheduler", [*own, "--leader-elect=false", "--secure-port=0"])
+    run(sandbox, "kube-scheduler", [*own, "--leader-elect=false", "--secure-port=0"])
     if "kwok" not in processes(sandbox).values():  # the leases of one that is gone would make its successor wait
         kubectl(sandbox, "delete", "leases", "--all", "--namespace=kube-node-lease")
-    _run(sandbox, "kwok", [
+    run(sandbox, "kwok", [
         *own, "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--node-lease-duration-seconds=40",  # without leases the nodes turn NotReady after 50 s
     ])  # fmt: skip
@@ -67,7 +68,7 @@ def start(sandbox: Sandbox) -> None:
 
 def stop(sandbox: Sandbox) -> list[str]:
     """Stop every process of this sandbox, and no other; returns their roles."""
-    stopped = [name for role in ("engine", *_CONTROL_PLANE) for name in stop_role(sandbox, role)]
+    stopped = [name for role in ("engine", *_GITOPS, *_CONTROL_PLANE) for name in stop_role(sandbox, role)]
     return [*stopped, *(name for role in set(processes(sandbox).values()) for name in stop_role(sandbox, role))]
 
 
@@ -77,7 +78,7 @@ def stop_role(sandbox: Sandbox, role: str) -> list[str]:
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in members:
             _signal(pid, number)
-        if _wait_for(lambda: members.isdisjoint(processes(sandbox)), _STOP_SECONDS):
+        if wait_for(lambda: members.isdisjoint(processes(sandbox)), _STOP_SECONDS):
             break
     return [role] * len(members)
 
@@ -115,13 +116,16 @@ def kubectl(sandbox: Sandbox, *arguments: str, stdin: str | None = None) -> str:
     return answer.stdout
 
 
-def _run(sandbox: Sandbox, role: str, arguments: list[str]) -> subprocess.Popen[bytes] | None:
-    """Start a process that outlives us, unless it runs already."""
+def run(
+    sandbox: Sandbox, role: str, arguments: list[str], variables: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes] | None:
+    """Start the program ``role``, which outlives us, unless it runs already."""
     if role in processes(sandbox).values():
         return None
+    environment = {**sandbox.process_environment(role), **(variables or {})}
     with (sandbox.log / f"{role}.log").open("ab") as log:
         return subprocess.Popen(
-            [sandbox.bin / role, *arguments], cwd=sandbox.home, env=sandbox.process_environment(role),
+            [sandbox.bin / role, *arguments], cwd=sandbox.home, env=environment,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
@@ -138,7 +142,7 @@ def _wait_ready(sandbox: Sandbox, api: str, certificate: Path, children: Sequenc
         except (OSError, urllib.error.URLError):
             return False
 
-    if not _wait_for(ready, _START_SECONDS):
+    if not wait_for(ready, _START_SECONDS):
         raise SandboxError(
             f"the API server was not ready after {_START_SECONDS} s; see {sandbox.log}/kube-apiserver.log"
         )
@@ -150,7 +154,7 @@ def _last_words(sandbox: Sandbox, role: str) -> str:
     return f"{role}: {lines[-1][:400] if lines else 'said nothing'}"
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
     """Whether the condition came true in time. Neither /proc nor a starting server has anything to wait on."""
     end = time.monotonic() + seconds
     while not condition():
@@ -168,16 +172,30 @@ def _signal(pid: int, number: signal.Signals) -> None:
 
 
 def _ports(sandbox: Sandbox) -> dict[str, int]:
-    """The ports of this sandbox: those it had, unless somebody else took one while it was down.
+    """The control plane's ports: those it had, unless somebody else took one while it was down.
 
     Where one moves, what still runs is stopped: it talks to the old one.
     """
-    file, running = sandbox.home / "ports.json", set(processes(sandbox).values())
+    file = sandbox.home / "ports.json"
+    ports, known = keep_ports(sandbox, file, {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"})
+    if ports != known:
+        for role in (*_GITOPS, *_CONTROL_PLANE):
+            stop_role(sandbox, role)
+        private(file, json.dumps(ports))
+    return ports
+
+
+def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
+    """Ports by name, as ``file`` has them where nobody else took them, and what the file has.
+
+    ``owners`` gives the role that listens on each port.
+    """
+    running = set(processes(sandbox).values())
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     ports: dict[str, int] = {}
     held: list[socket.socket] = []
-    for name, owner in (("etcd", "etcd"), ("peer", "etcd"), ("api", "kube-apiserver")):
-        if name in known and (owner in running or _wait_for(lambda port=known[name]: _is_free(port), _FREE_SECONDS)):
+    for name, owner in owners.items():
+        if name in known and (owner in running or wait_for(lambda port=known[name]: is_free(port), _FREE_SECONDS)):
             ports[name] = known[name]
             continue
         held.append(socket.socket())
@@ -185,14 +203,11 @@ def _ports(sandbox: Sandbox) -> dict[str, int]:
         ports[name] = held[-1].getsockname()[1]
     for one in held:
         one.close()
-    if ports != known:
-        for role in _CONTROL_PLANE:
-            stop_role(sandbox, role)
-        _private(file, json.dumps(ports))
-    return ports
+    return ports, known
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of loopback."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -212,10 +227,10 @@ def _write_kubeconfig(sandbox: Sandbox, api: str, certificate: Path, token: str)
         "users": [{"name": "sandbox-admin", "user": {"token": token}}],
         "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox-admin"}}],
     }
-    _private(sandbox.kubeconfig, json.dumps(document, indent=2) + "\n")
+    private(sandbox.kubeconfig, json.dumps(document, indent=2) + "\n")
 
 
-def _private(path: Path, text: str) -> None:
+def private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in one step."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from sandbox.cluster import kubectl
-from sandbox.layout import PASSPHRASE, ROOT, Sandbox, say
+from sandbox.layout import PASSPHRASE, Sandbox, say
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
 
@@ -80,7 +80,7 @@ def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]
     """
     process = subprocess.Popen(
         [sandbox.bin / "pulumi", *arguments],
-        cwd=ROOT,
+        cwd=sandbox.project,
         env={**sandbox.process_environment("engine"), **(variables or {})},
     )
 
@@ -97,11 +97,13 @@ def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]
             signal.signal(number, handler)
 
 
-def quietly(sandbox: Sandbox, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
+def quietly(
+    sandbox: Sandbox, *arguments: str, check: bool = False, stdin: str = ""
+) -> subprocess.CompletedProcess[str]:
     """Run ``pulumi`` for its answer. With ``check`` a failure raises CalledProcessError after its words were shown."""
     answer = subprocess.run(
-        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=ROOT, capture_output=True, text=True,
-        env=sandbox.process_environment("engine"), check=False, stdin=subprocess.DEVNULL,
+        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=sandbox.project, capture_output=True, text=True,
+        env=sandbox.process_environment("engine"), check=False, input=stdin,
     )  # fmt: skip
     if check and answer.returncode:
         sys.stderr.write(answer.stderr or answer.stdout)

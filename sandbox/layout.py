@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,15 @@ class SandboxError(Exception):
     """What is wrong and how to mend it, as one message."""
 
 
+def link_project(folder: Path) -> None:
+    """Make ``folder`` a project of its own: the program by links, and a copy of the sandbox's configuration."""
+    folder.mkdir(exist_ok=True)
+    for name in ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt"):
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(ROOT / name)
+    shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
+
+
 @dataclass(frozen=True)
 class Sandbox:
     """One sandbox: everything that belongs to it lies in ``home``."""
@@ -63,6 +73,12 @@ class Sandbox:
     def temporary(self) -> Path:
         """Temporary files: the real provider leaves a copy of the kubeconfig among them."""
         return self.home / "tmp"
+
+    @property
+    def project(self) -> Path:
+        """Where the engine runs: the work tree, or a folder of links to it with a configuration of its own."""
+        own = self.home / "project"
+        return own if own.exists() else ROOT
 
     @property
     def kubeconfig(self) -> Path:

@@ -97,7 +97,18 @@ PROVIDER = Tool(
         for name in ("schema.json", "terraform-mapping.json")
     ),
 )  # fmt: skip
-ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER)}
+# The newest releases whose modules, and those that they need, are served.
+FLUX = tuple(
+    Tool(package.rpartition("/")[2], "flux-controllers", package, (), _never)
+    for package in (
+        "github.com/fluxcd/source-controller",
+        "github.com/fluxcd/kustomize-controller",
+        "github.com/fluxcd/helm-controller",
+        "github.com/getsops/sops/v3/cmd/sops",
+        "filippo.io/age/cmd/age-keygen",
+    )
+)
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, *FLUX)}
 
 
 def provide(sandbox: Sandbox) -> None:

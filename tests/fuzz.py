@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oceanid_cluster.config import Settings, all_keys, load
 from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
-from tests.samples import KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, ssh_key
+from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, SIGNER, TUNNEL, connector_token, ssh_key
 
 CANARY = "canary-0f3a7c"
 WORD = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
@@ -58,6 +58,10 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"gitRepositoryBranch": WORD},
     {"gitRepositoryPath": st.lists(WORD, min_size=1, max_size=3).map("/".join)},
     {"flux.ssh_private_key": SECRET.map(ssh_key), "flux.known_hosts": st.just(KNOWN_HOSTS)},
+    {"flux.sops_age_key": st.just(AGE_KEY)},
+    {"flux.runtime_info": st.sampled_from(["true", "false"])},
+    {"flux.webhook_token": TOKEN, "flux.webhook_hostname": HOST},
+    {"flux.verification_keys": st.just(SIGNER)},
     {"pulumi_access_token": TOKEN},
     {"cloudflare_tunnel_hostname": HOST},
     {"cloudflared_image": IMAGE},

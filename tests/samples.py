@@ -1,7 +1,12 @@
 """A valid configuration: the six keys of the README, with values that are plainly fake."""
 
 import base64
+import functools
 import json
+
+import trustme
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from oceanid_cluster.config import Settings, load
 
@@ -46,6 +51,19 @@ KNOWN_HOSTS = (
     "# canary-known-hosts\n"
     "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n"
 )
+# An age key of nothing but zeros, and the public half of a key that signs nothing.
+AGE_KEY = "AGE-SECRET-KEY-1" + "Q" * 52 + "8H00W3"
+SIGNER = """\
+-----BEGIN PGP PUBLIC KEY BLOCK-----
+
+mDMEawbN/xYJKwYBBAHaRw8BAQdAOYOdNLjbhSBVTnkhaWPZ1bOKNNlg3yN4CO70
+8yD6RAq0I09jZWFuaWQgdGVzdCA8dGVzdEBvY2VhbmlkLmludmFsaWQ+iJAEExYI
+ADgWIQQSzJ0Y1Wb9S3QQudk1bL7QNtlN6AUCawbN/wIbAwULCQgHAgYVCgkICwIE
+FgIDAQIeAQIXgAAKCRA1bL7QNtlN6CVdAQDsyf/0NkQ8mD1QQs97DF1rmLJ8XcoQ
+90j+7JsgLDy5BQEA1svGp5LX0R2ghIz8NSQmGE25BH3ansBdZ5QzQbnYfAU=
+=1fIt
+-----END PGP PUBLIC KEY BLOCK-----
+"""
 SECRET = frozenset({"cloudflare_tunnel_token", "cloudflare_node_tunnel_token", "github_token", "postgres_url"})
 
 # Every optional part turned on at once.
@@ -53,6 +71,11 @@ EVERYTHING = {
     **REQUIRED,
     "flux.ssh_private_key": ssh_key(),
     "flux.known_hosts": KNOWN_HOSTS,
+    "flux.sops_age_key": AGE_KEY,
+    "flux.runtime_info": "true",
+    "flux.webhook_token": "canary-webhook-token",
+    "flux.webhook_hostname": "flux.example.org",
+    "flux.verification_keys": SIGNER,
     "pulumi_access_token": "canary-pulumi-token",
     "cloudflare_api_token": "canary-cloudflare-token",
     "cloudflare_zone_id": "0123456789abcdef0123456789abcdef",
@@ -80,6 +103,24 @@ EVERYTHING = {
     "ghcrUsername": "someone",
     "ghcrToken": "canary-ghcr-token",
 }
+
+
+@functools.cache
+def ca_certificate() -> str:
+    """A CA's certificate, in PEM."""
+    return trustme.CA().cert_pem.bytes().decode()
+
+
+@functools.cache
+def github_app() -> dict[str, str]:
+    """The keys of a GitHub App."""
+    key = rsa.generate_private_key(65537, 2048)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return {
+        "flux.github_app_id": "12345",
+        "flux.github_app_installation_id": "67890",
+        "flux.github_app_private_key": pem.decode(),
+    }
 
 
 def settings(

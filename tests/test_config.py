@@ -18,7 +18,9 @@ from tests.samples import (
     SECRET,
     TUNNEL,
     TUNNEL_SECRET,
+    ca_certificate,
     connector_token,
+    github_app,
     settings,
     ssh_key,
 )
@@ -183,6 +185,7 @@ def test_host_names_follow_the_base_domain() -> None:
 def test_every_key_is_read_in_every_spelling(row: Key) -> None:
     nodes = '[{"name": "one", "host": "host-1", "address": "192.0.2.1"}]'
     examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL, "nodes": nodes}
+    examples |= {**github_app(), "flux.ca_certificate": ca_certificate()}
     text = examples.get(row.name) or (row.default or "value").format(
         base="boathou.se", stack="dev", cloudflared_image="a:1", cluster_domain="cluster.local"
     )

@@ -1,19 +1,22 @@
 """Step 1: Flux, the GitOps engine, and the repository that it follows."""
 
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import labels, versions
 from oceanid_cluster.components.base import Child, Component, Context, secret
-from oceanid_cluster.config import FluxSettings
+from oceanid_cluster.flux_settings import FluxSettings
 from oceanid_cluster.git_url import ssh_url
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest
 
 NAMESPACE = "flux-system"
-TOKEN_SECRET = "github-token"
-SSH_SECRET = "flux-system-ssh"
+TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
+AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
+RUNTIME_INFO = "flux-runtime-info"
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
 
@@ -34,25 +37,24 @@ class FluxBootstrap(Component):
         name: str,
         settings: FluxSettings,
         context: Context,
+        hostnames: Mapping[str, str],
         image_automation: bool = True,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """``image_automation`` asks for the controllers of image automation. Output: ``namespace``."""
+        """``hostnames`` are what Git may use of the configuration (see ``runtime_info``).
+
+        ``image_automation`` asks for the controllers of image automation. Output: ``namespace``.
+        """
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
         ns = self.make_namespace("gitops", "restricted", NAMESPACE)
-        secrets: list[pulumi.Resource] = []
-        if settings.ssh_private_key and settings.known_hosts:
-            data = {"identity": settings.ssh_private_key.output(), "known_hosts": settings.known_hosts.output()}
-            secrets.append(self.make("ssh", secret(SSH_SECRET, NAMESPACE, data, object_labels), Child(after=[ns])))
-        if settings.github_token:
-            token = settings.github_token.output()
-            # Git reads username and password; the notification provider reads token.
-            data = {"username": pulumi.Output.from_input("git"), "password": token, "token": token}
-            secrets.append(
-                self.make("github-token", secret(TOKEN_SECRET, NAMESPACE, data, object_labels), Child(after=[ns]))
-            )
+        before_git: list[pulumi.Resource] = [
+            self.make(part, secret(SECRETS[part], NAMESPACE, data, object_labels), Child(after=[ns]))
+            for part, data in secrets(settings).items()
+        ]
+        info = runtime_info(context.cluster, hostnames, object_labels)
+        before_git.append(self.make("runtime-info", info, Child(after=[ns])))
         chart = helm.Chart(
             f"{name}-flux",
             chart=settings.chart,
@@ -65,8 +67,10 @@ class FluxBootstrap(Component):
             ),
         )
         # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
-        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *secrets], retain=True))
+        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *before_git], retain=True))
         self.make("kustomization", root_kustomization(settings), Child(after=[repository], retain=True))
+        if settings.webhook_token:
+            self.make("webhook", receiver(settings), Child(after=[repository]))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -105,8 +109,85 @@ def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
     }
 
 
+# The Secrets of Flux by the last part of their logical names.
+SECRETS = {
+    "ssh": SSH_SECRET,
+    "github-app": APP_SECRET,
+    "github-token": TOKEN_SECRET,
+    "sops-age": AGE_SECRET,
+    "webhook-token": WEBHOOK_SECRET,
+    "verification-keys": VERIFICATION_SECRET,
+}
+
+
+def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:
+    """What Flux needs beside its objects: the contents of each Secret, by the last part of its logical name."""
+    authority: dict[str, pulumi.Input[str]] = {"ca.crt": settings.ca_certificate} if settings.ca_certificate else {}
+    found: dict[str, dict[str, pulumi.Input[str]]] = {}
+    if settings.ssh_private_key and settings.known_hosts:
+        found["ssh"] = {"identity": settings.ssh_private_key.output(), "known_hosts": settings.known_hosts.output()}
+    if settings.github_app_private_key:
+        host = urlsplit(settings.url).netloc
+        base = {} if host == "github.com" else {"githubAppBaseURL": f"https://{host}/api/v3"}
+        found["github-app"] = {
+            "githubAppID": str(settings.github_app_id),
+            "githubAppInstallationID": str(settings.github_app_installation_id),
+            "githubAppPrivateKey": settings.github_app_private_key.output(),
+            **base,
+            **authority,
+        }
+    if settings.github_token:
+        token = settings.github_token.output()
+        # Git reads username and password; the notification provider reads token.
+        found["github-token"] = {"username": "git", "password": token, "token": token, **authority}
+    if settings.sops_age_key:
+        found["sops-age"] = {"age.agekey": settings.sops_age_key.output()}  # Flux reads what ends in .agekey
+    if settings.webhook_token:
+        found["webhook-token"] = {"token": settings.webhook_token.output()}
+    if settings.verification_keys:
+        numbered = enumerate(settings.verification_keys, start=1)
+        found["verification-keys"] = {f"key-{number}.asc": text for number, text in numbered}
+    return found
+
+
+def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
+    """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
+    metadata = {"name": RUNTIME_INFO, "namespace": NAMESPACE, "labels": dict(object_labels)}
+    data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def credentials_secret(settings: FluxSettings) -> str:
+    """The Secret with which Git is read."""
+    return SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET
+
+
+def receiver(settings: FluxSettings) -> Manifest:
+    """Reads the repository as soon as its host calls the webhook (notification-controller, Receiver)."""
+    host = (urlsplit(settings.url).hostname or "").split(".")
+    kind = "github" if {"github", "ghe"} & {*host} or settings.uses_app else "gitlab" if "gitlab" in host else "generic"
+    return {
+        "apiVersion": versions.flux_api("receiver"),
+        "kind": "Receiver",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "type": kind,
+            **(
+                {"events": ["ping", "push"]}
+                if kind == "github"
+                else {"events": ["Push Hook"]}
+                if kind == "gitlab"
+                else {}
+            ),
+            "secretRef": {"name": WEBHOOK_SECRET},
+            "resources": [{"kind": "GitRepository", "name": "flux-system"}],
+        },
+    }
+
+
 def git_repository(settings: FluxSettings) -> Manifest:
-    """The repository that Flux reads, over SSH when there are keys for it."""
+    """The repository that Flux reads: over SSH, as a GitHub App, or with a token."""
+    verify = {"mode": "HEAD", "secretRef": {"name": VERIFICATION_SECRET}}
     return {
         "apiVersion": versions.flux_api("source"),
         "kind": "GitRepository",
@@ -116,7 +197,9 @@ def git_repository(settings: FluxSettings) -> Manifest:
             "timeout": "60s",
             "url": repository_url(settings),
             "ref": {"branch": settings.branch},
-            "secretRef": {"name": SSH_SECRET if settings.uses_ssh else TOKEN_SECRET},
+            "secretRef": {"name": credentials_secret(settings)},
+            **({"provider": "github"} if settings.uses_app else {}),
+            **({"verify": verify} if settings.verification_keys else {}),
         },
     }
 
@@ -131,6 +214,8 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
 
     ``deletionPolicy: Orphan``: if it is ever deleted, the applications go on running.
     """
+    decryption = {"provider": "sops", "secretRef": {"name": AGE_SECRET}}
+    substitution = {"substituteFrom": [{"kind": "ConfigMap", "name": RUNTIME_INFO}]}
     return {
         "apiVersion": versions.flux_api("kustomize"),
         "kind": "Kustomization",
@@ -145,6 +230,8 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
             "force": False,
             "deletionPolicy": "Orphan",
             "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+            **({"decryption": decryption} if settings.sops_age_key else {}),
+            **({"postBuild": substitution} if settings.runtime_info else {}),
         },
     }
 

@@ -6,8 +6,9 @@ import pulumi
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.base import Child, Component, Context
-from oceanid_cluster.components.flux import NAMESPACE, TOKEN_SECRET
-from oceanid_cluster.config import FluxSettings, ImageAutomationSettings
+from oceanid_cluster.components.flux import APP_SECRET, NAMESPACE, TOKEN_SECRET
+from oceanid_cluster.config import ImageAutomationSettings
+from oceanid_cluster.flux_settings import FluxSettings
 from oceanid_cluster.git_url import github_page
 from oceanid_cluster.pods import Manifest
 
@@ -49,8 +50,9 @@ class ImageAutomation(Component):
         self.make("update-automation", update_automation(settings, flux.branch), retained)
         # Provider and Alert have no finalizers since v1beta3.
         page = github_page(flux.url)  # another host has no commit statuses that this provider could set
-        if flux.github_token and page:
-            self.make("github-provider", notification_provider(page))
+        if page and (flux.github_token or flux.uses_app):
+            reference = TOKEN_SECRET if flux.github_token else APP_SECRET
+            self.make("github-provider", notification_provider(page, reference, bool(flux.ca_certificate)))
             self.make("version-alert", alert())
         self.register_outputs({"branch": settings.push_branch})
 
@@ -88,9 +90,15 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
     return _object("image", "ImageUpdateAutomation", "flux-system", spec)
 
 
-def notification_provider(page: str) -> Manifest:
-    """Sets the status of commits of a repository on GitHub, with the key ``token`` of Flux's secret."""
-    spec = {"type": "github", "address": page, "secretRef": {"name": TOKEN_SECRET}}
+def notification_provider(page: str, reference: str, own_authority: bool) -> Manifest:
+    """Sets the status of commits of a repository on GitHub.
+
+    ``reference`` names the Secret with the key ``token`` or those of a GitHub App; with ``own_authority`` it has the
+    server's CA, too.
+    """
+    spec: Manifest = {"type": "github", "address": page, "secretRef": {"name": reference}}
+    if own_authority:
+        spec["certSecretRef"] = {"name": reference}
     return _object("notification", "Provider", "github-updates", spec)
 
 

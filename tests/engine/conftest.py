@@ -15,10 +15,9 @@ import pytest
 
 from oceanid_cluster.expected import CUSTOM_RESOURCES, STATIC
 from sandbox.engine import ADOPT
-from sandbox.layout import ROOT, Sandbox
+from sandbox.layout import ROOT, Sandbox, link_project
 
 Answer = subprocess.CompletedProcess[str]
-_PROGRAM = ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt")
 
 
 class Engine:
@@ -27,10 +26,7 @@ class Engine:
     def __init__(self, home: Path, folder: Path) -> None:
         self.sandbox = Sandbox(home)
         self.folder = folder
-        folder.mkdir()
-        for name in _PROGRAM:
-            (folder / name).symlink_to(ROOT / name)
-        shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
+        link_project(folder)
 
     def environment(self, role: str = "engine") -> dict[str, str]:
         """The environment of the sandbox's own processes."""
