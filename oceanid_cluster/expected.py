@@ -83,7 +83,7 @@ def _flux_hints(controller: str, resource: str, condition: str) -> dict[Reason, 
 
 
 _FLUX_ENTRY = 'docs/runbook.md, "Flux does not reconcile"'
-_GIT = _flux_hints("source", "source git", f"Git cannot be read: {_FLUX_ENTRY}")
+_GIT = _flux_hints("source", "source git", f"github_token, the deploy key or gitRepositoryUrl: {_FLUX_ENTRY}")
 _ROOT = _flux_hints("kustomize", "kustomization", _FLUX_ENTRY)
 _WEBHOOK = _flux_hints("notification", "receiver", f"its Secret or the repository is missing: {_FLUX_ENTRY}")
 _SCAN = _flux_hints("image-reflector", "image repository", "the registry cannot be read")

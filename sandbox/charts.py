@@ -17,6 +17,8 @@ Origin = Literal["upstream", "local"]
 
 # Pulumi.sandbox.yaml names the charts in this folder.
 LINK = ROOT / "sandbox" / ".charts"
+# Without descriptions, which are most of a CRD and cost time in every run.
+_GENERATOR = "crd:maxDescLen=0"
 _CONNECT_SECONDS, _PULL_SECONDS = 3, 120
 
 
@@ -80,7 +82,8 @@ def _local() -> Path:
     """The local charts: our templates, and the CRDs of the Flux API modules, generated as Flux generates them."""
     source, module = ROOT / "sandbox" / "charts", ROOT / "sandbox" / "crds"
     files = sorted(path for path in source.rglob("*") if path.is_file())
-    target = cache() / f"charts-local-{digest(*files, *(module / n for n in ('go.mod', 'go.sum', 'crds.go')))}"
+    pinned = [module / name for name in ("go.mod", "go.sum", "crds.go")]
+    target = cache() / f"charts-local-{digest(_GENERATOR, *files, *pinned)}"
     if target.exists():
         return target
     generator = tools.build([tools.CONTROLLER_GEN])[tools.CONTROLLER_GEN.name]
@@ -92,7 +95,7 @@ def _local() -> Path:
         imports = _checked(["go", "list", "-f", '{{join .Imports "\\n"}}', "."], module, environment).split()
         paths = [f"paths={package}" for package in imports]
         crds = built / "flux2" / "crd-files"
-        _checked([str(generator), "crd", *paths, f"output:crd:dir={crds}"], module, environment)
+        _checked([str(generator), _GENERATOR, *paths, f"output:crd:dir={crds}"], module, environment)
         built.replace(target)
     return target
 

@@ -17,6 +17,7 @@ from sandbox.layout import ROOT, Sandbox, SandboxError, link_project, say
 
 EXAMPLE = ROOT / "examples" / "oceanid"
 _REPOSITORY = "oceanid.git"
+_ARGUMENTS = ("--namespace=flux-system", "-o", "jsonpath={.spec.template.spec.containers[0].args}")
 _START_SECONDS, _APPLY_SECONDS = 30, 120
 
 
@@ -105,16 +106,11 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
     if not folder.exists():
         scratch = folder.with_name(".oceanid")
         shutil.rmtree(scratch, ignore_errors=True)
+        # By path: a push needs no token. Flux reads by HTTPS, with one.
         _git(sandbox.home, "clone", "--quiet", str(git.folder / "repositories" / _REPOSITORY), str(scratch))
-        settings = {
-            "user.name": "Sandbox", "user.email": "sandbox@oceanid.invalid",
-            "http.sslCAInfo": str(git.folder / "ca.crt"),
-            "credential.helper": f'!f() {{ echo username=git; echo "password=$(cat "{git.folder / "token"}")"; }}; f',
-        }  # fmt: skip
-        for name, value in settings.items():
+        for name, value in (("user.name", "Sandbox"), ("user.email", "sandbox@oceanid.invalid")):
             _git(scratch, "config", name, value)
         scratch.replace(folder)
-    _git(folder, "remote", "set-url", "origin", git.url)
     if not (folder / "clusters").exists():
         shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
         _encrypt_secrets(sandbox, git, folder)
@@ -153,7 +149,9 @@ def start_controllers(sandbox: Sandbox) -> None:
     }
     common = ["--enable-leader-election=false", "--watch-all-namespaces", "--metrics-addr=0", "--health-addr=0"]
     for name, own in options.items():
-        arguments = [*common, "--requeue-dependency=2s", *own]
+        deployed = json.loads(cluster.kubectl(sandbox, "get", "deployment", f"{name}-controller", *_ARGUMENTS) or "[]")
+        gates = [argument for argument in deployed if argument.startswith("--feature-gates")]
+        arguments = [*common, "--requeue-dependency=2s", *own, *gates]
         cluster.run(sandbox, f"{name}-controller", arguments, {"RUNTIME_NAMESPACE": "flux-system"})
 
 

@@ -40,12 +40,13 @@ class SandboxError(Exception):
 
 
 def link_project(folder: Path) -> None:
-    """Make ``folder`` a project of its own: the program by links, and a copy of the sandbox's configuration."""
+    """Make ``folder`` a project of its own: the program by links, and a copy of the configuration, to be changed."""
     folder.mkdir(exist_ok=True)
     for name in ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt"):
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
+    if not (folder / "Pulumi.sandbox.yaml").exists():
+        shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
 
 
 @dataclass(frozen=True)

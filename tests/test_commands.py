@@ -20,7 +20,7 @@ from oceanid_cluster.secret import Secret
 from oceanid_cluster.state import Place, StackState, parse_state
 from oceanid_cluster.storage import check_storage
 from tests.recorded import ROOT, Run, run_program
-from tests.samples import EVERYTHING, settings
+from tests.samples import EVERYTHING, REQUIRED, github_app, settings
 
 COMMANDS = ("adopt_state", "health", "leftovers", "plan", "preflight", "reference", "remains", "takeover", "workflow")
 
@@ -53,8 +53,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return run_program(EVERYTHING, tmp_path_factory.mktemp("program"), patch)
 
 
-def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(program: Run) -> None:
-    made = {(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]) for one in program.manifests()}
+def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(
+    program: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_app = run_program({**REQUIRED, **github_app()}, tmp_path, monkeypatch)
+    manifests = [*program.manifests(), *by_app.manifests()]
+    made = {(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]) for one in manifests}
     chart = {"flux-system", "pulumi-system"}  # what charts make is compared on the engine
     for component in NAMESPACES:
         for place in places(component):
@@ -67,8 +71,7 @@ def test_every_custom_resource_of_the_program_has_a_row(program: Run) -> None:
     flux = [one for one in program.manifests() if ".fluxcd.io/" in one["apiVersion"]]
     assert flux
     for one in flux:
-        if one["kind"] != "Receiver":
-            assert Place(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]) in expected
+        assert Place(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]) in expected
 
 
 def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out() -> None:

@@ -35,7 +35,9 @@ trainingWorkerImageTag trainAsync trainDryRun trainingJobTtlSeconds trainingNode
 trainingGpuCount tritonModelName hfDatasetRepo hfModelRepo hfAccessToken nerLabels cfAccessClientId
 cfAccessClientSecret sentry.dsn sentry.environment sentry.release ghcrUsername ghcrToken migration_phase
 manageTunnelConfig labelStudioSecretKey labelStudioIngressFrom adapterIngressFrom clusterDomain
-cloudflareEdgeIpVersion nodes clusterUid
+cloudflareEdgeIpVersion nodes clusterUid flux.github_app_id flux.github_app_installation_id
+flux.github_app_private_key flux.ca_certificate flux.sops_age_key flux.webhook_token flux.webhook_hostname
+flux.runtime_info flux.verification_keys
 """
 
 
@@ -60,7 +62,8 @@ def test_every_verb_of_the_readme_is_in_the_makefile() -> None:
 
 
 def test_every_file_that_a_document_names_exists() -> None:
-    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    for document in documents:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 

@@ -21,6 +21,8 @@ CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
 
 _CONTROLLERS = ("sourceController", "kustomizeController", "helmController", "notificationController")
+# A commit that repairs another one is applied at once, not when the wait for the broken one is over.
+_KUSTOMIZE_ARGUMENTS = ["--feature-gates=CancelHealthCheckOnNewRevision=true"]
 _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 
 
@@ -105,6 +107,7 @@ def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
         "installCRDs": True,
         "clusterDomain": domain,
         **dict.fromkeys(_CONTROLLERS, controller),
+        "kustomizeController": {**controller, "container": {"additionalArgs": _KUSTOMIZE_ARGUMENTS}},
         **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
     }
 

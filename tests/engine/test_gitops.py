@@ -1,0 +1,353 @@
+"""Git drives the sandbox, with the real controllers of Flux: what Git says happens; what Pulumi owns, it cannot touch.
+
+The tests share one cluster and one repository; each leaves both as it found them.
+"""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from oceanid_cluster.labels import FLUX_LEAVES_ALONE
+from sandbox import cluster, gitops
+from sandbox.engine import ADOPT
+from sandbox.layout import ROOT
+from tests.engine.conftest import Engine
+
+FLUX = "-n", "flux-system"
+CONTROLLERS = ("helm-controller", "kustomize-controller", "source-controller")
+
+
+class GitOps(Engine):
+    """An engine whose stack follows a repository on this machine, and that repository."""
+
+    def __init__(self, home: Path) -> None:
+        started = Engine(home, home.parent / "unused").launcher("gitops")
+        assert started.returncode == 0, started.stdout + started.stderr
+        super().__init__(home, home / "project")
+        self.repository = home / "oceanid"
+        self.configuration = (self.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
+        self.first_run = started.stdout + started.stderr
+
+    def reset_configuration(self) -> None:
+        """Take the configuration again that ``make gitops`` made."""
+        (self.folder / "Pulumi.sandbox.yaml").write_text(self.configuration, encoding="utf-8")
+
+    def git(self, *arguments: str) -> str:
+        """Git in the clone."""
+        answer = subprocess.run(["git", *arguments], cwd=self.repository, capture_output=True, text=True, check=False)
+        assert answer.returncode == 0, answer.stderr
+        return answer.stdout.strip()
+
+    def commit(self, files: dict[str, str | dict[str, Any] | None]) -> str:
+        """Write files (None: remove one; a document as YAML), commit and push them; returns the commit."""
+        for name, content in files.items():
+            path = self.repository / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=a change")
+        return self.push()
+
+    def push(self) -> str:
+        """Push, and have Flux look at once, as ``flux reconcile`` does; returns the commit."""
+        self.git("push", "--quiet")
+        self.reconcile("gitrepository")
+        return self.git("rev-parse", "HEAD")
+
+    def reconcile(self, kind: str, name: str = "flux-system") -> None:
+        """Ask Flux to look at an object now (annotation of ``flux reconcile``)."""
+        version = self.kubectl(*FLUX, "get", kind, name, "-o", "jsonpath={.metadata.resourceVersion}")
+        self.kubectl(*FLUX, "annotate", "--overwrite", kind, name, f"reconcile.fluxcd.io/requestedAt={version}")
+
+    def wait(self, kind: str, name: str, condition: str, seconds: int = 60) -> None:
+        """Wait for something about an object of Flux."""
+        self.kubectl(*FLUX, "wait", kind, name, f"--for={condition}", f"--timeout={seconds}s")
+
+    def applied(self, commit: str, *names: str) -> None:
+        """Wait until Kustomizations have applied a commit."""
+        for name in ("flux-system", *names):
+            self.wait("kustomization", name, f"jsonpath={{.status.lastAppliedRevision}}=main@sha1:{commit}")
+            self.wait("kustomization", name, "condition=Ready")
+
+    def restore(self, commit: str) -> None:
+        """Make Git hold again what it held at a commit."""
+        if self.git("diff", commit, "--stat"):
+            self.git("checkout", commit, "--", ".")
+            for name in self.git("diff", "--name-only", "--diff-filter=A", commit).splitlines():
+                (self.repository / name).unlink()
+            self.git("add", "--all")
+            self.git("commit", "--quiet", "--message=as before")
+            self.applied(self.push(), "infrastructure", "apps")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
+    """A sandbox that ``make gitops`` started; stopped at the end."""
+    home = tmp_path_factory.mktemp("gitops") / "home"
+    try:
+        yield GitOps(home)
+    finally:
+        Engine(home, home.parent / "stopping").launcher("down")
+
+
+@pytest.fixture
+def flux(shared: GitOps) -> Iterator[GitOps]:
+    """The shared sandbox, with Git and the configuration as they were before."""
+    before = shared.git("rev-parse", "HEAD")
+    yield shared
+    configuration = (shared.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
+    if configuration != shared.configuration:
+        shared.reset_configuration()
+        shared.up()
+    shared.restore(before)
+
+
+def config_map(name: str, value: str, namespace: str = "web") -> dict[str, Any]:
+    """A ConfigMap, as Git holds it."""
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
+
+
+ONE = "clusters/tethys/one.yaml"
+ROOT_FILE = "clusters/tethys/kustomization.yaml"
+
+
+def with_resource(flux: GitOps, *names: str) -> str:
+    """The cluster's kustomization.yaml with further resources."""
+    document = yaml.safe_load((flux.repository / ROOT_FILE).read_text(encoding="utf-8"))
+    document["resources"] += [name for name in names if name not in document["resources"]]
+    return yaml.safe_dump(document)
+
+
+def test_every_row_of_health_is_green_and_the_example_is_in_the_cluster(flux: GitOps) -> None:
+    health = flux.command("health")
+    assert health.returncode == 0, health.stdout
+    head = flux.git("rev-parse", "HEAD")
+    assert f"Applied revision: main@sha1:{head}" in health.stdout
+    flux.kubectl("-n", "web", "rollout", "status", "deployment/whoami", "deployment/status-page", "--timeout=60s")
+    pod = json.loads(flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "json"))["spec"]["template"]["spec"]
+    assert "--name=whoami.boathou.se" in pod["containers"][0]["args"]  # from Pulumi, by flux-runtime-info
+    greeting = flux.kubectl(
+        "-n", "web", "get", "secret", "whoami", "-o", "go-template={{.data.greeting | base64decode}}"
+    )
+    assert greeting == "a secret of the sandbox"
+    assert greeting not in (flux.repository / "apps/whoami/secret.sops.yaml").read_text(encoding="utf-8")
+    assert str(flux.repository) in flux.first_run
+
+
+def test_the_example_passes_strict_validation(flux: GitOps) -> None:
+    documents: list[dict[str, Any]] = []
+    for path in sorted(gitops.EXAMPLE.rglob("*.yaml")):
+        if path.name in ("kustomization.yaml", ".sops.yaml") or "charts" in path.parts:
+            continue
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            document.pop("sops", None)
+            document["metadata"].setdefault("namespace", "web")
+            documents.append(document)
+    assert {"Kustomization", "HelmRelease", "Deployment", "NetworkPolicy", "Secret"} <= {d["kind"] for d in documents}
+    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
+    flux.kubectl(*command, stdin=yaml.safe_dump_all(documents))
+
+
+def test_a_push_adds_changes_and_removes(flux: GitOps) -> None:
+    def value() -> str:
+        return flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found", "-o", "jsonpath={.data.key}")
+
+    flux.applied(flux.commit({ONE: config_map("one", "first"), ROOT_FILE: with_resource(flux, "one.yaml")}))
+    assert value() == "first"
+    flux.applied(flux.commit({ONE: config_map("one", "second")}))
+    assert value() == "second"
+    flux.kubectl("-n", "web", "patch", "configmap", "one", "--type=merge", "-p", '{"data": {"key": "by hand"}}')
+    flux.reconcile("kustomization")
+    flux.kubectl("-n", "web", "wait", "configmap/one", "--for=jsonpath={.data.key}=second", "--timeout=60s")
+    flux.git("revert", "--no-edit", "HEAD", "HEAD~1")
+    flux.applied(flux.push())
+    assert value() == ""
+
+
+def test_a_broken_commit_is_named_by_health_the_last_good_state_goes_on_and_the_next_good_commit_heals(
+    flux: GitOps,
+) -> None:
+    before = flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid}")
+    broken = {"apiVersion": "apps/v1", "kind": "Deploymint", "metadata": {"name": "typo", "namespace": "web"}}
+    flux.commit({ONE: broken, ROOT_FILE: with_resource(flux, "one.yaml")})
+    flux.wait("kustomization", "flux-system", "condition=Ready=False")
+    health = flux.command("health")
+    assert health.returncode == 1
+    row = next(line for line in health.stdout.splitlines() if "kustomization/flux-system" in line)
+    assert "failed" in row
+    assert "Deploymint" in row
+    assert "Flux does not reconcile" in row
+    assert flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid}") == before
+    flux.applied(flux.commit({ONE: config_map("one", "good")}))
+    assert flux.command("health", "--wait", "60").returncode == 0
+
+
+def test_a_revoked_token_is_named_and_a_new_one_heals_without_a_restart(flux: GitOps) -> None:
+    file = flux.sandbox.home / "git" / "token"
+    old, new = file.read_text(encoding="utf-8"), "a-new-token-of-the-sandbox"
+    pids = {pid for pid, role in cluster.processes(flux.sandbox).items() if role in CONTROLLERS}
+    file.write_text(new, encoding="utf-8")
+    try:
+        flux.reconcile("gitrepository")
+        flux.wait("gitrepository", "flux-system", "condition=Ready=False")
+        health = flux.command("health")
+        row = next(line for line in health.stdout.splitlines() if "gitrepository/flux-system" in line)
+        assert health.returncode == 1
+        assert "authentication required" in row or "401" in row
+        assert "github_token" in row
+        flux.configure("github_token", new, secret=True)
+        flux.up()
+        flux.wait("gitrepository", "flux-system", "condition=Ready")
+        assert flux.command("health", "--wait", "60").returncode == 0
+        assert pids <= cluster.processes(flux.sandbox).keys()
+    finally:
+        file.write_text(old, encoding="utf-8")
+
+
+def test_what_is_suspended_waits_and_health_says_so(flux: GitOps) -> None:
+    flux.kubectl(*FLUX, "patch", "kustomization", "flux-system", "--type=merge", "-p", '{"spec": {"suspend": true}}')
+    commit = flux.commit({ONE: config_map("one", "later"), ROOT_FILE: with_resource(flux, "one.yaml")})
+    flux.wait("gitrepository", "flux-system", f"jsonpath={{.status.artifact.revision}}=main@sha1:{commit}")
+    health = flux.command("health")
+    assert health.returncode == 1
+    assert "flux resume kustomization" in health.stdout
+    assert flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found") == ""
+    flux.kubectl(*FLUX, "patch", "kustomization", "flux-system", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    flux.applied(commit)
+
+
+def test_an_up_while_flux_reconciles_changes_nothing_of_git_and_git_nothing_of_it(flux: GitOps) -> None:
+    flux.configure("gitReconciliationSeconds", "61")
+    commit = flux.commit({ONE: config_map("one", "meanwhile"), ROOT_FILE: with_resource(flux, "one.yaml")})
+    flux.up()
+    flux.applied(commit)
+    assert flux.planned("--refresh", "--run-program") == {}
+
+
+def test_an_application_that_never_gets_ready_does_not_hold_up_the_bootstrap(flux: GitOps) -> None:
+    document = yaml.safe_load((gitops.EXAMPLE / "apps/whoami/deployment.yaml").read_text(encoding="utf-8"))
+    document["metadata"] = {"name": "never", "namespace": "web"}
+    document["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
+    flux.commit({ONE: document, ROOT_FILE: with_resource(flux, "one.yaml")})
+    flux.kubectl("-n", "web", "wait", "deployment/never", "--for=create", "--timeout=60s")
+    flux.configure("gitReconciliationSeconds", "62")
+    flux.up()
+    ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
+    assert flux.kubectl(*FLUX, "get", "kustomization", "flux-system", "-o", ready) != "True"
+    # The commit that takes it away is applied at once, not when Flux has given up on the one before.
+    flux.git("revert", "--no-edit", "HEAD")
+    flux.applied(flux.push())
+
+
+def owned_by_us(flux: GitOps) -> list[dict[str, Any]]:
+    """Every live object that the stack made: of its own, of the Flux chart, and of the operator's release."""
+    kinds = [
+        kind for kind in flux.kubectl("api-resources", "--verbs=list,update", "-o", "name").split()
+        if kind.partition(".")[0] not in ("events", "leases", "endpoints", "endpointslices", "pods", "replicasets")
+    ]  # fmt: skip
+    marked = next(iter(FLUX_LEAVES_ALONE))
+    found = flux.objects(*kinds)
+    return [one for one in found if marked in one["metadata"].get("annotations", {})]
+
+
+def as_git_would_declare(live: dict[str, Any]) -> dict[str, Any]:
+    """The object as somebody copies it into Git, changed: a label, and fewer replicas or other data."""
+    metadata = {name: live["metadata"][name] for name in ("name", "namespace") if name in live["metadata"]}
+    metadata["labels"] = {**live["metadata"].get("labels", {}), "changed-by": "git"}
+    changed = {**{k: v for k, v in live.items() if k not in ("metadata", "status")}, "metadata": metadata}
+    if "replicas" in changed.get("spec", {}):
+        changed["spec"] = {**changed["spec"], "replicas": 0}
+    if live["kind"] == "ConfigMap":
+        changed["data"] = {"config.yaml": "changed by git"}
+    return changed
+
+
+def test_what_pulumi_owns_git_can_neither_change_nor_prune(flux: GitOps) -> None:
+    def snapshot() -> dict[tuple[str, str, str], tuple[Any, ...]]:
+        return {
+            (one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]): (
+                one["metadata"]["uid"], one["metadata"].get("generation"), one["metadata"].get("labels"),
+                one.get("data"), one["metadata"].get("deletionTimestamp"),
+            )
+            for one in owned_by_us(flux)
+        }  # fmt: skip
+
+    objects = [one for one in owned_by_us(flux) if one["kind"] not in ("Kustomization", "GitRepository")]
+    kinds = {one["kind"] for one in objects}
+    assert {"Namespace", "Secret", "ConfigMap", "Deployment", "DaemonSet", "CustomResourceDefinition"} <= kinds
+    assert {"ServiceAccount", "Service", "NetworkPolicy", "Role", "PersistentVolumeClaim", "ClusterRole"} <= kinds
+    before = snapshot()
+    ours = yaml.safe_dump_all([as_git_would_declare(one) for one in objects])
+    flux.applied(flux.commit({"clusters/tethys/ours.yaml": ours, ROOT_FILE: with_resource(flux, "ours.yaml")}))
+    inventory = flux.kubectl(
+        *FLUX, "get", "kustomization", "flux-system", "-o", "jsonpath={.status.inventory.entries[*].id}"
+    )
+    assert "_cloudflared__Namespace" in inventory  # Flux took it in, and so would prune it
+    assert snapshot() == before
+    flux.git("revert", "--no-edit", "HEAD")
+    flux.applied(flux.push())
+    assert snapshot() == before
+    log = (flux.sandbox.log / "kustomize-controller.log").read_text(encoding="utf-8")
+    assert "Namespace/cloudflared skipped" in log
+    assert flux.planned("--refresh", "--run-program") == {}
+
+
+def test_an_object_of_git_is_pruned_so_the_test_above_could_fail(flux: GitOps) -> None:
+    flux.applied(flux.commit({ONE: config_map("one", "x"), ROOT_FILE: with_resource(flux, "one.yaml")}))
+    flux.git("revert", "--no-edit", "HEAD")
+    flux.applied(flux.push())
+    assert flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found") == ""
+
+
+def test_destroy_leaves_the_applications_running_with_flux_alive_and_with_flux_dead(flux: GitOps) -> None:
+    def application() -> str:
+        return flux.kubectl(
+            "-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid} {.status.readyReplicas}"
+        )
+
+    before = application()
+    for alive in (True, False):
+        if not alive:
+            for role in CONTROLLERS:
+                cluster.stop_role(flux.sandbox, role)
+        answer = flux.pulumi("destroy", "--yes", "--skip-preview", "--run-program")
+        assert answer.returncode == 0, answer.stdout + answer.stderr
+        assert application() == before
+        adopted = flux.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)
+        assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+    gitops.start_controllers(flux.sandbox)
+    flux.applied(flux.git("rev-parse", "HEAD"), "infrastructure", "apps")
+    assert flux.command("health", "--wait", "60").returncode == 0
+
+
+def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None:
+    page = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 4
+    script = "\n".join(blocks).replace("pulumi config", f"pulumi --cwd {flux.folder} config")
+    answer = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], cwd=flux.repository, env=flux.environment(), text=True,
+        capture_output=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert flux.git("status", "--short") == ""
+
+
+def test_a_second_run_of_make_gitops_and_one_after_down_change_nothing(flux: GitOps) -> None:
+    assert flux.launcher("down").returncode == 0
+    assert cluster.processes(flux.sandbox) == {}
+    again = flux.launcher("gitops")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "unchanged" in again.stdout
+    assert "created" not in again.stdout
+    assert flux.command("health", "--wait", "60").returncode == 0
