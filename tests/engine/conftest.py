@@ -1,162 +1,14 @@
-"""One sandbox for all tests of this tier: the real engine on a real API server."""
+"""Sandboxes for the tests of this tier: one for most of them, one that Git drives."""
 
-import json
-import os
-import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from oceanid_cluster.expected import CUSTOM_RESOURCES, STATIC
 from sandbox.engine import ADOPT
-from sandbox.layout import ROOT, Sandbox, link_project
-
-Answer = subprocess.CompletedProcess[str]
-
-
-class Engine:
-    """The plain tools on a sandbox, with a copy of the stack's configuration that tests may edit."""
-
-    def __init__(self, home: Path, folder: Path) -> None:
-        self.sandbox = Sandbox(home)
-        self.folder = folder
-        link_project(folder)
-
-    def environment(self, role: str = "engine") -> dict[str, str]:
-        """The environment of the sandbox's own processes."""
-        return self.sandbox.process_environment(role)
-
-    def launcher(self, *arguments: str, home: Path | None = None) -> Answer:
-        """``python -m sandbox`` as the Makefile calls it."""
-        environment = {**os.environ, "SANDBOX_DIR": str(home or self.sandbox.home)}
-        return subprocess.run(
-            [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
-
-    def pulumi(
-        self,
-        *arguments: str,
-        variables: Mapping[str, str | None] | None = None,
-        stdin: str = "",
-        watch: Callable[[], None] | None = None,
-    ) -> Answer:
-        """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset.
-
-        ``watch`` is called again and again while it runs.
-        """
-        environment = {**self.environment(), **(variables or {})}
-        process = subprocess.Popen(
-            [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True,
-            env={name: value for name, value in environment.items() if value is not None}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        while True:
-            try:
-                output, errors = process.communicate(stdin, timeout=0.05 if watch else None)
-            except subprocess.TimeoutExpired:
-                if watch:
-                    watch()
-            else:
-                return Answer(process.args, process.returncode, output, errors)
-
-    def command(self, module: str, *arguments: str, **variables: str) -> Answer:
-        """``python -m oceanid_cluster.<module>``, as an operator calls it."""
-        return subprocess.run(
-            [sys.executable, "-m", f"oceanid_cluster.{module}", *arguments], cwd=self.folder, text=True,
-            env={**self.environment(), **variables}, capture_output=True, check=False,
-        )  # fmt: skip
-
-    def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
-        """``pulumi config set`` or, for None, ``rm``; a secret goes in by standard input."""
-        if value is None:
-            answer = self.pulumi("config", "rm", key)
-        elif secret:
-            answer = self.pulumi("config", "set", "--secret", key, stdin=value)
-        else:
-            answer = self.pulumi("config", "set", key, value)
-        assert answer.returncode == 0, answer.stderr
-
-    def reset_configuration(self) -> None:
-        """Take the committed configuration again."""
-        shutil.copy(ROOT / "Pulumi.sandbox.yaml", self.folder)
-
-    def up(self, *arguments: str) -> Answer:
-        """``pulumi up``, which must succeed."""
-        answer = self.pulumi("up", "--yes", "--skip-preview", *arguments)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return answer
-
-    def planned(self, *arguments: str) -> dict[str, str]:
-        """What an ``up`` would do: the operation by logical name, without what is only read or stays as it is."""
-        answer = self.pulumi("preview", "--json", *arguments)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        steps: list[dict[str, Any]] = json.loads(answer.stdout)["steps"]
-        idle = ("same", "read", "discard", "refresh")
-        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] not in idle}
-
-    def state(self) -> dict[str, dict[str, Any]]:
-        """The resources of the stack's state by logical name."""
-        answer = self.pulumi("stack", "export")
-        assert answer.returncode == 0, answer.stderr
-        resources: list[dict[str, Any]] = json.loads(answer.stdout)["deployment"].get("resources", [])
-        return {resource["urn"].rpartition("::")[2]: resource for resource in resources}
-
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """``kubectl`` as the sandbox's administrator, which must succeed."""
-        return self._tool("kubectl", *arguments, stdin=stdin)
-
-    def helm(self, *arguments: str) -> str:
-        """``helm`` as the sandbox's administrator, which must succeed."""
-        return self._tool("helm", *arguments)
-
-    def _tool(self, name: str, *arguments: str, stdin: str | None = None) -> str:
-        answer = subprocess.run(
-            [self.sandbox.bin / name, *arguments], env=self.environment("kubectl"), capture_output=True, text=True,
-            input=stdin, check=False,
-        )  # fmt: skip
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
-
-    def objects(self, *kinds: str) -> list[dict[str, Any]]:
-        """Live objects of all namespaces."""
-        return json.loads(self.kubectl("get", ",".join(kinds), "-A", "-o", "json"))["items"]
-
-    def pods(self) -> list[dict[str, Any]]:
-        """Live pods of all namespaces, without those that are on their way out."""
-        return [pod for pod in self.objects("pods") if "deletionTimestamp" not in pod["metadata"]]
-
-
-def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied revision: main@sha1:1234") -> None:
-    """Set the conditions that Flux's controllers would set: here nothing runs inside their pods."""
-    condition = {
-        "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed", "message": message,
-        "lastTransitionTime": "2026-01-01T00:00:00Z",
-    }  # fmt: skip
-    kinds = ",".join(CUSTOM_RESOURCES[kind] for kind in CUSTOM_RESOURCES if kind not in STATIC)
-    for one in json.loads(engine.kubectl("-n", "flux-system", "get", kinds, "-o", "json"))["items"]:
-        resource, metadata = CUSTOM_RESOURCES[one["kind"]], one["metadata"]
-        patch = json.dumps({"status": {"observedGeneration": metadata["generation"], "conditions": [condition]}})
-        command = ("patch", resource, metadata["name"], "--subresource=status", "--type=merge", "-p", patch)
-        engine.kubectl("-n", "flux-system", *command)
-
-
-@contextmanager
-def bare_cluster(folder: Path) -> Generator[Engine]:
-    """A sandbox of its own on which the program has not run yet; stopped at the end."""
-    engine = Engine(folder / "home", folder / "program")
-    try:
-        started = engine.launcher("cluster")
-        assert started.returncode == 0, started.stderr
-        yield engine
-    finally:
-        engine.launcher("down")
+from tests.engine.engine import Engine
+from tests.engine.gitops import GitOps
 
 
 @pytest.fixture(scope="session")
@@ -191,3 +43,25 @@ def clean(engine: Engine) -> Iterator[Engine]:
         engine.reset_configuration()
         answer = engine.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)  # whatever a failed test left
         assert answer.returncode == 0, answer.stdout + answer.stderr
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
+    """A sandbox that ``make gitops`` started; stopped at the end."""
+    home = tmp_path_factory.mktemp("gitops") / "home"
+    try:
+        yield GitOps(home)
+    finally:
+        Engine(home, home.parent / "stopping").launcher("down")
+
+
+@pytest.fixture
+def flux(shared: GitOps) -> Iterator[GitOps]:
+    """The shared sandbox, with Git and the configuration as they were before."""
+    before = shared.git("rev-parse", "HEAD")
+    yield shared
+    configuration = (shared.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
+    if configuration != shared.configuration:
+        shared.reset_configuration()
+        shared.up()
+    shared.restore(before)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 from sandbox import cluster
-from tests.engine.conftest import Answer, Engine, flux_reports
+from tests.engine.engine import Answer, Engine, flux_reports
 from tests.engine.test_secrets import MARK, canary, forms, leaks
 
 FLAGS = {

@@ -17,7 +17,7 @@ import yaml
 
 from sandbox import charts
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine
+from tests.engine.engine import Engine
 
 Resource = dict[str, Any]
 

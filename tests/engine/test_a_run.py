@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from oceanid_cluster.components import flux, operator
 from sandbox import charts
 from tests import fuzz
-from tests.engine.conftest import Engine
+from tests.engine.engine import Engine
 from tests.recorded import run_program
 from tests.samples import EVERYTHING
 

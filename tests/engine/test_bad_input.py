@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.engine.conftest import Answer, Engine
+from tests.engine.engine import Answer, Engine
 from tests.samples import NODE_TUNNEL, REQUIRED, SECRET, TUNNEL_SECRET, connector_token
 
 ACTIONS = {"CI": "true", "GITHUB_ACTIONS": "true"}

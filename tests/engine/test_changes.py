@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine
+from tests.engine.engine import Engine
 from tests.samples import NODE_TUNNEL, TUNNEL, connector_token
 
 OTHER_SECRET = base64.b64encode(b"another-fake-tunnel-secret-here!").decode()

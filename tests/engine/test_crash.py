@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT, Sandbox
-from tests.engine.conftest import Engine
+from tests.engine.engine import Engine
 
 # Who is hit, by a word of its command line, and with which signal.
 BLOWS = (

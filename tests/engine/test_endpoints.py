@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine, bare_cluster
+from tests.engine.engine import Engine, bare_cluster
 from tests.engine.proxy import cut_proxy
 
 

@@ -3,129 +3,21 @@
 The tests share one cluster and one repository; each leaves both as it found them.
 """
 
+import base64
 import json
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from oceanid_cluster.labels import FLUX_LEAVES_ALONE
 from sandbox import cluster, gitops
 from sandbox.engine import ADOPT
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine
+from tests.engine.gitops import FLUX, ONE, ROOT_FILE, GitOps, config_map, with_resource
 
-FLUX = "-n", "flux-system"
 CONTROLLERS = ("helm-controller", "kustomize-controller", "source-controller")
-
-
-class GitOps(Engine):
-    """An engine whose stack follows a repository on this machine, and that repository."""
-
-    def __init__(self, home: Path) -> None:
-        started = Engine(home, home.parent / "unused").launcher("gitops")
-        assert started.returncode == 0, started.stdout + started.stderr
-        super().__init__(home, home / "project")
-        self.repository = home / "oceanid"
-        self.configuration = (self.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
-        self.first_run = started.stdout + started.stderr
-
-    def reset_configuration(self) -> None:
-        """Take the configuration again that ``make gitops`` made."""
-        (self.folder / "Pulumi.sandbox.yaml").write_text(self.configuration, encoding="utf-8")
-
-    def git(self, *arguments: str) -> str:
-        """Git in the clone."""
-        answer = subprocess.run(["git", *arguments], cwd=self.repository, capture_output=True, text=True, check=False)
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout.strip()
-
-    def commit(self, files: dict[str, str | dict[str, Any] | None]) -> str:
-        """Write files (None: remove one; a document as YAML), commit and push them; returns the commit."""
-        for name, content in files.items():
-            path = self.repository / name
-            if content is None:
-                path.unlink()
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message=a change")
-        return self.push()
-
-    def push(self) -> str:
-        """Push, and have Flux look at once, as ``flux reconcile`` does; returns the commit."""
-        self.git("push", "--quiet")
-        self.reconcile("gitrepository")
-        return self.git("rev-parse", "HEAD")
-
-    def reconcile(self, kind: str, name: str = "flux-system") -> None:
-        """Ask Flux to look at an object now (annotation of ``flux reconcile``)."""
-        version = self.kubectl(*FLUX, "get", kind, name, "-o", "jsonpath={.metadata.resourceVersion}")
-        self.kubectl(*FLUX, "annotate", "--overwrite", kind, name, f"reconcile.fluxcd.io/requestedAt={version}")
-
-    def wait(self, kind: str, name: str, condition: str, seconds: int = 60) -> None:
-        """Wait for something about an object of Flux."""
-        self.kubectl(*FLUX, "wait", kind, name, f"--for={condition}", f"--timeout={seconds}s")
-
-    def applied(self, commit: str, *names: str) -> None:
-        """Wait until Kustomizations have applied a commit."""
-        for name in ("flux-system", *names):
-            self.wait("kustomization", name, f"jsonpath={{.status.lastAppliedRevision}}=main@sha1:{commit}")
-            self.wait("kustomization", name, "condition=Ready")
-
-    def restore(self, commit: str) -> None:
-        """Make Git hold again what it held at a commit."""
-        if self.git("diff", commit, "--stat"):
-            self.git("checkout", commit, "--", ".")
-            for name in self.git("diff", "--name-only", "--diff-filter=A", commit).splitlines():
-                (self.repository / name).unlink()
-            self.git("add", "--all")
-            self.git("commit", "--quiet", "--message=as before")
-            self.applied(self.push(), "infrastructure", "apps")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
-    """A sandbox that ``make gitops`` started; stopped at the end."""
-    home = tmp_path_factory.mktemp("gitops") / "home"
-    try:
-        yield GitOps(home)
-    finally:
-        Engine(home, home.parent / "stopping").launcher("down")
-
-
-@pytest.fixture
-def flux(shared: GitOps) -> Iterator[GitOps]:
-    """The shared sandbox, with Git and the configuration as they were before."""
-    before = shared.git("rev-parse", "HEAD")
-    yield shared
-    configuration = (shared.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
-    if configuration != shared.configuration:
-        shared.reset_configuration()
-        shared.up()
-    shared.restore(before)
-
-
-def config_map(name: str, value: str, namespace: str = "web") -> dict[str, Any]:
-    """A ConfigMap, as Git holds it."""
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
-
-
-ONE = "clusters/tethys/one.yaml"
-ROOT_FILE = "clusters/tethys/kustomization.yaml"
-
-
-def with_resource(flux: GitOps, *names: str) -> str:
-    """The cluster's kustomization.yaml with further resources."""
-    document = yaml.safe_load((flux.repository / ROOT_FILE).read_text(encoding="utf-8"))
-    document["resources"] += [name for name in names if name not in document["resources"]]
-    return yaml.safe_dump(document)
 
 
 def test_every_row_of_health_is_green_and_the_example_is_in_the_cluster(flux: GitOps) -> None:
@@ -340,7 +232,11 @@ def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None
         capture_output=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert flux.git("status", "--short") == ""
+    encrypted = (flux.repository / "one.sops.yaml").read_text(encoding="utf-8")
+    assert "ENC[AES256_GCM" in encrypted
+    assert base64.b64encode(b"value").decode() not in encrypted
+    flux.git("clean", "--quiet", "--force")
+    flux.git("checkout", "--quiet", ".")
 
 
 def test_a_second_run_of_make_gitops_and_one_after_down_change_nothing(flux: GitOps) -> None:

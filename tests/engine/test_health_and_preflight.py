@@ -15,7 +15,7 @@ from oceanid_cluster.config import NODES
 from oceanid_cluster.existing import places
 from oceanid_cluster.expected import DEPLOY, EXPECTED, NAMESPACES
 from sandbox.layout import ROOT
-from tests.engine.conftest import Answer, Engine, bare_cluster, flux_reports
+from tests.engine.engine import Answer, Engine, bare_cluster, flux_reports
 from tests.engine.proxy import cut_proxy
 from tests.test_cloudflare_rules import answer as tunnel_answer
 from tests.test_cloudflare_rules import cloudflare

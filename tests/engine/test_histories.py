@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.engine.conftest import bare_cluster
+from tests.engine.engine import bare_cluster
 from tests.engine.history import EDITS, FLAGS, KEYS, OBJECTS, ROTATED, VICTIMS, History
 
 NUMBER = int(os.environ.get("SOAK", "0"))

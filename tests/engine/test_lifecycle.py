@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sandbox.engine import ADOPT
-from tests.engine.conftest import Answer, Engine
+from tests.engine.engine import Answer, Engine
 
 
 def deploy(engine: Engine) -> Answer:

@@ -13,7 +13,7 @@ import yaml
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.engine import predecessor
-from tests.engine.conftest import Answer, Engine, bare_cluster, flux_reports
+from tests.engine.engine import Answer, Engine, bare_cluster, flux_reports
 
 PAGE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -12,7 +12,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine, bare_cluster
+from tests.engine.engine import Engine, bare_cluster
 from tests.engine.test_lifecycle import label_studio_values
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine, flux_reports
+from tests.engine.engine import Engine, flux_reports
 
 RUNBOOK = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^ *```(bash|sh)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)

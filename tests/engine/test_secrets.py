@@ -12,7 +12,7 @@ import pytest
 
 from oceanid_cluster.config import all_keys
 from sandbox import cluster
-from tests.engine.conftest import Engine
+from tests.engine.engine import Engine
 from tests.samples import KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key
 
 # Characters that base64 and URL encoding change, and a length that no encoding hides.

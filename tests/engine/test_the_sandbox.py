@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sandbox import cluster
 from sandbox.layout import Sandbox
-from tests.engine.conftest import Engine, bare_cluster
+from tests.engine.engine import Engine, bare_cluster
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 

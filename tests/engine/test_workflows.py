@@ -16,7 +16,7 @@ from oceanid_cluster.drift import TITLE
 from oceanid_cluster.redact import HIDDEN
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.engine.conftest import Engine, bare_cluster, flux_reports
+from tests.engine.engine import Engine, bare_cluster, flux_reports
 from tests.engine.test_secrets import CANARIES, MARK, canary, forms, leaks, tunnel_secret
 from tests.github_job import Job, Step, load
 
