@@ -10,7 +10,7 @@ SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= 3
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
-.PHONY: help up preview outputs env kubectl pulumi down reset test soak lint docs lock bench
+.PHONY: help up gitops health preview outputs env kubectl pulumi down reset test soak lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -30,6 +30,12 @@ $(READY): requirements.txt requirements-dev.txt
 
 up: $(READY) ## build what is missing, start the cluster, run the program on it
 	@$(SANDBOX) up $(ARGS)
+
+gitops: $(READY) ## up, and then Git drives it: a repository on this machine, and the real controllers of Flux
+	@$(SANDBOX) gitops $(ARGS)
+
+health: $(READY) ## is everything in the sandbox ready
+	@$(SANDBOX) health $(ARGS)
 
 preview: $(READY) ## what an up would change
 	@$(SANDBOX) preview $(ARGS)

@@ -108,7 +108,8 @@ FLUX = tuple(
         "filippo.io/age/cmd/age-keygen",
     )
 )
-ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, *FLUX)}
+IMAGE_AUTOMATION = Tool("image-automation", "image-automation", "oceanid.invalid/sandbox/image-automation", (), _never)
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, *FLUX, IMAGE_AUTOMATION)}
 
 
 def provide(sandbox: Sandbox) -> None:

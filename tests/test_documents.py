@@ -78,13 +78,6 @@ def test_every_documented_command_that_would_take_its_providers_from_the_state_t
     assert len(found) > 15
 
 
-def test_every_pinned_image_carries_an_update_marker() -> None:
-    text = (ROOT / "oceanid_cluster" / "versions.yaml").read_text(encoding="utf-8")
-    lines = [line for line in text.partition("images:")[2].splitlines() if re.match(r"  [a-z-]+: ", line)]
-    assert len(lines) >= 4
-    assert all(re.search(r'# \{"\$imagepolicy": "flux-system:[a-z-]+"\}$', line) for line in lines)
-
-
 @pytest.mark.parametrize("name", ["cloudflared", "label-studio", "ls-triton-adapter", "training-worker"])
 def test_every_image_is_pinned(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9._-]+", versions.image(name))

@@ -70,13 +70,11 @@ class Engine:
         )  # fmt: skip
 
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
-        """``pulumi config set`` or, for None, ``rm``; a secret goes in by standard input."""
+        """``pulumi config set`` or, for None, ``rm``; a value goes in by standard input."""
         if value is None:
             answer = self.pulumi("config", "rm", key)
-        elif secret:
-            answer = self.pulumi("config", "set", "--secret", key, stdin=value)
         else:
-            answer = self.pulumi("config", "set", key, value)
+            answer = self.pulumi("config", "set", *(["--secret"] if secret else []), key, stdin=value)
         assert answer.returncode == 0, answer.stderr
 
     def reset_configuration(self) -> None:
