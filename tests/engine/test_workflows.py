@@ -382,23 +382,25 @@ def test_drift_inside_the_operators_release_is_reported_to_a_person_too(clean: E
     namespace, name = "pulumi-system", "pulumi-kubernetes-operator"
     before = clean.command("drift", "--stack", "sandbox")
     assert (before.returncode, before.stdout) == (0, "no drift\n"), before.stderr
-    manager = f"{name}-controller-manager"
+    deployment = f"{name}-controller-manager"
     crd = json.loads(clean.kubectl("get", "crd", "programs.pulumi.com", "-o", "json"))
-    clean.kubectl("-n", namespace, "scale", "deployment", manager, "--replicas=0")
-    clean.kubectl("-n", namespace, "set", "env", f"deployment/{manager}", "ADDED=by-hand")
+    clean.kubectl("-n", namespace, "scale", "deployment", deployment, "--replicas=0")
+    clean.kubectl("-n", namespace, "set", "env", f"deployment/{deployment}", "ADDED=by-hand")
     clean.kubectl("delete", "clusterrole", f"{name}-view")
     clean.kubectl("delete", "crd", "programs.pulumi.com")
     after = clean.command("drift", "--stack", "sandbox", "--json")
     # As the runbook says: what was added is taken out, Helm rolls back to where it is, and the CRDs are applied.
-    clean.kubectl("-n", namespace, "set", "env", f"deployment/{manager}", "ADDED-")
+    clean.kubectl("-n", namespace, "set", "env", f"deployment/{deployment}", "ADDED-")
     clean.helm("-n", namespace, "rollback", name, "1")
     metadata = {"name": crd["metadata"]["name"], "labels": crd["metadata"].get("labels", {})}
     manifest = {"apiVersion": crd["apiVersion"], "kind": crd["kind"], "metadata": metadata, "spec": crd["spec"]}
-    clean.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(manifest))
+    # As Helm's client in the provider writes it: other tests look for that manager.
+    manager = "--field-manager=pulumi-resource-kubernetes"
+    clean.kubectl("apply", "--server-side", manager, "-f", "-", stdin=json.dumps(manifest))
     assert after.returncode == 1, after.stderr
     found = {(one["operation"], one["what"], *one["paths"]) for one in json.loads(after.stdout)["differences"]}
     assert found == {
-        ("update", f"apps/v1 Deployment {namespace}/{manager}", "spec.replicas", ENV),
+        ("update", f"apps/v1 Deployment {namespace}/{deployment}", "spec.replicas", ENV),
         ("missing", f"rbac.authorization.k8s.io/v1 ClusterRole {name}-view"),
         ("missing", "CustomResourceDefinition programs.pulumi.com"),
     }
