@@ -87,6 +87,7 @@ if enabled.label_studio:
         generated,
         settings.label_studio_callers,
         context,
+        live.claim,
         after(tunnel or operator or flux),
     )
 

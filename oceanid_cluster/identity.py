@@ -19,6 +19,7 @@ SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 _NODES = "/api/v1/nodes"
 _CREDENTIALS = "/api/v1/namespaces/apps/secrets/labelstudio-app-credentials"
+_CLAIM = "/api/v1/namespaces/apps/persistentvolumeclaims/label-studio-data"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
 _NO_API = "that is no answer of the Kubernetes API"
@@ -57,14 +58,16 @@ _UNREACHABLE = (
 
 @dataclass(frozen=True)
 class Cluster:
-    """What was read: the UID of namespace kube-system, the names of the nodes, and Label Studio's generated values.
+    """What was read: the UID of namespace kube-system, the names of the nodes, and what Label Studio has already.
 
-    ``generated`` is the data of the Secret apps/labelstudio-app-credentials by key, None when there is none.
+    ``generated`` is the data of the Secret apps/labelstudio-app-credentials by key, ``claim`` the spec of its volume
+    claim; None when there is none.
     """
 
     uid: str
     nodes: frozenset[str]
-    generated: Mapping[str, Secret] | None
+    generated: Mapping[str, Secret] | None = None
+    claim: dict[str, Any] | None = None
 
 
 def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
@@ -73,13 +76,13 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     Its nodes count unless ``manageNodeLabels`` is off, its UID when ``clusterUid`` is set. Raises RunError that says
     what is wrong with the connection, or which cluster this is instead.
     """
-    wanted = [KUBE_SYSTEM, _CREDENTIALS, *([_NODES] if settings.cluster.manage_node_labels else [])]
+    wanted = [KUBE_SYSTEM, _CREDENTIALS, _CLAIM, *([_NODES] if settings.cluster.manage_node_labels else [])]
     with ThreadPoolExecutor(len(wanted)) as pool:
         asked = [pool.submit(kubectl.raw, path) for path in wanted]
     try:
-        system, credentials, *listed = [one.result() for one in asked]
+        system, credentials, claim, *listed = [one.result() for one in asked]
         nodes = [_metadata(node, "name") for one in listed for node in _items(one)]
-        cluster = Cluster(_metadata(system, "uid"), frozenset(nodes), _generated(credentials))
+        cluster = Cluster(_metadata(system, "uid"), frozenset(nodes), _generated(credentials), _claim(claim))
     except CommandError as problem:
         raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
     problems = differences(cluster, settings)
@@ -143,6 +146,12 @@ def _generated(found: Any) -> Mapping[str, Secret] | None:
         with contextlib.suppress(ValueError):
             read[key] = Secret(base64.b64decode(value).decode())
     return read or None
+
+
+def _claim(found: Any) -> dict[str, Any] | None:
+    """The spec of a volume claim; None when there is no such claim."""
+    claim = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    return claim.get("spec") or None
 
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:

@@ -101,7 +101,7 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     rows: list[Row] = []
     if settings.enabled.label_studio:
         classes = kubectl.get("storageclasses")
-        rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM), in_state=_CLAIM in state.objects))
+        rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM)))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = kubectl.get("secrets", "-n", RELEASE.namespace, "-l", f"owner=helm,name={RELEASE.name}")
     command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"

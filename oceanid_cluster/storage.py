@@ -13,16 +13,14 @@ _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.ku
 _NAME = "storage class"
 
 
-def check_storage(
-    settings: LabelStudioSettings, classes: Sequence[Object], claim: Object | None, *, in_state: bool
-) -> Row:
+def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object | None) -> Row:
     """The row about storage.
 
-    A claim that is there is accepted, whatever the default classes are: it has its class already. ``claim`` is that
-    object, or None; ``in_state`` says whether the stack holds it, which then leaves its class and size as they are.
+    A claim that is there (``claim``, else None) is accepted, whatever the default classes are: it keeps its class and
+    its size.
     """
     if claim is not None:
-        return _existing(settings, classes, claim, in_state)
+        return _existing(settings, classes, claim)
     known = [str(one["metadata"]["name"]) for one in classes]
     default = [
         name
@@ -40,7 +38,7 @@ def check_storage(
     return Row("cluster", _NAME, "failed", f"{found}; run: pulumi config set labelStudioStorageClass <name>")
 
 
-def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object, in_state: bool) -> Row:
+def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object) -> Row:
     has_class = str(part(claim, "spec").get("storageClassName") or "")
     size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
     phase = part(claim, "status").get("phase", "Pending")
@@ -57,8 +55,7 @@ def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: O
         notes.append(_size(settings.storage, size, order, classes, has_class))
     if not notes:
         return Row("cluster", _NAME, "ok", found)
-    # What the stack does not hold is created on adoption, with the wrong class or size, and the API server refuses.
-    return Row("cluster", _NAME, "warning" if in_state else "failed", "; ".join([found, *notes]))
+    return Row("cluster", _NAME, "warning", "; ".join([found, *notes]))
 
 
 _UNSET_CLASS = "pulumi config rm labelStudioStorageClass"

@@ -95,7 +95,7 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
     nodes = frozenset(node.host for node in NODES)
     seen = Kubeconfig(str(kubeconfig), "test", "https://127.0.0.1:1", Secret("canary-kubeconfig"), ())
     monkeypatch.setattr("oceanid_cluster.kubectl.open_cluster", lambda *_: Kubectl(seen))
-    monkeypatch.setattr("oceanid_cluster.identity.read_cluster", lambda *_: Cluster("uid", nodes, None))
+    monkeypatch.setattr("oceanid_cluster.identity.read_cluster", lambda *_: Cluster("uid", nodes))
 
     def main() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")

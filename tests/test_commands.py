@@ -167,32 +167,32 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
 
 
 @pytest.mark.parametrize(
-    ("given", "classes", "found", "in_state", "state", "said"),
+    ("given", "classes", "found", "state", "said"),
     [
-        ({}, LOCAL, None, False, "ok", "local-path is the default"),
-        ({}, [], None, False, "failed", "none is the default; run: pulumi config set labelStudioStorageClass <name>"),
-        ({}, TWO, None, False, "failed", "several are the default: a, b"),
-        ({"labelStudioStorageClass": "a"}, TWO, None, False, "ok", "a"),
-        ({"labelStudioStorageClass": "c"}, TWO, None, False, "failed", "c does not exist; there are: a, b"),
-        ({}, [], claim(), True, "ok", "claim apps/label-studio-data: Bound, 10Gi, class local-path"),
-        ({}, TWO, claim(phase="Pending"), True, "ok", "Pending"),
-        ({"labelStudioStorageClass": "local-path"}, [], claim(), True, "ok", "Bound"),
-        ({"labelStudioStorageClass": "a"}, TWO, claim(), True, "warning", "set labelStudioStorageClass local-path"),
-        ({"labelStudioStorageClass": "a"}, TWO, claim(), False, "failed", "a claim's class cannot be changed"),
-        ({"labelStudioStorageClass": "a"}, TWO, claim(name=None), True, "warning", "config rm labelStudioStorageClass"),
-        ({"labelStudioStorage": "10240Mi"}, LOCAL, claim(), True, "ok", "Bound"),
-        ({"labelStudioStorage": "20Gi"}, LOCAL, claim(), True, "warning", "class local-path cannot expand volumes"),
-        ({"labelStudioStorage": "20Gi"}, [storage_class("local-path", expands=True)], claim(), True, "warning",
+        ({}, LOCAL, None, "ok", "local-path is the default"),
+        ({}, [], None, "failed", "none is the default; run: pulumi config set labelStudioStorageClass <name>"),
+        ({}, TWO, None, "failed", "several are the default: a, b"),
+        ({"labelStudioStorageClass": "a"}, TWO, None, "ok", "a"),
+        ({"labelStudioStorageClass": "c"}, TWO, None, "failed", "c does not exist; there are: a, b"),
+        ({}, [], claim(), "ok", "claim apps/label-studio-data: Bound, 10Gi, class local-path"),
+        ({}, TWO, claim(phase="Pending"), "ok", "Pending"),
+        ({"labelStudioStorageClass": "local-path"}, [], claim(), "ok", "Bound"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(), "warning", "set labelStudioStorageClass local-path"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(), "warning", "a claim's class cannot be changed"),
+        ({"labelStudioStorageClass": "a"}, TWO, claim(name=None), "warning", "config rm labelStudioStorageClass"),
+        ({"labelStudioStorage": "10240Mi"}, LOCAL, claim(), "ok", "Bound"),
+        ({"labelStudioStorage": "20Gi"}, LOCAL, claim(), "warning", "class local-path cannot expand volumes"),
+        ({"labelStudioStorage": "20Gi"}, [storage_class("local-path", expands=True)], claim(), "warning",
          "grow it by hand: kubectl -n apps patch pvc label-studio-data"),
-        ({"labelStudioStorage": "5Gi"}, LOCAL, claim(), True, "warning", "a claim never shrinks"),
-        ({}, LOCAL, claim(size="1e10"), True, "ok", "1e10"),
-        ({}, LOCAL, claim(phase="Lost"), True, "failed", "its volume is gone"),
+        ({"labelStudioStorage": "5Gi"}, LOCAL, claim(), "warning", "a claim never shrinks"),
+        ({}, LOCAL, claim(size="1e10"), "ok", "1e10"),
+        ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone"),
     ],
 )  # fmt: skip
 def test_a_claim_that_is_there_counts_more_than_the_default_classes(
-    given: dict[str, str], classes: list[Any], found: dict[str, Any] | None, in_state: bool, state: str, said: str
+    given: dict[str, str], classes: list[Any], found: dict[str, Any] | None, state: str, said: str
 ) -> None:
-    row = check_storage(label_studio(**given), classes, found, in_state=in_state)
+    row = check_storage(label_studio(**given), classes, found)
     assert row.state == state, row.detail
     assert said in row.detail
 

@@ -13,7 +13,7 @@ import yaml
 from oceanid_cluster import cloudflared
 from oceanid_cluster.components.flux import CRD_TYPE, SERVICE_TYPE
 from oceanid_cluster.components.generated import label_studio_secrets
-from oceanid_cluster.components.label_studio import warn_of_claim
+from oceanid_cluster.components.label_studio import volume_claim, warn_of_claim
 from oceanid_cluster.pods import pull_policy
 from oceanid_cluster.rollout import keyed_hash
 from oceanid_cluster.secret import Secret
@@ -521,6 +521,22 @@ def test_the_operators_workspaces_may_fetch_what_flux_read(program: Program) -> 
     assert peers(run, "pko-flux-artifacts") == [in_namespace("pulumi-system", **workspace)]
     alone = program({**REQUIRED, "enableFluxBootstrap": "false", "enableImageAutomation": "false"})
     assert "pko-flux-artifacts" not in alone.resources
+
+
+@pytest.mark.parametrize(
+    ("live", "storage", "storage_class"),
+    [
+        (None, "10Gi", None),
+        ({"resources": {"requests": {"storage": "20Gi"}}, "storageClassName": "fast"}, "20Gi", "fast"),
+        ({"resources": {}}, "10Gi", None),
+    ],
+)
+def test_a_claim_that_is_there_is_adopted_with_its_own_size_and_class(
+    live: dict[str, Any] | None, storage: str, storage_class: str | None
+) -> None:
+    spec = volume_claim(settings().label_studio, {}, live)["spec"]
+    assert spec["resources"] == {"requests": {"storage": storage}}
+    assert spec.get("storageClassName") == storage_class
 
 
 def test_the_claim_keeps_the_class_and_the_size_of_its_first_day(program: Program) -> None:

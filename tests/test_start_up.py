@@ -300,7 +300,9 @@ def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str,
 
 def test_generated_values_that_are_no_text_are_left_out(tmp_path: Path) -> None:
     """Somebody may have put anything into the Secret."""
+    claim = {"resources": {"requests": {"storage": "20Gi"}}}
     answers: dict[str, Any] = {
+        "label-studio-data": {"spec": claim},
         "kube-system": {"metadata": {"uid": "x"}},
         "labelstudio-app-credentials": {"data": {"secret-key": "a2V5", "admin-password": "//8=", "other": "no base64"}},
         "nodes": {"items": [{"metadata": {"name": node.host}} for node in NODES]},
@@ -311,6 +313,7 @@ def test_generated_values_that_are_no_text_are_left_out(tmp_path: Path) -> None:
     found = read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
     assert found.generated
     assert {key: secret.value for key, secret in found.generated.items()} == {"secret-key": "key"}
+    assert found.claim == claim
 
 
 def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) -> None:

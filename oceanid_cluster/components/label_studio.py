@@ -59,9 +59,12 @@ class LabelStudio(Component):
         generated: GeneratedSecrets,
         callers: Sequence[Peer],
         context: Context,
+        claim_spec: Manifest | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """``generated`` are the values that outlive this component, ``callers`` the pods that may reach it.
+
+        ``claim_spec`` is the spec of the volume claim that is in the cluster already.
 
         Outputs: ``namespace``, ``serviceName``, ``hostname``.
         """
@@ -82,7 +85,7 @@ class LabelStudio(Component):
             self.make(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
             for part, (known, data) in secrets.items()
         ]
-        claim = self._make_claim(settings, object_labels, ns)
+        claim = self._make_claim(settings, object_labels, ns, claim_spec)
         self.make("network", network_policy(settings.database.port, callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, with_s3, context, object_labels, rollout)
@@ -91,7 +94,11 @@ class LabelStudio(Component):
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
     def _make_claim(
-        self, settings: LabelStudioSettings, object_labels: dict[str, str], ns: pulumi.Resource
+        self,
+        settings: LabelStudioSettings,
+        object_labels: dict[str, str],
+        ns: pulumi.Resource,
+        live: Manifest | None,
     ) -> k8s.core.v1.PersistentVolumeClaim:
         """The claim. Its size and class are those of its first day.
 
@@ -100,7 +107,9 @@ class LabelStudio(Component):
         """
         fixed = ("spec.storageClassName", "spec.resources.requests.storage")
         options = Child(after=[ns], retain=True, ignore=fixed)
-        claim: k8s.core.v1.PersistentVolumeClaim = self.make("pvc", volume_claim(settings, object_labels), options)
+        claim: k8s.core.v1.PersistentVolumeClaim = self.make(
+            "pvc", volume_claim(settings, object_labels, live), options
+        )
 
         def compare(spec: k8s.core.v1.outputs.PersistentVolumeClaimSpec) -> None:
             requests = spec.resources.requests if spec.resources else None
@@ -255,14 +264,18 @@ def deployment(
     }
 
 
-def volume_claim(settings: LabelStudioSettings, object_labels: dict[str, str]) -> Manifest:
-    """The claim for uploads. K3s binds it only once the pod exists, so nothing waits for it."""
-    spec: Manifest = {
-        "accessModes": ["ReadWriteOnce"],
-        "resources": {"requests": {"storage": settings.storage}},
-    }
-    if settings.storage_class:
-        spec["storageClassName"] = settings.storage_class
+def volume_claim(
+    settings: LabelStudioSettings, object_labels: dict[str, str], live: Manifest | None = None
+) -> Manifest:
+    """The claim for uploads. K3s binds it only once the pod exists, so nothing waits for it.
+
+    One that is there keeps its size and class (``live``, its spec): adopting it with others is refused.
+    """
+    kept = live or {}
+    storage = kept.get("resources", {}).get("requests", {}).get("storage") or settings.storage
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
+    if storage_class := kept.get("storageClassName") or settings.storage_class:
+        spec["storageClassName"] = storage_class
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
