@@ -2,6 +2,7 @@
 
 import base64
 import json
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,14 @@ import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster import cloudflared
+from oceanid_cluster import cloudflared, labels
 from oceanid_cluster.components.flux import CRD_TYPE, SERVICE_TYPE
 from oceanid_cluster.components.generated import label_studio_secrets
 from oceanid_cluster.components.label_studio import volume_claim, warn_of_claim
 from oceanid_cluster.pods import pull_policy
 from oceanid_cluster.rollout import keyed_hash
 from oceanid_cluster.secret import Secret
-from tests.recorded import Run, plain, record, run_program
+from tests.recorded import ROOT, Run, plain, record, run_program
 from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
 
 Program = Callable[[Mapping[str, str]], Run]
@@ -234,13 +235,17 @@ def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> No
     assert transform(arguments).props == chart
 
 
-def test_git_cannot_touch_what_the_operators_chart_takes_annotations_for(program: Program) -> None:
-    values = plain(program(REQUIRED).resources["pko-helm"].inputs)["values"]
-    for annotations in (
-        values["deploymentAnnotations"], values["serviceAnnotations"], values["serviceAccount"]["annotations"],
-    ):  # fmt: skip
-        assert annotations == {RECONCILE: "disabled"}
-    assert "podAnnotations" not in values
+def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> None:
+    renderer = ROOT / plain(program(REQUIRED).resources["pko-helm"].inputs)["postrender"]
+    metadata = {"name": "x", "annotations": {"a": "b"}}
+    rendered = yaml.safe_dump_all(
+        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
+    )
+    answer = subprocess.run([renderer], input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
+    found = list(yaml.safe_load_all(answer.stdout))
+    assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
+    for one in found:
+        assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
 
 
 def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program: Program) -> None:

@@ -15,6 +15,8 @@ from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest, container_security,
 NAMESPACE = "pulumi-system"
 API_SECRET = "pulumi-api-secret"
 RELEASE = "pulumi-kubernetes-operator"
+# The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
+POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
 # The labels that the operator gives to the pods in which it runs programs.
 WORKSPACE = {
     "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
@@ -57,6 +59,7 @@ class PulumiOperator(Component):
             chart=settings.chart,
             version=settings.chart_version if settings.chart.startswith("oci://") else None,
             values=chart_values(),
+            postrender=POST_RENDERER,
             timeout=context.timeout_minutes * 60,
             max_history=10,
             opts=self.options(Child(after=after)),
@@ -90,13 +93,8 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
 def chart_values() -> dict[str, Any]:
     """Values of the chart. Helm ignores a key that the chart does not have: a test holds these against its values."""
     user = 65532
-    # The chart takes annotations for these three; its roles and bindings it makes without.
-    owned = labels.owned({})["annotations"]
     return {
         "replicaCount": 1,
-        "deploymentAnnotations": owned,
-        "serviceAnnotations": owned,
-        "serviceAccount": {"annotations": owned},
         "resources": {
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "500m", "memory": "512Mi"},

@@ -178,6 +178,10 @@ def test_what_pulumi_owns_git_can_neither_change_nor_prune(flux: GitOps) -> None
     kinds = {one["kind"] for one in objects}
     assert {"Namespace", "Secret", "ConfigMap", "Deployment", "DaemonSet", "CustomResourceDefinition"} <= kinds
     assert {"ServiceAccount", "Service", "NetworkPolicy", "Role", "PersistentVolumeClaim", "ClusterRole"} <= kinds
+    release = yaml.safe_load_all(flux.helm("get", "manifest", "pulumi-kubernetes-operator", "-n", "pulumi-system"))
+    assert {(one["kind"], one["metadata"]["name"]) for one in release if one} <= {
+        (one["kind"], one["metadata"]["name"]) for one in objects
+    }
     before = snapshot()
     ours = yaml.safe_dump_all([as_git_would_declare(one) for one in objects])
     flux.applied(flux.commit({"clusters/tethys/ours.yaml": ours, ROOT_FILE: with_resource(flux, "ours.yaml")}))
