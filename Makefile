@@ -74,7 +74,7 @@ lint: $(READY) ## format, lint, types, workflows
 	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
 docs: $(READY) ## bring the README's configuration table up to date
-	@$(PYTHON) -m oceanid_cluster.reference README.md
+	@$(PYTHON) -m oceanid_cluster reference README.md
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \

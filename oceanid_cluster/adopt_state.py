@@ -1,4 +1,4 @@
-"""Prepares the state of the TypeScript program for this one: ``python -m oceanid_cluster.adopt_state <cluster name>``.
+"""Prepares the state of the TypeScript program for this one: ``python -m oceanid_cluster adopt-state <cluster name>``.
 
 Secrets stay encrypted. Nothing in any cluster is touched: resources that this program does not manage leave the
 state, not the cluster. A state that is already prepared comes out as it went in.
@@ -9,6 +9,8 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+
+from oceanid_cluster.commands import under_old_name
 
 State = dict[str, Any]
 
@@ -50,7 +52,7 @@ exit codes: 0 the state was written; 1 the input is no state export, or is not r
 
 example:
   pulumi stack export > before.json
-  python -m oceanid_cluster.adopt_state oceanid-prod --without ImageAutomation < before.json > state.json
+  python -m oceanid_cluster adopt-state oceanid-prod --without ImageAutomation < before.json > state.json
   pulumi stack import --file state.json
 """
 
@@ -130,7 +132,7 @@ def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.adopt_state", description=_DESCRIPTION, epilog=_EPILOG,
+        prog="python -m oceanid_cluster adopt-state", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("cluster", help="the cluster's name, which is the key clusterName: oceanid-prod")
@@ -156,4 +158,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("adopt-state", main))

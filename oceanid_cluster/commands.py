@@ -2,7 +2,8 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 
 class CommandError(Exception):
@@ -46,3 +47,9 @@ def answer(*command: str, stdin: str | None = None) -> str:
         words = (result.stderr.strip() or result.stdout.strip() or "it said nothing").splitlines()
         raise CommandError(f"'{' '.join(command[:3])}' failed: {words[-1]}")
     return result.stdout
+
+
+def under_old_name(command: str, main: Callable[[Sequence[str]], int]) -> int:
+    """Run a command that was called as a module of its own, which works for one more release; says the new form."""
+    print(f"{command}: this command is now: python -m oceanid_cluster {command}", file=sys.stderr)
+    return main(sys.argv[1:])

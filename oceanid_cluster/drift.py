@@ -1,7 +1,7 @@
-"""Does the cluster differ from the program? ``python -m oceanid_cluster.drift``: read-only, one list, an exit code.
+"""Does the cluster differ from the program? ``python -m oceanid_cluster drift``: read-only, one list, an exit code.
 
 Exit code 0: no difference. 1: there is one. 2: it could not be found out. The workflow "Drift" asks the same way, and
-keeps an issue about it (``python -m oceanid_cluster.workflow drift``).
+keeps an issue about it (``python -m oceanid_cluster workflow drift``).
 """
 
 import argparse
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pulumi
 
 from oceanid_cluster import issue
-from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.commands import CommandError, answer, under_old_name
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.operation import Change, run_engine
 from oceanid_cluster.redact import Redactor, redactor
@@ -103,7 +103,9 @@ def keep_issue(stack: str) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.drift", description="does the cluster differ from the program?"
+        prog="python -m oceanid_cluster drift",
+        description="does the cluster differ from the program? It compares, and changes nothing",
+        epilog="exit codes: 0 no drift; 1 drift; 2 the comparison failed",
     )
     parser.add_argument("--stack", help="which stack; else the selected one")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
@@ -122,4 +124,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("drift", main))

@@ -1,4 +1,4 @@
-"""Is the cluster healthy? ``python -m oceanid_cluster.health``: read-only, one table, an exit code."""
+"""Is the cluster healthy? ``python -m oceanid_cluster health``: read-only, one table, an exit code."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pulumi
 
 from oceanid_cluster import readiness, report
-from oceanid_cluster.commands import CommandError, ToolMissingError
+from oceanid_cluster.commands import CommandError, ToolMissingError, under_old_name
 from oceanid_cluster.config import NODES, Settings
 from oceanid_cluster.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
 from oceanid_cluster.expected import NODES as NODE_LABELS
@@ -150,7 +150,7 @@ def why_unready(pod: Object) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.health", description=_DESCRIPTION, epilog=_EPILOG,
+        prog="python -m oceanid_cluster health", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--stack", help="whose components are expected; else the selected stack")
@@ -177,4 +177,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("health", main))

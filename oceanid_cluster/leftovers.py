@@ -1,4 +1,4 @@
-"""What a destroy kept, and how to remove it: ``python -m oceanid_cluster.leftovers``. It looks and deletes nothing."""
+"""What a destroy kept, and how to remove it: ``python -m oceanid_cluster leftovers``. It looks and deletes nothing."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pulumi
 
 from oceanid_cluster import labels
-from oceanid_cluster.commands import CommandError
+from oceanid_cluster.commands import CommandError, under_old_name
 from oceanid_cluster.config import Settings
 from oceanid_cluster.expected import EXPECTED, FLUX_GROUPS, OPERATOR_GROUPS
 from oceanid_cluster.kubeconfig_path import VARIABLE, PathError, checked_paths
@@ -179,7 +179,7 @@ def _stack(name: str | None) -> tuple[Settings | None, StackState]:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.leftovers", description=_DESCRIPTION, epilog=_EPILOG,
+        prog="python -m oceanid_cluster leftovers", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--stack", help="whose cluster and state count; else the selected stack")
@@ -199,4 +199,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("leftovers", main))

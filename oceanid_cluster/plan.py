@@ -1,4 +1,4 @@
-"""What would an ``up`` do? ``python -m oceanid_cluster.plan``: a few lines, and an exit code that a script can ask.
+"""What would an ``up`` do? ``python -m oceanid_cluster plan``: a few lines, and an exit code that a script can ask.
 
 Exit code 0: it deletes and replaces nothing. 1: it would. 2: it could not be found out. It refreshes first, with the
 kubeconfig of today, and changes nothing.
@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.commands import CommandError, answer, under_old_name
 from oceanid_cluster.operation import Outcome, run_engine
 from oceanid_cluster.redact import redactor
 
@@ -25,7 +25,7 @@ def losses(outcome: Outcome) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.plan", epilog=_EPILOG,
+        prog="python -m oceanid_cluster plan", epilog=_EPILOG,
         description="what an up would do, in a few lines; nothing is changed",
     )  # fmt: skip
     parser.add_argument("--stack", help="which stack; else the selected one")
@@ -47,4 +47,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("plan", main))

@@ -1,4 +1,4 @@
-"""May a deploy start? ``python -m oceanid_cluster.preflight``: read-only, one table, an exit code.
+"""May a deploy start? ``python -m oceanid_cluster preflight``: read-only, one table, an exit code.
 
 Looks at the kubeconfig, the API server, its version and identity, the nodes, the storage, what already exists and who
 manages it, compared with the stack's state.
@@ -14,7 +14,7 @@ import pulumi
 
 from oceanid_cluster import report, versions
 from oceanid_cluster.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
-from oceanid_cluster.commands import CommandError
+from oceanid_cluster.commands import CommandError, under_old_name
 from oceanid_cluster.config import Settings
 from oceanid_cluster.existing import RELEASE, check_existing, is_flux_crd, places
 from oceanid_cluster.identity import read_uid
@@ -139,7 +139,7 @@ def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.preflight", description=_DESCRIPTION, epilog=_EPILOG,
+        prog="python -m oceanid_cluster preflight", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
@@ -155,4 +155,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("preflight", main))

@@ -1,10 +1,11 @@
-"""The configuration table of the README, made from the keys: ``python -m oceanid_cluster.reference README.md``."""
+"""The configuration table of the README, made from the keys: ``python -m oceanid_cluster reference README.md``."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from oceanid_cluster.commands import under_old_name
 from oceanid_cluster.config import SECTIONS
 from oceanid_cluster.schema import ALWAYS, Key, keys_of
 
@@ -52,7 +53,7 @@ def _default(row: Key) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster.reference",
+        prog="python -m oceanid_cluster reference",
         description="brings the configuration table of a document up to date, between its two markers: make docs",
         epilog="exit codes: 0 the document is up to date; 1 it cannot be read, or has no markers; 2 wrong arguments",
     )
@@ -67,4 +68,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("reference", main))

@@ -1,9 +1,9 @@
-"""The former name of ``python -m oceanid_cluster.leftovers``; it works for one more release."""
+"""The former name of ``python -m oceanid_cluster leftovers``; it works for one more release."""
 
 import sys
 
-from oceanid_cluster import leftovers
+from oceanid_cluster.commands import under_old_name
+from oceanid_cluster.leftovers import main
 
 if __name__ == "__main__":
-    print("remains: this command is now: python -m oceanid_cluster.leftovers", file=sys.stderr)
-    sys.exit(leftovers.main(sys.argv[1:]))
+    sys.exit(under_old_name("leftovers", main))

@@ -1,9 +1,9 @@
-"""The former name of ``python -m oceanid_cluster.adopt_state``; it works for one more release."""
+"""The former name of ``python -m oceanid_cluster adopt-state``; it works for one more release."""
 
 import sys
 
-from oceanid_cluster import adopt_state
+from oceanid_cluster.adopt_state import main
+from oceanid_cluster.commands import under_old_name
 
 if __name__ == "__main__":
-    print("takeover: this command is now: python -m oceanid_cluster.adopt_state", file=sys.stderr)
-    sys.exit(adopt_state.main(sys.argv[1:]))
+    sys.exit(under_old_name("adopt-state", main))

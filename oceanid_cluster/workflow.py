@@ -1,4 +1,4 @@
-"""The steps of the workflows, which run the same by hand: ``python -m oceanid_cluster.workflow <step>``.
+"""The steps of the workflows, which run the same by hand: ``python -m oceanid_cluster workflow <step>``.
 
 Exit code 0: done. 1: it failed, and said why. ``drift`` is 0 whether it found a difference or not: the issue says it.
 ``preflight`` and ``health`` are the commands of that name, with their exit codes; their words go through the redactor.
@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from oceanid_cluster import drift, health, preflight
-from oceanid_cluster.commands import CommandError, run
+from oceanid_cluster.commands import CommandError, run, under_old_name
 from oceanid_cluster.operation import Outcome, run_engine
 from oceanid_cluster.redact import Redactor, check_variable, redactor
 
@@ -193,7 +193,7 @@ def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> st
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m oceanid_cluster.workflow", description="steps of the workflows")
+    parser = argparse.ArgumentParser(prog="python -m oceanid_cluster workflow", description="steps of the workflows")
     steps = parser.add_subparsers(dest="step", required=True)
     one = steps.add_parser("kubeconfig", help="kubeconfig out of ESC, or the runner's own")
     one.add_argument("environment", help="org/project/environment")
@@ -230,4 +230,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(under_old_name("workflow", main))

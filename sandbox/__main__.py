@@ -84,7 +84,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
             print(f"export {name}={shlex.quote(value)}")
         return 0
     if verb == "health":
-        command = [sandbox.bin / "python", "-m", "oceanid_cluster.health", *rest]
+        command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *rest]
         environment = sandbox.process_environment("health")
         return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
     if verb == "kubectl":

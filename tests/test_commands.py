@@ -1,6 +1,7 @@
 """The operators' commands, as far as they need no cluster: what they say, and from which facts."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster import existing, health, leftovers, stack_config
+from oceanid_cluster.__main__ import COMMANDS
 from oceanid_cluster.commands import CommandError, ToolMissingError, run
 from oceanid_cluster.config import LabelStudioSettings
 from oceanid_cluster.existing import ADOPT, RELEASE, check_existing, places
@@ -22,29 +24,52 @@ from oceanid_cluster.storage import check_storage
 from tests.recorded import ROOT, Run, run_program
 from tests.samples import EVERYTHING, REQUIRED, github_app, settings
 
-COMMANDS = ("adopt_state", "health", "leftovers", "plan", "preflight", "reference", "remains", "takeover", "workflow")
+
+def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_says_what_a_command_does_and_how_it_ends(command: str) -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", f"oceanid_cluster.{command}", "--help"], cwd=ROOT, capture_output=True, text=True,
-        check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert answer.returncode == 0
-    assert answer.stdout.startswith("usage: python -m oceanid_cluster.")
+    answer = run_module("oceanid_cluster", command, "--help")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(f"usage: python -m oceanid_cluster {command}")
     assert "-h, --help" in answer.stdout
     if command != "workflow":
         assert "exit codes: 0 " in answer.stdout
 
 
-def test_the_former_names_say_the_new_ones() -> None:
-    for old, new in (("remains", "leftovers"), ("takeover", "adopt_state")):
-        answer = subprocess.run(
-            [sys.executable, "-m", f"oceanid_cluster.{old}", "--help"], cwd=ROOT, capture_output=True, text=True,
-            check=True,
-        )  # fmt: skip
-        assert answer.stderr.splitlines() == [f"{old}: this command is now: python -m oceanid_cluster.{new}"]
+def test_one_help_lists_every_command() -> None:
+    answer = run_module("oceanid_cluster", "--help")
+    assert answer.returncode == 0
+    assert re.findall(r"^  ([a-z-]+) +[a-z]", answer.stdout, re.MULTILINE)[-len(COMMANDS) :] == [*COMMANDS]
+    modules = {path.stem.replace("_", "-") for path in (ROOT / "oceanid_cluster").glob("*.py") if _is_command(path)}
+    assert modules - {"--main--"} == COMMANDS.keys() | FORMER.keys()
+
+
+def _is_command(path: Path) -> bool:
+    return 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
+
+
+def test_an_unknown_command_is_answered_with_those_that_exist() -> None:
+    answer = run_module("oceanid_cluster", "helth")
+    assert answer.returncode == 2
+    assert "health" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+FORMER = {"remains": "leftovers", "takeover": "adopt-state"}
+
+
+@pytest.mark.parametrize(("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS)])
+def test_the_former_names_work_and_say_the_new_ones(old: str, new: str) -> None:
+    answer = run_module(f"oceanid_cluster.{old.replace('-', '_')}", "--help")
+    assert answer.returncode == 0
+    assert answer.stderr.splitlines() == [f"{new}: this command is now: python -m oceanid_cluster {new}"]
+    assert answer.stdout.startswith(f"usage: python -m oceanid_cluster {new}")
 
 
 @pytest.fixture(scope="module")

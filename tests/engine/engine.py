@@ -62,10 +62,10 @@ class Engine:
             else:
                 return Answer(process.args, process.returncode, output, errors)
 
-    def command(self, module: str, *arguments: str, **variables: str) -> Answer:
-        """``python -m oceanid_cluster.<module>``, as an operator calls it."""
+    def command(self, command: str, *arguments: str, **variables: str) -> Answer:
+        """``python -m oceanid_cluster <command>``, as an operator calls it."""
         return subprocess.run(
-            [sys.executable, "-m", f"oceanid_cluster.{module}", *arguments], cwd=self.folder, text=True,
+            [sys.executable, "-m", "oceanid_cluster", command, *arguments], cwd=self.folder, text=True,
             env={**self.environment(), **variables}, capture_output=True, check=False,
         )  # fmt: skip
 

@@ -24,7 +24,7 @@ OUTSIDE = {
     "gh", "flux", "git", "ssh", "curl", "pg_dump", "pg_restore", "kubectl get", "kubectl patch", "python -m",
     "pulumi config", "pulumi up",
 }  # fmt: skip
-PLAN = "python -m oceanid_cluster.plan"
+PLAN = "python -m oceanid_cluster plan"
 KINDS = (
     "namespaces", "deployments", "daemonsets", "services", "secrets", "configmaps", "persistentvolumeclaims",
     "customresourcedefinitions", "gitrepositories", "kustomizations.kustomize.toolkit.fluxcd.io",
@@ -129,7 +129,7 @@ def blocks(step: str) -> Iterator[str]:
     """The blocks of a step that are run here. Health asks what Flux reports: nothing runs inside its pods."""
     for kind, block in _BLOCK.findall(step):
         if kind == "bash":
-            before, found, after = block.partition("python -m oceanid_cluster.health")
+            before, found, after = block.partition("python -m oceanid_cluster health")
             yield before
             if found:
                 yield found + after
@@ -140,7 +140,7 @@ def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_made_anew
         before = prepared(engine, tmp_path, production=True)
         for step in STEPS:
             for block in filter(str.strip, blocks(step)):
-                if block.startswith("python -m oceanid_cluster.health"):
+                if block.startswith("python -m oceanid_cluster health"):
                     flux_reports(engine)
                 answer = run(engine, block)
                 said = f"{step.splitlines()[0]}\n{block}\n{answer.stdout[-4000:]}\n{answer.stderr[-4000:]}"
@@ -160,7 +160,7 @@ def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_made_anew
 def test_a_stack_that_runs_everything_is_adopted_at_once_and_the_gate_stops_a_loss(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as engine:
         before = prepared(engine, tmp_path, production=False)
-        adopt = "pulumi stack export | python -m oceanid_cluster.adopt_state oceanid-prod > s.json"
+        adopt = "pulumi stack export | python -m oceanid_cluster adopt-state oceanid-prod > s.json"
         assert run(engine, f"{adopt}; pulumi stack import --file s.json").returncode == 0
         assert run(engine, "pulumi config rm pulumi_access_token").returncode == 0
         gate = run(engine, PLAN)

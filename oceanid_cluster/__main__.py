@@ -1,0 +1,47 @@
+"""Everything that an operator, or a workflow, can run beside Pulumi: ``python -m oceanid_cluster <command>``."""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+_NAME = "python -m oceanid_cluster"
+# Command, and what it answers, in the order in which one needs them.
+COMMANDS = {
+    "preflight": "can a deploy work? Run it before one",
+    "health": "is everything ready? Run it after one",
+    "drift": "does the cluster differ from the program?",
+    "leftovers": "what is left after a destroy, and how to remove it",
+    "adopt-state": "turn the state of the TypeScript program into one of this program",
+    "plan": "what a preview would replace or delete, as an exit code",
+    "reference": "bring the table of configuration keys up to date",
+    "workflow": "the steps of the workflows",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command with its own arguments; returns its exit code."""
+    width = max(map(len, COMMANDS))
+    parser = argparse.ArgumentParser(
+        prog=_NAME,
+        description="what an operator can run beside Pulumi",
+        epilog="\n".join(
+            [
+                "commands:",
+                *(f"  {name:{width}}  {doc}" for name, doc in COMMANDS.items()),
+                "",
+                f"more about one of them: {_NAME} <command> --help",
+            ]
+        ),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("command", choices=COMMANDS, metavar="command")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    chosen = parser.parse_args(arguments)
+    module = importlib.import_module(f"oceanid_cluster.{chosen.command.replace('-', '_')}")
+    code: int = module.main(chosen.arguments)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
