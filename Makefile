@@ -10,7 +10,7 @@ SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= 3
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
-.PHONY: help up gitops health preview outputs env kubectl pulumi down reset test soak lint docs lock bench
+.PHONY: help up gitops health preview outputs env kubectl pulumi down reset test unit soak lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -62,9 +62,12 @@ test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for 
 	@$(SANDBOX) build >/dev/null
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
+unit: $(READY) ## the tests that need no cluster, no Go and no kubectl (under half a minute)
+	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools' $(ARGS)
+
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
 	@$(SANDBOX) build >/dev/null
-	@SOAK=50 $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
+	@SOAK=$${SOAK:-50} $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .
@@ -73,8 +76,8 @@ lint: $(READY) ## format, lint, types, workflows
 	@"$$($(SANDBOX) build actionlint)"
 	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
-docs: $(READY) ## bring the README's configuration table up to date
-	@$(PYTHON) -m oceanid_cluster reference README.md
+docs: $(READY) ## bring the table of docs/configuration.md up to date
+	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \

@@ -1,6 +1,6 @@
 """Everything that can be configured: the table of keys, by component, and the table of nodes.
 
-A row here is a row of the README's table. ``load`` checks the whole configuration before anything is registered.
+A row here is a row of docs/configuration.md. ``load`` checks the whole configuration before anything is registered.
 """
 
 from collections.abc import Mapping
@@ -444,7 +444,7 @@ SECTIONS: tuple[type, ...] = (
 
 
 def all_keys() -> list[Key]:
-    """Every key, in the order of the README's table."""
+    """Every key, in the order of docs/configuration.md."""
     return [row for section in SECTIONS for row in keys_of(section).values()]
 
 

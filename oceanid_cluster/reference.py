@@ -1,4 +1,4 @@
-"""The configuration table of the README, made from the keys: ``python -m oceanid_cluster reference README.md``."""
+"""The configuration table, made from the keys: ``python -m oceanid_cluster reference docs/configuration.md``."""
 
 import argparse
 import sys
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
         description="brings the configuration table of a document up to date, between its two markers: make docs",
         epilog="exit codes: 0 the document is up to date; 1 it cannot be read, or has no markers; 2 wrong arguments",
     )
-    parser.add_argument("document", type=Path, help="the document, which is README.md")
+    parser.add_argument("document", type=Path, help="the document, which is docs/configuration.md")
     document: Path = parser.parse_args(arguments).document
     try:
         document.write_text(written(document.read_text(encoding="utf-8")), encoding="utf-8")

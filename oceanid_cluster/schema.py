@@ -15,7 +15,7 @@ ALWAYS = "always"
 
 @dataclass(frozen=True)
 class Key:
-    """One configuration key: one row of the README's table.
+    """One configuration key: one row of docs/configuration.md.
 
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader).

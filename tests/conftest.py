@@ -18,10 +18,11 @@ settings.load_profile("project")
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kubectl_on_path() -> Iterator[None]:
+def kubectl_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
     """The program reads kubeconfigs by kubectl: the machine's, else the one that the sandbox builds."""
+    needed = request.config.option.markexpr != "not tools"
     with pytest.MonkeyPatch.context() as patch:
-        if shutil.which("kubectl") is None:
+        if needed and shutil.which("kubectl") is None:
             folder = tools.build([tools.ALL["kubectl"]])["kubectl"].parent
             patch.setenv("PATH", f"{os.environ.get('PATH', '')}{os.pathsep}{folder}")
         yield

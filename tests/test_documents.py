@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from oceanid_cluster import reference, versions
-from oceanid_cluster.config import all_keys
+from oceanid_cluster.config import Enabled, all_keys
+from oceanid_cluster.expected import NAMESPACES
+from oceanid_cluster.outputs import COMPONENT_NAMES
+from oceanid_cluster.schema import keys_of
 from tests.recorded import ROOT
 from tests.samples import REQUIRED
+from tests.test_program import COMPONENTS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 # The table of the contract: no key of it may go.
 CONTRACT = """
@@ -41,8 +46,12 @@ flux.runtime_info flux.verification_keys
 """
 
 
-def test_the_readmes_table_is_made_from_the_keys() -> None:
-    assert reference.written(README) == README, "run: make docs"
+def test_the_table_of_keys_is_made_from_the_keys() -> None:
+    assert reference.written(TABLE) == TABLE, "run: make docs"
+
+
+def test_the_readme_can_be_read_at_once() -> None:
+    assert len(README.splitlines()) <= 170
 
 
 def test_every_key_of_the_contract_is_read() -> None:
@@ -62,14 +71,24 @@ def test_every_verb_of_the_readme_is_in_the_makefile() -> None:
 
 
 def test_every_file_that_a_document_names_exists() -> None:
-    documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
     for document in documents:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_lines_of_documents_are_as_long_as_those_of_code() -> None:
+    """Tables, and commands as they are typed, are as long as they must be."""
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+    long: list[str] = []
+    for path in documents:
+        prose = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        long += [line for line in prose.splitlines() if len(line) > 120 and not line.lstrip().startswith("|")]
+    assert long == []
+
+
 def test_every_documented_command_that_would_take_its_providers_from_the_state_takes_those_of_the_program() -> None:
-    """The kubeconfig in the state is the one of the last run. ``import`` alone has no such option: see the README."""
+    """The kubeconfig in the state is the one of the last run. ``import`` alone has no such option: see the runbook."""
     from_state = re.compile(r"pulumi (?:refresh|destroy|(?:up|preview)\b[^`\n]*--refresh)\b[^`\n]*")
     documents = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "oceanid_cluster").rglob("*.py")]
     found = [(path.name, text) for path in documents for text in from_state.findall(path.read_text(encoding="utf-8"))]
@@ -98,6 +117,17 @@ def test_no_other_file_of_the_program_names_a_version() -> None:
         assert not re.search(
             r"(?<![<>=])\b20\d\d\.\d+\.\d+\b|[:@]v?\d+\.\d+\.\d+\b", path.read_text(encoding="utf-8")
         ), path
+
+
+def test_the_table_of_names_is_that_of_the_program() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = [re.findall(r"`([^`]+)`", line) for line in text.splitlines() if line.startswith("| `enable")]
+    assert [row[0] for row in rows] == [row.name for row in keys_of(Enabled).values()]
+    for (flag, cls, token, logical, namespace, output), field in zip(rows, keys_of(Enabled), strict=True):
+        assert (logical, token) == COMPONENTS[flag]
+        assert token.endswith(f":{cls}")
+        assert output == COMPONENT_NAMES[field]
+        assert NAMESPACES[output] == (namespace,)
 
 
 def test_make_help_shows_commands_as_they_are_typed() -> None:

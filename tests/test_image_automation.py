@@ -15,6 +15,8 @@ from sandbox import tools
 from tests.recorded import ROOT
 from tests.samples import settings
 
+pytestmark = pytest.mark.tools
+
 # Tags as the registries have them, newest last among the releases.
 CLOUDFLARED = """
 latest 2024.12.2 2024.12.2-amd64 2025.11.1 2025.11.1-arm64 2026.2.0 2026.9.1 2026.8.2 2026.10.6 2026.10.6-amd64

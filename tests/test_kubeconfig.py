@@ -24,6 +24,8 @@ from hypothesis import strategies as st
 from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
 from tests import fuzz
 
+pytestmark = pytest.mark.tools
+
 EXAMPLES = 30_000 if "SOAK" in os.environ else 2000
 # kubectl lives for a few milliseconds: collecting garbage is most of what it does.
 QUICK = {"GOGC": "off"}

@@ -20,6 +20,8 @@ from oceanid_cluster.kubeconfig_path import KEY, VARIABLE, PathError, checked_pa
 from tests.samples import REQUIRED, SECRET
 from tests.test_start_up import document
 
+pytestmark = pytest.mark.tools
+
 CONTENT = yaml.safe_dump(document())
 ONE_LINE = CONTENT.replace("\n", " ")
 BASE64 = base64.b64encode(CONTENT.encode()).decode()

@@ -235,6 +235,7 @@ def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> No
     assert transform(arguments).props == chart
 
 
+@pytest.mark.tools
 def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> None:
     renderer = ROOT / plain(program(REQUIRED).resources["pko-helm"].inputs)["postrender"]
     metadata = {"name": "x", "annotations": {"a": "b"}}

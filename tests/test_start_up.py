@@ -21,6 +21,8 @@ from oceanid_cluster.kubectl import Kubectl
 from oceanid_cluster.secret import Secret
 from tests.samples import REQUIRED, SECRET
 
+pytestmark = pytest.mark.tools
+
 ACTIONS = {"CI": "true", "GITHUB_ACTIONS": "true"}
 HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
 

@@ -1,8 +1,10 @@
 """Sandboxes for the tests of this tier: one for most of them, one that Git drives."""
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +15,13 @@ from tests.engine.gitops import GitOps
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A sandbox on which the program ran once; stopped at the end, however the tests end."""
+    """A sandbox on which the program ran once; stopped at the end, however the tests end.
+
+    The variable KEEP names one that is there already, and stays.
+    """
     folder = tmp_path_factory.mktemp("sandbox")
-    engine = Engine(folder / "home", folder / "program")
+    kept = os.environ.get("KEEP")
+    engine = Engine(Path(kept).absolute() if kept else folder / "home", folder / "program")
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         first = engine.launcher("up")
@@ -24,7 +30,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield engine
     finally:
         signal.signal(signal.SIGTERM, previous)
-        engine.launcher("down")
+        if not kept:
+            engine.launcher("down")
 
 
 @pytest.fixture

@@ -84,8 +84,8 @@ def test_the_commands_ask_the_cluster_of_the_configuration_wherever_the_shell_po
         stale.reset_configuration()
 
 
-def test_an_object_is_imported_with_the_commands_of_the_readme(stale: Engine) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_an_object_is_imported_with_the_commands_of_the_runbook(stale: Engine) -> None:
+    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^pulumi (up .*\npulumi import (?:.*\\\n)*.*)$", text, re.MULTILINE)
     state = stale.state()
     for name in ("gitops", "k3s-provider"):

@@ -15,6 +15,8 @@ from sandbox.layout import ROOT
 from tests.engine.engine import Engine, bare_cluster
 from tests.engine.test_lifecycle import label_studio_values
 
+RUNBOOK = ROOT / "docs" / "runbook.md"
+
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
@@ -24,7 +26,7 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 def adopt(engine: Engine) -> None:
-    """The README's way to adopt what already exists."""
+    """The runbook's way to adopt what already exists."""
     engine.configure("adoptExisting", "true")
     engine.up()
     engine.configure("adoptExisting", None)
@@ -76,7 +78,7 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
     other.configure("adoptExisting", "true")
     refused = other.pulumi("up", "--yes", "--skip-preview")
     assert "cannot re-use a name that is still in use" in refused.stdout
-    (command,) = re.findall(r"`kubectl (.*delete secret.*?)`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    (command,) = re.findall(r"^kubectl (.*delete secret.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
     other.kubectl(*command.split())
     adopt(other)
     assert_whole(other)
