@@ -8,8 +8,8 @@ import yaml
 
 from oceanid_cluster.ingress import IngressRule
 from oceanid_cluster.origin_request import CLUSTER_CA_PATH
+from oceanid_cluster.parsers import Resources
 from oceanid_cluster.pods import Manifest, container_security, http_probe, pull_policy
-from oceanid_cluster.values import Resources
 
 USER = 65532  # nonroot in the distroless image
 CONFIG_KEY = "config.yaml"

@@ -40,7 +40,7 @@ def run(
         raise ToolMissingError(f"'{command[0]}' cannot be started: {reason}") from None
 
 
-def answer(*command: str, stdin: str | None = None) -> str:
+def check_output(*command: str, stdin: str | None = None) -> str:
     """The standard output of a tool that must succeed. Raises CommandError with its last words."""
     result = run(*command, stdin=stdin)
     if result.returncode:

@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 
 import pulumi
 
-from oceanid_cluster import values, versions
+from oceanid_cluster import parsers, versions
 from oceanid_cluster.flux_settings import FluxSettings, check_flux
 from oceanid_cluster.ingress import IngressRule, check_hostname, check_service, dead_rules, parse_rules, rule_name
 from oceanid_cluster.kubeconfig_path import parse_path
 from oceanid_cluster.network import Peer, parse_peers
 from oceanid_cluster.nodes import Node, parse_nodes
+from oceanid_cluster.parsers import Resources
 from oceanid_cluster.postgres import PostgresUrl, parse_postgres_url
-from oceanid_cluster.schema import ALWAYS, Key, Problems, Reader, key, keys_of
+from oceanid_cluster.schema import ALWAYS, ConfigErrors, Key, Reader, key, keys_of
 from oceanid_cluster.secret import Secret
 from oceanid_cluster.tunnel_token import TunnelToken, parse_tunnel_token
-from oceanid_cluster.values import Resources
 
 PROJECT = "oceanid-cluster"
 PHASES = ("preparation", "parallel-validation", "cutover", "cleanup")
@@ -50,17 +50,17 @@ NODES = (
 class Enabled:
     """Which components this run installs."""
 
-    flux: bool = key("enableFluxBootstrap", values.boolean, "install Flux", default="true")
+    flux: bool = key("enableFluxBootstrap", parsers.boolean, "install Flux", default="true")
     operator: bool = key(
-        "enablePulumiOperator", values.boolean, "install the Pulumi Kubernetes Operator", default="true"
+        "enablePulumiOperator", parsers.boolean, "install the Pulumi Kubernetes Operator", default="true"
     )
-    tunnel: bool = key("enableCloudflareTunnel", values.boolean, "install the Cloudflare Tunnel", default="true")
-    node_tunnels: bool = key("enableNodeTunnels", values.boolean, "install the per-node tunnels", default="true")
+    tunnel: bool = key("enableCloudflareTunnel", parsers.boolean, "install the Cloudflare Tunnel", default="true")
+    node_tunnels: bool = key("enableNodeTunnels", parsers.boolean, "install the per-node tunnels", default="true")
     image_automation: bool = key(
-        "enableImageAutomation", values.boolean, "install Flux image automation (needs Flux)", default="true"
+        "enableImageAutomation", parsers.boolean, "install Flux image automation (needs Flux)", default="true"
     )
-    label_studio: bool = key("enableLabelStudio", values.boolean, "install Label Studio", default="true")
-    adapter: bool = key("enableTritonAdapter", values.boolean, "install the Triton adapter", default="true")
+    label_studio: bool = key("enableLabelStudio", parsers.boolean, "install Label Studio", default="true")
+    adapter: bool = key("enableTritonAdapter", parsers.boolean, "install the Triton adapter", default="true")
 
     @property
     def any_tunnel(self) -> bool:
@@ -73,33 +73,33 @@ class ClusterSettings:
     """Which cluster, how it is reached, and what holds for every component."""
 
     kubeconfig_path: str | None = key("kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG")
-    kube_context: str | None = key("kubeContext", values.text, "context of the kubeconfig; else its current context")
+    kube_context: str | None = key("kubeContext", parsers.text, "context of the kubeconfig; else its current context")
     allowed_api_hosts: tuple[str, ...] = key(
-        "allowedApiHosts", values.host_list, "further hosts at which the API server may answer", default="[]"
+        "allowedApiHosts", parsers.host_list, "further hosts at which the API server may answer", default="[]"
     )
     adopt_existing: bool = key(
         "adoptExisting",
-        values.boolean,
+        parsers.boolean,
         "adopt objects that are already in the cluster (the provider's `upsertExistingObjects`)",
         default="false",
     )
     name: str = key(
-        "clusterName", values.label_value,
+        "clusterName", parsers.label_value,
         "label and identity of the cluster; another one means another cluster: never change it",
         default="oceanid-{stack}",
     )  # fmt: skip
     tethys_ip: str = key(
-        "tethysIp", values.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
+        "tethysIp", parsers.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
     )
     styx_ip: str = key(
-        "styxIp", values.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
+        "styxIp", parsers.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
     )
     calypso_ip: str = key(
-        "calypsoIp", values.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
+        "calypsoIp", parsers.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
         default="192.168.2.80",
     )  # fmt: skip
     domain: str = key(
-        "clusterDomain", values.domain, "domain of the cluster (`--cluster-domain` of K3s)", default="cluster.local"
+        "clusterDomain", parsers.domain, "domain of the cluster (`--cluster-domain` of K3s)", default="cluster.local"
     )
     nodes: tuple[Node, ...] = key(
         "nodes", parse_nodes,
@@ -107,16 +107,16 @@ class ClusterSettings:
         shown_default="tethys, styx, calypso",
     )  # fmt: skip
     uid: str | None = key(
-        "clusterUid", values.uid, "UID of namespace kube-system; a cluster with another one is refused"
+        "clusterUid", parsers.uid, "UID of namespace kube-system; a cluster with another one is refused"
     )
     manage_node_labels: bool = key(
-        "manageNodeLabels", values.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
+        "manageNodeLabels", parsers.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
     )
     ready_timeout_minutes: int = key(
-        "readyTimeoutMinutes", values.integer(1, 60), "minutes that a workload may take to get ready", default="5"
+        "readyTimeoutMinutes", parsers.integer(1, 60), "minutes that a workload may take to get ready", default="5"
     )
     migration_phase: str = key(
-        "migration_phase", values.choice(*PHASES), f"phase shown by migrationStatus: {', '.join(PHASES)}",
+        "migration_phase", parsers.choice(*PHASES), f"phase shown by migrationStatus: {', '.join(PHASES)}",
         default="preparation",
     )  # fmt: skip
 
@@ -132,15 +132,15 @@ class OperatorSettings:
     """The Pulumi Kubernetes Operator."""
 
     access_token: Secret | None = key(
-        "pulumi_access_token", values.secret(values.token), "the operator's Pulumi Cloud token", secret=True,
+        "pulumi_access_token", parsers.secret(parsers.token), "the operator's Pulumi Cloud token", secret=True,
         old=("pulumi.access_token",), value="token",
     )  # fmt: skip
     chart: str = key(
-        "pulumiOperatorChart", values.text, "chart: OCI reference or local path",
+        "pulumiOperatorChart", parsers.text, "chart: OCI reference or local path",
         default=versions.chart("pulumi-kubernetes-operator").chart,
     )  # fmt: skip
     chart_version: str = key(
-        "pulumiOperatorChartVersion", values.chart_version, "its version",
+        "pulumiOperatorChartVersion", parsers.chart_version, "its version",
         default=versions.chart("pulumi-kubernetes-operator").version,
     )  # fmt: skip
 
@@ -154,10 +154,10 @@ class TunnelSettings:
         needed_by="enableCloudflareTunnel", value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
-        "cloudflare_tunnel_id", values.text, "must agree with the token", shown_default="from the token"
+        "cloudflare_tunnel_id", parsers.text, "must agree with the token", shown_default="from the token"
     )
     account_id: str | None = key(
-        "cloudflare_account_id", values.hexadecimal_id, "must agree with the tokens", shown_default="from the token"
+        "cloudflare_account_id", parsers.hexadecimal_id, "must agree with the tokens", shown_default="from the token"
     )
     hostname: str = key(
         "cloudflare_tunnel_hostname", check_hostname, "host name of the Kubernetes API", default="k3s.{base}"
@@ -167,27 +167,27 @@ class TunnelSettings:
         default="https://kubernetes.default.svc.{cluster_domain}:443",
     )  # fmt: skip
     api_token: Secret | None = key(
-        "cloudflare_api_token", values.secret(values.token),
+        "cloudflare_api_token", parsers.secret(parsers.token),
         "Cloudflare API token, for manageTunnelConfig and manageNodeTunnelDns; alone it changes nothing", secret=True,
         value="token",
     )  # fmt: skip
     manage_config: bool = key(
-        "manageTunnelConfig", values.boolean,
+        "manageTunnelConfig", parsers.boolean,
         "write the rules of both tunnels to Cloudflare, in place of all that is set there (needs cloudflare_api_token)",
         default="false",
     )  # fmt: skip
-    image: str = key("cloudflared_image", values.cloudflared_image, "image", default=versions.image("cloudflared"))
+    image: str = key("cloudflared_image", parsers.cloudflared_image, "image", default=versions.image("cloudflared"))
     protocol: str = key(
-        "cloudflareProtocol", values.choice("auto", "http2", "quic"), "auto, http2 or quic", default="auto"
+        "cloudflareProtocol", parsers.choice("auto", "http2", "quic"), "auto, http2 or quic", default="auto"
     )
     edge_ip_version: str = key(
-        "cloudflareEdgeIpVersion", values.choice("auto", "4", "6"),
+        "cloudflareEdgeIpVersion", parsers.choice("auto", "4", "6"),
         "addresses of Cloudflare's edge: auto, 4 or 6 (nodes without IPv4)", default="auto",
     )  # fmt: skip
-    replicas: int = key("cloudflareTunnelReplicas", values.integer(1, 25), "number of pods", default="2")
-    metrics_port: int = key("metricsPort", values.integer(1024, 65535), "port of metrics and probes", default="2000")
+    replicas: int = key("cloudflareTunnelReplicas", parsers.integer(1, 25), "number of pods", default="2")
+    metrics_port: int = key("metricsPort", parsers.integer(1024, 65535), "port of metrics and probes", default="2000")
     resources: Resources = key(
-        "cloudflareTunnelResources", values.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
+        "cloudflareTunnelResources", parsers.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
         default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
     )  # fmt: skip
     extra_ingress: tuple[IngressRule, ...] = key(
@@ -207,31 +207,34 @@ class NodeTunnelSettings:
         needed_by="enableNodeTunnels", value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
-        "cloudflare_node_tunnel_id", values.text, "must agree with the token", shown_default="from the token"
+        "cloudflare_node_tunnel_id", parsers.text, "must agree with the token", shown_default="from the token"
     )
     base: str = key(
         "cloudflare_node_tunnel_hostname", check_hostname, "the base domain of every host name (<base>)",
         default="boathou.se",
     )  # fmt: skip
-    zone_id: str | None = key("cloudflare_zone_id", values.hexadecimal_id, "zone of <base>, for node DNS")
+    zone_id: str | None = key("cloudflare_zone_id", parsers.hexadecimal_id, "zone of <base>, for node DNS")
     manage_dns: bool = key(
-        "manageNodeTunnelDns", values.boolean,
+        "manageNodeTunnelDns", parsers.boolean,
         "make the DNS records of the node tunnel here (needs cloudflare_zone_id and cloudflare_api_token)",
         default="false",
     )  # fmt: skip
     image: str = key(
-        "cloudflare_node_tunnel_image", values.cloudflared_image, "image", default="{cloudflared_image}",
+        "cloudflare_node_tunnel_image", parsers.cloudflared_image, "image", default="{cloudflared_image}",
         shown_default="as `cloudflared_image`",
     )  # fmt: skip
     metrics_port: int = key(
-        "cloudflare_node_tunnel_metrics_port", values.integer(1024, 65535), "port of metrics and probes", default="2200"
+        "cloudflare_node_tunnel_metrics_port",
+        parsers.integer(1024, 65535),
+        "port of metrics and probes",
+        default="2200",
     )
     resources: Resources = key(
-        "cloudflare_node_tunnel_resources", values.resources(_TUNNEL_RESOURCES),
+        "cloudflare_node_tunnel_resources", parsers.resources(_TUNNEL_RESOURCES),
         "CPU and memory, merged field by field", default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
     )  # fmt: skip
     expose_kubelet: bool = key(
-        "exposeKubelet", values.boolean, "publish the kubelet (root on the node) as *.pod.<base>", default="false"
+        "exposeKubelet", parsers.boolean, "publish the kubelet (root on the node) as *.pod.<base>", default="false"
     )
 
 
@@ -239,10 +242,10 @@ class NodeTunnelSettings:
 class ImageAutomationSettings:
     """Flux image automation."""
 
-    author_name: str = key("imageUpdateAuthorName", values.text, "author of its commits", default="Flux Bot")
-    author_email: str = key("imageUpdateAuthorEmail", values.email, "and address", default="flux@boathou.se")
-    push_branch: str = key("imageUpdateBranch", values.git_branch, "branch it pushes to", default="flux-image-updates")
-    path: str = key("imageUpdatePath", values.repository_path, "folder it updates", default="./clusters/tethys")
+    author_name: str = key("imageUpdateAuthorName", parsers.text, "author of its commits", default="Flux Bot")
+    author_email: str = key("imageUpdateAuthorEmail", parsers.email, "and address", default="flux@boathou.se")
+    push_branch: str = key("imageUpdateBranch", parsers.git_branch, "branch it pushes to", default="flux-image-updates")
+    path: str = key("imageUpdatePath", parsers.repository_path, "folder it updates", default="./clusters/tethys")
 
 
 @dataclass(frozen=True)
@@ -254,34 +257,34 @@ class LabelStudioSettings:
         old=("labelStudioDbUrl",), needed_by="enableLabelStudio", value="url",
     )  # fmt: skip
     hostname: str = key("labelStudioHostname", check_hostname, "public host name", default="label.{base}")
-    image: str = key("labelStudioImage", values.image, "image", default=versions.image("label-studio"))
+    image: str = key("labelStudioImage", parsers.image, "image", default=versions.image("label-studio"))
     storage: str = key(
-        "labelStudioStorage", values.quantity, "size of Label Studio's volume when made; later changes do nothing",
+        "labelStudioStorage", parsers.quantity, "size of Label Studio's volume when made; later changes do nothing",
         default="10Gi",
     )  # fmt: skip
     storage_class: str | None = key(
-        "labelStudioStorageClass", values.text,
+        "labelStudioStorageClass", parsers.text,
         "storage class of Label Studio's volume when made; later changes do nothing",
         shown_default="the cluster's default",
     )  # fmt: skip
     node_selector: dict[str, str] = key(
-        "labelStudioNodeSelector", values.label_map,
+        "labelStudioNodeSelector", parsers.label_map,
         "nodes that may run Label Studio: `name=value,…` or a JSON object; without it, any node that has no GPU",
         default="{{}}",
     )  # fmt: skip
     resources: Resources = key(
-        "labelStudioResources", values.resources(_LABEL_STUDIO_RESOURCES), "CPU and memory, merged field by field",
+        "labelStudioResources", parsers.resources(_LABEL_STUDIO_RESOURCES), "CPU and memory, merged field by field",
         default="{{}}", shown_default="250m/1Gi, limits 2/2Gi",
     )  # fmt: skip
     admin_email: str = key(
-        "labelStudioAdminEmail", values.email, "the first user, made at first start", default="admin@{base}"
+        "labelStudioAdminEmail", parsers.email, "the first user, made at first start", default="admin@{base}"
     )
     admin_password: Secret | None = key(
-        "labelStudioAdminPassword", values.secret(values.text), "its password at first start", secret=True,
+        "labelStudioAdminPassword", parsers.secret(parsers.text), "its password at first start", secret=True,
         shown_default="generated once", value="password",
     )  # fmt: skip
     secret_key: Secret | None = key(
-        "labelStudioSecretKey", values.secret(values.text), "Label Studio's SECRET_KEY, which signs its sessions",
+        "labelStudioSecretKey", parsers.secret(parsers.text), "Label Studio's SECRET_KEY, which signs its sessions",
         secret=True, shown_default="generated once", value="key",
     )  # fmt: skip
     ingress_from: tuple[Peer, ...] = key(
@@ -289,95 +292,99 @@ class LabelStudioSettings:
         "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
-        "aws.labelStudio.accessKeyId", values.secret(values.token), "uploads in S3, if both keys are set", secret=True,
-        value="id",
+        "aws.labelStudio.accessKeyId", parsers.secret(parsers.token), "uploads in S3, if both keys are set",
+        secret=True, value="id",
     )  # fmt: skip
     s3_secret_access_key: Secret | None = key(
-        "aws.labelStudio.secretAccessKey", values.secret(values.token), "uploads in S3", secret=True, value="key"
+        "aws.labelStudio.secretAccessKey", parsers.secret(parsers.token), "uploads in S3", secret=True, value="key"
     )
     s3_bucket: str = key(
-        "aws.labelStudio.bucketName", values.text, "bucket of the uploads", default="labelstudio-goldfish-uploads"
+        "aws.labelStudio.bucketName", parsers.text, "bucket of the uploads", default="labelstudio-goldfish-uploads"
     )
-    s3_region: str = key("aws.labelStudio.region", values.text, "its region", default="us-east-1")
+    s3_region: str = key("aws.labelStudio.region", parsers.text, "its region", default="us-east-1")
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
     """The Triton adapter and the training Jobs that it starts."""
 
-    triton_base_url: str = key("tritonBaseUrl", values.http_url, "Triton", default="https://gpu.{base}", value="url")
+    triton_base_url: str = key("tritonBaseUrl", parsers.http_url, "Triton", default="https://gpu.{base}", value="url")
     image_name: str = key(
-        "adapterImage", values.image_repository, "image; its own tag or digest wins over adapterImageTag",
+        "adapterImage", parsers.image_repository, "image; its own tag or digest wins over adapterImageTag",
         default=versions.image("ls-triton-adapter").rpartition(":")[0],
     )  # fmt: skip
     image_tag: str = key(
-        "adapterImageTag", values.image_tag, "tag", default=versions.image("ls-triton-adapter").rpartition(":")[2]
+        "adapterImageTag", parsers.image_tag, "tag", default=versions.image("ls-triton-adapter").rpartition(":")[2]
     )
     training_image_name: str = key(
-        "trainingWorkerImage", values.image_repository, "image of training Jobs",
+        "trainingWorkerImage", parsers.image_repository, "image of training Jobs",
         default=versions.image("training-worker").rpartition(":")[0],
     )  # fmt: skip
     training_image_tag: str = key(
-        "trainingWorkerImageTag", values.image_tag, "tag", default=versions.image("training-worker").rpartition(":")[2]
+        "trainingWorkerImageTag", parsers.image_tag, "tag", default=versions.image("training-worker").rpartition(":")[2]
     )
-    train_async: bool = key("trainAsync", values.boolean, "answer before a training ends", default="true")
-    train_dry_run: bool = key("trainDryRun", values.boolean, "start no training Job", default="false")
+    train_async: bool = key("trainAsync", parsers.boolean, "answer before a training ends", default="true")
+    train_dry_run: bool = key("trainDryRun", parsers.boolean, "start no training Job", default="false")
     training_job_ttl_seconds: int = key(
-        "trainingJobTtlSeconds", values.integer(0, 604800), "seconds that an ended Job is kept", default="3600"
+        "trainingJobTtlSeconds", parsers.integer(0, 604800), "seconds that an ended Job is kept", default="3600"
     )
     training_node_selector: str = key(
-        "trainingNodeSelector", values.label_selector, "nodes of training Jobs: `name=value,…` or a JSON object",
+        "trainingNodeSelector", parsers.label_selector, "nodes of training Jobs: `name=value,…` or a JSON object",
         default="kubernetes.io/hostname=calypso",
     )  # fmt: skip
     training_gpu_resource: str = key(
-        "trainingGpuResource", values.resource_name, "GPU resource", default="nvidia.com/gpu"
+        "trainingGpuResource", parsers.resource_name, "GPU resource", default="nvidia.com/gpu"
     )
-    training_gpu_count: int = key("trainingGpuCount", values.integer(0, 16), "GPUs of a training Job", default="1")
-    triton_model_name: str = key("tritonModelName", values.text, "model in Triton", default="ner-distilbert")
+    training_gpu_count: int = key("trainingGpuCount", parsers.integer(0, 16), "GPUs of a training Job", default="1")
+    triton_model_name: str = key("tritonModelName", parsers.text, "model in Triton", default="ner-distilbert")
     hf_dataset_repo: str = key(
-        "hfDatasetRepo", values.text, "Hugging Face data set", default="goldfish-inc/oceanid-annotations"
+        "hfDatasetRepo", parsers.text, "Hugging Face data set", default="goldfish-inc/oceanid-annotations"
     )
     hf_model_repo: str = key(
-        "hfModelRepo", values.text, "Hugging Face model", default="goldfish-inc/oceanid-ner-distilbert"
+        "hfModelRepo", parsers.text, "Hugging Face model", default="goldfish-inc/oceanid-ner-distilbert"
     )
     hf_access_token: Secret | None = key(
-        "hfAccessToken", values.secret(values.token), "Hugging Face token", secret=True, value="token"
+        "hfAccessToken", parsers.secret(parsers.token), "Hugging Face token", secret=True, value="token"
     )
     ner_labels: Secret = key(
-        "nerLabels", values.secret(values.ner_labels), "entity labels, a JSON list", secret=True,
+        "nerLabels", parsers.secret(parsers.ner_labels), "entity labels, a JSON list", secret=True,
         default=DEFAULT_NER_LABELS, shown_default="nine labels", value="json",
     )  # fmt: skip
     access_client_id: Secret | None = key(
-        "cfAccessClientId", values.secret(values.token), "Cloudflare Access service token: id", secret=True, value="id"
+        "cfAccessClientId",
+        parsers.secret(parsers.token),
+        "Cloudflare Access service token: id",
+        secret=True,
+        value="id",
     )
     access_client_secret: Secret | None = key(
-        "cfAccessClientSecret", values.secret(values.token), "Cloudflare Access service token: secret", secret=True,
+        "cfAccessClientSecret", parsers.secret(parsers.token), "Cloudflare Access service token: secret", secret=True,
         value="secret",
     )  # fmt: skip
     sentry_dsn: Secret | None = key(
-        "sentry.dsn", values.secret(values.text), "Sentry address", secret=True, value="dsn"
+        "sentry.dsn", parsers.secret(parsers.text), "Sentry address", secret=True, value="dsn"
     )
-    sentry_environment: str = key("sentry.environment", values.text, "Sentry environment", default="{stack}")
-    sentry_release: str | None = key("sentry.release", values.text, "Sentry release")
+    sentry_environment: str = key("sentry.environment", parsers.text, "Sentry environment", default="{stack}")
+    sentry_release: str | None = key("sentry.release", parsers.text, "Sentry release")
     ingress_from: tuple[Peer, ...] = key(
         "adapterIngressFrom", parse_peers,
         "pods that may reach the adapter, beside Label Studio's: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
-    ghcr_username: str | None = key("ghcrUsername", values.text, "user of ghcr.io, for the pull secret ghcr-creds")
+    ghcr_username: str | None = key("ghcrUsername", parsers.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(
-        "ghcrToken", values.secret(values.token), "token of ghcr.io", secret=True, value="token"
+        "ghcrToken", parsers.secret(parsers.token), "token of ghcr.io", secret=True, value="token"
     )
 
     @property
     def image(self) -> str:
         """The adapter's image with its tag."""
-        return self.image_name if values.has_tag(self.image_name) else f"{self.image_name}:{self.image_tag}"
+        return self.image_name if parsers.has_tag(self.image_name) else f"{self.image_name}:{self.image_tag}"
 
     @property
     def training_image(self) -> str:
         """The training worker's image with its tag."""
         name = self.training_image_name
-        return name if values.has_tag(name) else f"{name}:{self.training_image_tag}"
+        return name if parsers.has_tag(name) else f"{name}:{self.training_image_tag}"
 
 
 @dataclass(frozen=True)
@@ -452,9 +459,9 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     """Read and check the whole configuration of ``stack``.
 
     ``given`` maps keys of this project, without the namespace, to their text; ``stored_secret`` names those that are
-    encrypted in the stack file. Raises RunError with every problem, each with the command that mends it.
+    encrypted in the stack file. Raises RunError with every problem, each with the command that fixes it.
     """
-    problems = Problems()
+    problems = ConfigErrors()
     settings = _read(given, stored_secret, stack, problems)
     _check_together(settings, problems)
     settings = replace(settings, warnings=(*settings.warnings, *_advice(settings)))
@@ -484,7 +491,7 @@ def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
 
     Raises RunError when a key that says which cluster it is has a wrong value: without it, it could be another one.
     """
-    problems = Problems()
+    problems = ConfigErrors()
     settings = _read(given, frozenset(), stack, problems)
     names = [name for name in which_cluster() if given.get(name, "").strip()]
     if problems.about(*names):
@@ -492,7 +499,7 @@ def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
     return settings
 
 
-def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: Problems) -> Settings:
+def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: ConfigErrors) -> Settings:
     reader = Reader(given, stored_secret, problems, {"stack": stack})
     reader.know_secrets(all_keys())
     flags = {row.name: bool(reader.read(row, {})) for row in keys_of(Enabled).values()}
@@ -525,7 +532,7 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
         warnings=(
             *dict.fromkeys(reader.ignored),
             *reader.unknown(all_keys()),
-            *(f"'{row.name}' is stored in clear; run: {row.remedy}" for row in all_keys() if reader.in_clear(row)),
+            *(f"'{row.name}' is stored in clear; run: {row.fix}" for row in all_keys() if reader.in_clear(row)),
         ),
     )
 
@@ -558,7 +565,7 @@ def load_from_engine() -> Settings:
     return settings
 
 
-def _check_together(settings: Settings, problems: Problems) -> None:
+def _check_together(settings: Settings, problems: ConfigErrors) -> None:
     """Note what single keys cannot tell: pairs, prerequisites, and values that must agree or differ."""
     enabled, cluster, flux = settings.enabled, settings.cluster, settings.flux
     tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
@@ -584,12 +591,12 @@ def _check_together(settings: Settings, problems: Problems) -> None:
         ("manageTunnelConfig", rules, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
     ):
         if on and value is None and not problems.about(row.name):
-            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.remedy)
+            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.fix)
     if enabled.tunnel:
         _check_ingress(settings, problems)
 
 
-def _check_pairs(settings: Settings, problems: Problems) -> None:
+def _check_pairs(settings: Settings, problems: ConfigErrors) -> None:
     """Keys of which one is nothing without the other, while their component is enabled."""
     enabled, flux = settings.enabled, settings.flux
     for on, left, right, given in (
@@ -618,13 +625,13 @@ def _check_pairs(settings: Settings, problems: Problems) -> None:
         if on and there[0] != there[1]:
             absent = right if there[0] else left
             row = next(row for row in all_keys() if row.name == absent)
-            problems.add(f"'{left}' and '{right}' go together, and '{absent}' is missing", row.remedy)
+            problems.add(f"'{left}' and '{right}' go together, and '{absent}' is missing", row.fix)
 
 
 _OWN_RULES = {"labelStudioHostname": "Label Studio's rule", "flux.webhook_hostname": "the webhook's rule"}
 
 
-def _check_ingress(settings: Settings, problems: Problems) -> None:
+def _check_ingress(settings: Settings, problems: ConfigErrors) -> None:
     """Rules that are hidden by those which this program puts before them."""
     tunnel = settings.tunnel
     if not tunnel.hostname:
@@ -641,7 +648,7 @@ def _check_ingress(settings: Settings, problems: Problems) -> None:
                 problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
 
 
-def _check_tunnel_ids(settings: Settings, problems: Problems) -> None:
+def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
     tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
     tokens = [
         ("cloudflare_tunnel_token", tunnel.token, "cloudflare_tunnel_id", tunnel.tunnel_id, settings.enabled.tunnel),
@@ -655,7 +662,7 @@ def _check_tunnel_ids(settings: Settings, problems: Problems) -> None:
         problems.add(
             "'cloudflare_tunnel_token' and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would"
             " mix their traffic",
-            keys_of(NodeTunnelSettings)["token"].remedy,
+            keys_of(NodeTunnelSettings)["token"].fix,
         )
     for key_name, token, id_name, given in in_use:
         if given and given.lower() != token.tunnel_id:

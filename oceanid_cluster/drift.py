@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import pulumi
 
 from oceanid_cluster import issue
-from oceanid_cluster.commands import CommandError, answer, under_old_name
+from oceanid_cluster.commands import CommandError, check_output, under_old_name
 from oceanid_cluster.kubectl import Kubectl, open_cluster
 from oceanid_cluster.operation import Change, run_engine
 from oceanid_cluster.redact import Redactor, redactor
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        stack = options.stack or answer("pulumi", "stack", "--show-name").strip()
+        stack = options.stack or check_output("pulumi", "stack", "--show-name").strip()
         found = compare(stack, redactor(stack, os.environ))
     except CommandError as problem:
         print(f"drift: cannot tell: {problem}", file=sys.stderr)

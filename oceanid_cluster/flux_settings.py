@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from oceanid_cluster import values, versions
+from oceanid_cluster import parsers, versions
 from oceanid_cluster.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
 from oceanid_cluster.git_url import git_url, ssh_endpoint, ssh_url
 from oceanid_cluster.ingress import check_hostname
-from oceanid_cluster.schema import Problems, key, keys_of
+from oceanid_cluster.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.secret import Secret
 from oceanid_cluster.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
 
@@ -16,7 +16,7 @@ class FluxSettings:
     """Flux and the repository that it follows."""
 
     github_token: Secret | None = key(
-        "github_token", values.secret(values.token),
+        "github_token", parsers.secret(parsers.token),
         "GitHub token for Flux and image automation; or the two SSH keys, or a GitHub App", secret=True,
         old=("github.token",), value="token",
     )  # fmt: skip
@@ -29,10 +29,10 @@ class FluxSettings:
         value="lines", stdin="< known-hosts   # made by: ssh-keyscan <host> > known-hosts",
     )  # fmt: skip
     github_app_id: int | None = key(
-        "flux.github_app_id", values.integer(1, 999_999_999_999), "Git by a GitHub App: its App ID", value="number"
+        "flux.github_app_id", parsers.integer(1, 999_999_999_999), "Git by a GitHub App: its App ID", value="number"
     )
     github_app_installation_id: int | None = key(
-        "flux.github_app_installation_id", values.integer(1, 999_999_999_999),
+        "flux.github_app_installation_id", parsers.integer(1, 999_999_999_999),
         "Git by a GitHub App: the number at the end of its installation's page", value="number",
     )  # fmt: skip
     github_app_private_key: Secret | None = key(
@@ -53,13 +53,13 @@ class FluxSettings:
         value="key", stdin="< age.agekey",
     )  # fmt: skip
     runtime_info: bool = key(
-        "flux.runtime_info", values.boolean,
+        "flux.runtime_info", parsers.boolean,
         "replace ${NAME} in what the root Kustomization applies by the value in ConfigMap flux-runtime-info, if any",
         default="false",
     )  # fmt: skip
     webhook_token: Secret | None = key(
-        "flux.webhook_token", values.secret(values.token), "secret of the repository's webhook: a push is read at once",
-        secret=True, value="token",
+        "flux.webhook_token", parsers.secret(parsers.token),
+        "secret of the repository's webhook: a push is read at once", secret=True, value="token",
     )  # fmt: skip
     webhook_hostname: str | None = key(
         "flux.webhook_hostname",
@@ -71,23 +71,23 @@ class FluxSettings:
         "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
         default="https://github.com/goldfish-inc/oceanid", value="url",
     )  # fmt: skip
-    branch: str = key("gitRepositoryBranch", values.git_branch, "branch", default="main")
-    path: str = key("gitRepositoryPath", values.repository_path, "folder in the repository", default="clusters/tethys")
+    branch: str = key("gitRepositoryBranch", parsers.git_branch, "branch", default="main")
+    path: str = key("gitRepositoryPath", parsers.repository_path, "folder in the repository", default="clusters/tethys")
     interval_seconds: int = key(
-        "gitRepositoryIntervalSeconds", values.integer(1, 86400), "seconds between polls of Git", default="60"
+        "gitRepositoryIntervalSeconds", parsers.integer(1, 86400), "seconds between polls of Git", default="60"
     )
     reconciliation_seconds: int = key(
-        "gitReconciliationSeconds", values.integer(1, 86400), "seconds between drift corrections", default="600"
+        "gitReconciliationSeconds", parsers.integer(1, 86400), "seconds between drift corrections", default="600"
     )
     chart: str = key(
-        "fluxChart", values.text, "chart: name, local path or OCI reference", default=versions.chart("flux2").chart
+        "fluxChart", parsers.text, "chart: name, local path or OCI reference", default=versions.chart("flux2").chart
     )
     chart_repository: str | None = key(
-        "fluxChartRepository", values.http_url, "its repository, unless a path or OCI",
+        "fluxChartRepository", parsers.http_url, "its repository, unless a path or OCI",
         default=versions.chart("flux2").repository,
     )  # fmt: skip
     chart_version: str = key(
-        "fluxChartVersion", values.chart_version, "its version", default=versions.chart("flux2").version
+        "fluxChartVersion", parsers.chart_version, "its version", default=versions.chart("flux2").version
     )
 
     @property
@@ -101,13 +101,13 @@ class FluxSettings:
         return self.github_app_private_key is not None
 
 
-def check_flux(flux: FluxSettings, problems: Problems) -> None:
+def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
     """The repository's URL, and what Flux reads it with: exactly one of token, deploy key and GitHub App."""
     rows = keys_of(FluxSettings)
     token, key_row, app_row = (rows[name] for name in ("github_token", "ssh_private_key", "github_app_private_key"))
     given = flux.github_token or flux.uses_ssh or flux.uses_app
     if not given and not problems.about(token.name, key_row.name, app_row.name):
-        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.remedy)
+        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
     if flux.uses_ssh and flux.uses_app:
         problems.add(
             f"'{key_row.name}' and '{app_row.name}' are two ways to read one repository; keep one",
@@ -119,17 +119,17 @@ def check_flux(flux: FluxSettings, problems: Problems) -> None:
         _check_https(flux, problems)
 
 
-def _check_https(flux: FluxSettings, problems: Problems) -> None:
+def _check_https(flux: FluxSettings, problems: ConfigErrors) -> None:
     rows = keys_of(FluxSettings)
     key_row, url_row = rows["ssh_private_key"], rows["url"]
     if flux.url.startswith("ssh://"):
         if flux.uses_app:
-            problems.add(f"'{url_row.name}' is ssh, and a GitHub App reads over https", url_row.remedy)
+            problems.add(f"'{url_row.name}' is ssh, and a GitHub App reads over https", url_row.fix)
         elif not problems.about(key_row.name):
-            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.remedy)
+            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.fix)
 
 
-def _check_ssh(flux: FluxSettings, problems: Problems) -> None:
+def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
     rows = keys_of(FluxSettings)
     hosts_row, url_row, ca_row = rows["known_hosts"], rows["url"], rows["ca_certificate"]
     if flux.ca_certificate:
@@ -141,7 +141,7 @@ def _check_ssh(flux: FluxSettings, problems: Problems) -> None:
         ssh_url(flux.url)
         host, port = ssh_endpoint(flux.url)
     except ValueError as problem:
-        problems.add(f"'{url_row.name}' {problem}", url_row.remedy)
+        problems.add(f"'{url_row.name}' {problem}", url_row.fix)
         return
     if flux.known_hosts and not flux.known_hosts.names(host, port):
         at = host if port == 22 else f"{host} at port {port}"

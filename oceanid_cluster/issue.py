@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from oceanid_cluster.commands import answer
+from oceanid_cluster.commands import check_output
 
 # GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
 BODY_BYTES = 60_000
@@ -20,19 +20,19 @@ def keep(title: str, body: str | None, closing: str) -> None:
     They are filtered here: ``gh issue list --app`` finds none of a workflow's issues (cli/cli issue 5888). Raises
     CommandError when ``gh`` is missing or fails; then nothing more is done.
     """
-    listed = answer("gh", "issue", "list", "--state", "open", "--limit", _ALL, "--json", "number,title,author")
+    listed = check_output("gh", "issue", "list", "--state", "open", "--limit", _ALL, "--json", "number,title,author")
     found = [one for one in json.loads(listed) if one["title"] == title and _by_a_workflow(one.get("author") or {})]
     numbers = sorted((int(one["number"]) for one in found), reverse=True)
     if body is None:
         for number in numbers:
-            answer("gh", "issue", "close", str(number), "--comment", closing)
+            check_output("gh", "issue", "close", str(number), "--comment", closing)
         return
     if numbers:
-        answer("gh", "issue", "edit", str(numbers[0]), "--body-file", "-", stdin=body)
+        check_output("gh", "issue", "edit", str(numbers[0]), "--body-file", "-", stdin=body)
     else:
-        answer("gh", "issue", "create", "--title", title, "--body-file", "-", stdin=body)
+        check_output("gh", "issue", "create", "--title", title, "--body-file", "-", stdin=body)
     for number in numbers[1:]:
-        answer("gh", "issue", "close", str(number), "--comment", f"#{numbers[0]} says it.")
+        check_output("gh", "issue", "close", str(number), "--comment", f"#{numbers[0]} says it.")
 
 
 def _by_a_workflow(author: Mapping[str, Any]) -> bool:

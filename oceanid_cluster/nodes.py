@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from oceanid_cluster import values
+from oceanid_cluster import parsers
 
 _FIELDS = ("name", "host", "address", "labels")
 _ROLE = "node-role.kubernetes.io/"
@@ -59,9 +59,11 @@ def _node(entry: object) -> Node:
         if not isinstance(fields.get(name), str) or not fields[name].strip():
             raise ValueError(f"has no {name}")
     for name in _FIELDS[:2]:
-        if not values.is_dns_name(fields[name]):
+        if not parsers.is_dns_name(fields[name]):
             raise ValueError(f"has the {name} '{fields[name]}', which is not a DNS name in lower case")
-    return Node(fields["name"], fields["host"], values.ip_address(fields["address"]), _labels(fields.get("labels", {})))
+    return Node(
+        fields["name"], fields["host"], parsers.ip_address(fields["address"]), _labels(fields.get("labels", {}))
+    )
 
 
 def _labels(given: object) -> dict[str, str]:
@@ -73,4 +75,4 @@ def _labels(given: object) -> dict[str, str]:
             raise ValueError(f"has the label '{name}', which belongs to K3s")
         if "/" in name:
             raise ValueError(f"has the label '{name}'; labels stand without the prefix oceanid.cluster/")
-    return values.label_map(json.dumps(labels))
+    return parsers.label_map(json.dumps(labels))

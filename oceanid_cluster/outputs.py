@@ -26,7 +26,7 @@ _NEXT_STEPS = {
         "Run the scripts and this stack side by side",
         "Compare what they leave in the cluster",
         "Watch both for one to two weeks",
-        "Mend the differences here",
+        "Fix the differences here",
         "Set migration_phase to cutover",
     ),
     "cutover": (

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from oceanid_cluster.commands import CommandError, answer, under_old_name
+from oceanid_cluster.commands import CommandError, check_output, under_old_name
 from oceanid_cluster.operation import Outcome, run_engine
 from oceanid_cluster.redact import redactor
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--stack", help="which stack; else the selected one")
     options = parser.parse_args(arguments)
     try:
-        stack = options.stack or answer("pulumi", "stack", "--show-name").strip()
+        stack = options.stack or check_output("pulumi", "stack", "--show-name").strip()
         outcome = run_engine("preview", stack, redactor(stack, os.environ))
         if outcome.code:
             print("plan: cannot tell: the preview failed; nothing was changed", file=sys.stderr)

@@ -80,5 +80,5 @@ def secret_env(name: str, secret: str, key: str) -> Manifest:
 
 def plain_env(values: dict[str, str]) -> list[Manifest]:
     """Environment variables with values anyone may see."""
-    # An empty value is left out, as the provider leaves it out: a difference would show for ever.
+    # An empty value is left out, as the provider leaves it out: a difference would show in every run.
     return [{"name": name, **({"value": value} if value else {})} for name, value in values.items()]

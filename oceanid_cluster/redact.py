@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 import yaml
 
-from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.commands import CommandError, check_output
 from oceanid_cluster.kubeconfig_path import VARIABLE, PathError, checked_paths
 from oceanid_cluster.secret import looks_random
 
@@ -63,7 +63,9 @@ def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
     """
     check_variable(environ.get("KUBECONFIG", ""))
     chosen = ["--stack", stack] if stack else []
-    entries: dict[str, dict[str, Any]] = json.loads(answer("pulumi", "config", "--show-secrets", "--json", *chosen))
+    entries: dict[str, dict[str, Any]] = json.loads(
+        check_output("pulumi", "config", "--show-secrets", "--json", *chosen)
+    )
     secrets = [str(entry["value"]) for entry in entries.values() if entry.get("secret") and "value" in entry]
     secrets += [environ[name] for name in _TOKENS if environ.get(name)]
     return Redactor([*secrets, *kubeconfig_secrets(environ.get("KUBECONFIG", ""))])

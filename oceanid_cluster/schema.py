@@ -41,7 +41,7 @@ class Key:
         return tuple(dict.fromkeys(form for name in names for form in (name, snake_case(name), camel_case(name))))
 
     @property
-    def remedy(self) -> str:
+    def fix(self) -> str:
         """The command that sets this key. A secret is no argument of it: Pulumi asks for it, or reads a file."""
         if not self.secret:
             return f"pulumi config set {self.name} {self.stdin or f'<{self.value}>'}"
@@ -83,16 +83,16 @@ def camel_case(name: str) -> str:
     return re.sub(r"(?<=[a-zA-Z0-9])_([a-z0-9])", lambda m: m[1].upper(), name)
 
 
-class Problems:
-    """Collects what is wrong with a configuration, each with the command that mends it."""
+class ConfigErrors:
+    """Collects what is wrong with a configuration, each with the command that fixes it."""
 
     def __init__(self) -> None:
         """Start with nothing wrong."""
         self._lines: list[str] = []
 
-    def add(self, text: str, remedy: str) -> None:
+    def add(self, text: str, fix: str) -> None:
         """Note one problem, once."""
-        line = f"  - {text}\n      {remedy}"
+        line = f"  - {text}\n      {fix}"
         if line not in self._lines:
             self._lines.append(line)
 
@@ -100,9 +100,9 @@ class Problems:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return any(line.startswith(f"  - '{name}' ") for line in self._lines for name in names)
 
-    def only(self, names: Iterable[str]) -> "Problems":
+    def only(self, names: Iterable[str]) -> "ConfigErrors":
         """Those of these keys."""
-        found = Problems()
+        found = ConfigErrors()
         found._lines = [line for line in self._lines if any(line.startswith(f"  - '{name}' ") for name in names)]
         return found
 
@@ -125,7 +125,7 @@ class Reader:
     """
 
     def __init__(
-        self, values: Mapping[str, str], stored_secret: frozenset[str], problems: Problems, fill: dict[str, str]
+        self, values: Mapping[str, str], stored_secret: frozenset[str], problems: ConfigErrors, fill: dict[str, str]
     ) -> None:
         """Take the values as they are; nothing is checked before ``read``."""
         self._values = _flattened(values)
@@ -158,7 +158,7 @@ class Reader:
             if row.default is None:
                 if row.needed_by == ALWAYS or (row.needed_by and enabled.get(row.needed_by)):
                     because = "" if row.needed_by == ALWAYS else f" (needed while {row.needed_by} is true)"
-                    self._problems.add(f"'{row.name}' is missing: {row.doc}{because}", row.remedy)
+                    self._problems.add(f"'{row.name}' is missing: {row.doc}{because}", row.fix)
                 return None
             text = row.default.format(**self.fill)
         try:
@@ -169,7 +169,7 @@ class Reader:
             hide = hide or any(secret in text for secret in self._secret_texts if len(secret) > 7)
             reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
             if used:
-                self._problems.add(f"'{name}' {reason}", row.remedy)
+                self._problems.add(f"'{name}' {reason}", row.fix)
                 return None
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.parse(row.default.format(**self.fill))

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pulumi
 import yaml
 
-from oceanid_cluster.commands import CommandError, answer
+from oceanid_cluster.commands import CommandError, check_output
 from oceanid_cluster.config import PROJECT, Settings, all_keys, read_without_secrets, which_cluster
 from oceanid_cluster.objects import Object, part
 from oceanid_cluster.secret import Secret
@@ -26,7 +26,7 @@ def stack_settings(stack: str | None) -> Settings:
         if not entry.get("secret") and "value" in entry and key != name:
             given[key] = str(entry["value"])
         elif key in which_cluster() and key != name:
-            given[key] = answer("pulumi", "config", "get", key, *_chosen(stack)).rstrip("\n")
+            given[key] = check_output("pulumi", "config", "get", key, *_chosen(stack)).rstrip("\n")
     return _settings(given, (stack or "stack").rpartition("/")[2])
 
 
@@ -82,12 +82,12 @@ def stack_secret(stack: str | None, name: str) -> Secret | None:
     found = next((key for key in spellings if f"{PROJECT}:{key}" in _entries(stack)), None)
     if found is None:
         return None
-    return Secret(answer("pulumi", "config", "get", found, *_chosen(stack)).rstrip("\n"))
+    return Secret(check_output("pulumi", "config", "get", found, *_chosen(stack)).rstrip("\n"))
 
 
 def _entries(stack: str | None) -> Mapping[str, dict[str, Any]]:
     try:
-        return json.loads(answer("pulumi", "config", "--json", *_chosen(stack)))
+        return json.loads(check_output("pulumi", "config", "--json", *_chosen(stack)))
     except ValueError:
         raise CommandError("'pulumi config' gave no JSON") from None
 

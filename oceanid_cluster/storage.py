@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from oceanid_cluster.config import LabelStudioSettings
 from oceanid_cluster.objects import Object, annotations_of, part
+from oceanid_cluster.parsers import quantity_value
 from oceanid_cluster.report import Row
-from oceanid_cluster.values import quantity_value
 
 CLAIM = "label-studio-data"
 # kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.

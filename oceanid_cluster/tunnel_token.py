@@ -8,8 +8,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, cast
 
+from oceanid_cluster.parsers import unwrapped
 from oceanid_cluster.secret import Secret
-from oceanid_cluster.values import unwrapped
 
 _SHAPES = (
     "a connector token (what `cloudflared tunnel token` prints), the tunnel's credentials JSON, or that JSON in base64"

@@ -36,7 +36,7 @@ def say(text: str) -> None:
 
 
 class SandboxError(Exception):
-    """What is wrong and how to mend it, as one message."""
+    """What is wrong and how to fix it, as one message."""
 
 
 def link_project(folder: Path) -> None:

@@ -8,7 +8,7 @@ import pulumi
 import pytest
 
 from oceanid_cluster.config import all_keys, load
-from oceanid_cluster.schema import Key, Problems, Reader, camel_case, one_edit_apart, snake_case
+from oceanid_cluster.schema import ConfigErrors, Key, Reader, camel_case, one_edit_apart, snake_case
 from tests.samples import (
     ACCOUNT,
     EVERYTHING,
@@ -192,7 +192,7 @@ def test_every_key_is_read_in_every_spelling(row: Key) -> None:
     bare = dataclasses.replace(row, default=None)
     assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
     for spelling in row.spellings:
-        problems = Problems()
+        problems = ConfigErrors()
         assert Reader({spelling: text}, frozenset(), problems, {}).read(bare, {}) == row.parse(text)
         assert not problems
 

@@ -17,7 +17,7 @@ def message(changes: dict[str, str]) -> str:
 def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
     for row in all_keys():
         if row.secret:
-            command = row.remedy.partition("#")[0].strip()
+            command = row.fix.partition("#")[0].strip()
             assert command.startswith(f"pulumi config set --secret {row.name}")
             assert command.endswith(row.name) or " < " in command
 

@@ -130,6 +130,34 @@ def test_the_table_of_names_is_that_of_the_program() -> None:
         assert NAMESPACES[output] == (namespace,)
 
 
+# Words of our own for ideas that have a usual name, and what to write instead.
+PRIVATE_WORDS = {
+    r"mend(s|ed|ing)?": "fix, repair",
+    r"not at hand": "missing",
+    r"for ever": "permanently",
+    r"is content with": "requires",
+    r"told apart": "distinguished",
+    r"passed over": "skipped",
+    r"landmarks?": "workload",
+    r"stand-ins?": "fake",
+    r"remed(y|ies)": "fix",
+    r"takes over": "adopts",
+    r"projected": "pruned",
+}
+
+
+def test_standard_words_are_used() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    pattern = re.compile(rf"\b({'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
+    found = {
+        (name, word[0])
+        for name in tracked
+        if name.endswith((".md", ".py", ".yaml", ".yml", "Makefile")) and name != "tests/test_documents.py"
+        for word in pattern.finditer((ROOT / name).read_text(encoding="utf-8"))
+    }
+    assert found == set()
+
+
 def test_make_help_shows_commands_as_they_are_typed() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert '  env       for eval "$(make -s env)": ' in shown

@@ -29,7 +29,7 @@ class Repository:
     """The issues of a repository, behind the fake of ``gh``."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/stand_ins/gh.py" "$@"')
+        tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/fakes/gh.py" "$@"')
         monkeypatch.setenv("PATH", str(folder), prepend=":")
         monkeypatch.setenv("GH_STAND_IN", str(folder / "issues.json"))
         self._file = folder / "issues.json"
@@ -109,11 +109,11 @@ def test_every_spelling_of_a_workflow_is_known(
 ) -> None:
     done: list[tuple[str, ...]] = []
 
-    def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as answer()
+    def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
         done.append(command)
         return json.dumps([{"number": 7, "title": TITLE, "author": author}])
 
-    monkeypatch.setattr(issue, "answer", gh)
+    monkeypatch.setattr(issue, "check_output", gh)
     issue.keep(TITLE, None, "closed")
     assert ("close" in done[-1]) == ours
 

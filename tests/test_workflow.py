@@ -27,7 +27,7 @@ users: [{name: a, user: {token: canary-token}}]
 def esc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An ESC environment without a kubeconfig."""
     (tmp_path / "bin").mkdir()
-    tools.script(tmp_path / "bin" / "pulumi", f'exec "{sys.executable}" "{ROOT}/tests/stand_ins/esc.py" "$@"')
+    tools.script(tmp_path / "bin" / "pulumi", f'exec "{sys.executable}" "{ROOT}/tests/fakes/esc.py" "$@"')
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
     monkeypatch.setenv("ESC_STAND_IN", str(tmp_path / "esc.json"))
     write(tmp_path / "esc.json", {})

@@ -8,8 +8,8 @@ import pulumi
 
 from oceanid_cluster import labels
 from oceanid_cluster.components import label_studio
-from oceanid_cluster.components.apps import ADAPTER, NAMESPACE, make_apps_namespace
-from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.apps import ADAPTER, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
 from oceanid_cluster.config import AdapterSettings
 from oceanid_cluster.network import Peer, ingress_rules
 from oceanid_cluster.pods import (
@@ -39,7 +39,7 @@ USER = 65532
 class LsTritonAdapter(Component):
     """Runs the adapter, with the right to start training Jobs in its namespace."""
 
-    token = ADAPTER[0]
+    type_token = ADAPTER[0]
 
     def __init__(
         self,
@@ -56,26 +56,26 @@ class LsTritonAdapter(Component):
         super().__init__(name, context, opts)
         self.url = f"http://{NAME}.{NAMESPACE}.svc.{context.domain}:{PORT}"
         object_labels = labels.workload_labels(context.cluster, "ml", NAME, SELECTOR)
-        in_ns = Child(after=[apps or make_apps_namespace(self)])
+        in_ns = ChildOptions(depends_on=[apps or create_apps_namespace(self)])
         secrets = adapter_secrets(settings)
         made = [
-            self.make(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
+            self.create(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
             for part, (secret_name, data) in secrets.items()
         ]
         if settings.ghcr_username and settings.ghcr_token:
             auth = docker_auth(settings.ghcr_username, settings.ghcr_token)
-            made.append(self.make("ghcr-creds", pull_secret(auth, object_labels), in_ns))
-        account = self.make("sa", service_account(object_labels), in_ns)
-        role = self.make("role", job_role(object_labels), in_ns)
-        binding = self.make("rb", job_role_binding(object_labels), Child(after=[account, role]))
-        self.make("network", network_policy(settings.ingress_from, object_labels), in_ns)
+            made.append(self.create("ghcr-creds", pull_secret(auth, object_labels), in_ns))
+        account = self.create("sa", service_account(object_labels), in_ns)
+        role = self.create("role", job_role(object_labels), in_ns)
+        binding = self.create("rb", job_role_binding(object_labels), ChildOptions(depends_on=[account, role]))
+        self.create("network", network_policy(settings.ingress_from, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        self.make(
+        self.create(
             "deploy",
             deployment(settings, list(secrets), object_labels, rollout),
-            Child(after=[*made, account, binding]),
+            ChildOptions(depends_on=[*made, account, binding]),
         )
-        self.make("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 

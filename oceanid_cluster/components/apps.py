@@ -3,14 +3,14 @@
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster.components.base import Child, Component, namespace
+from oceanid_cluster.components.base import ChildOptions, Component, namespace
 
 NAMESPACE = "apps"
 LABEL_STUDIO = ("oceanid:apps:LabelStudio", "label-studio")
 ADAPTER = ("oceanid:ml:LsTritonAdapter", "ls-triton-adapter")
 
 
-def make_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
+def create_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
     """Make the namespace as a child of ``owner``; the same resource whichever of the two components makes it.
 
     It is never deleted. Level baseline, not restricted: the training Jobs that the adapter
@@ -19,10 +19,10 @@ def make_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
     aliases = [
         pulumi.Alias(name="label-studio-ns", parent=component_urn(token, name))
         for token, name in (LABEL_STUDIO, ADAPTER)
-        if token != owner.token
+        if token != owner.type_token
     ]
     manifest = namespace(NAMESPACE, owner.context.cluster, "apps", "baseline")
-    return owner.register("label-studio-ns", manifest, Child(retain=True, aliases=aliases))
+    return owner.register("label-studio-ns", manifest, ChildOptions(retain=True, aliases=aliases))
 
 
 def component_urn(token: str, name: str) -> str:

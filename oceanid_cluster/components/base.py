@@ -46,10 +46,10 @@ class Context:
 
 
 @dataclass(frozen=True)
-class Child:
+class ChildOptions:
     """Options of one child, beyond parent and provider, which every child gets."""
 
-    after: Sequence[pulumi.Resource] = ()
+    depends_on: Sequence[pulumi.Resource] = ()
     retain: bool = False
     aliases: Sequence[pulumi.Alias] = ()
     ignore: Sequence[str] = ()  # property paths whose later changes are ignored
@@ -60,21 +60,21 @@ class Child:
 class Component(pulumi.ComponentResource):
     """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs."""
 
-    token: str  # type token, which the stack's state holds
+    type_token: str  # which the stack's state holds
 
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None) -> None:
         """``name`` is the logical name that the stack's state holds."""
-        super().__init__(self.token, name, None, opts)
+        super().__init__(self.type_token, name, None, opts)
         self.name = name
         self.context = context
 
-    def options(self, child: Child = Child()) -> pulumi.ResourceOptions:
+    def options(self, child: ChildOptions = ChildOptions()) -> pulumi.ResourceOptions:
         """Resource options of a child: this parent, the explicit provider, the workload timeout."""
         minutes = f"{self.context.timeout_minutes}m"
         return pulumi.ResourceOptions(
             parent=self,
             provider=child.provider or self.context.provider,
-            depends_on=list(child.after),
+            depends_on=list(child.depends_on),
             retain_on_delete=child.retain or None,
             aliases=list(child.aliases) or None,
             ignore_changes=list(child.ignore) or None,
@@ -82,11 +82,11 @@ class Component(pulumi.ComponentResource):
             **child.extra,
         )
 
-    def make(self, part: str, manifest: Manifest, child: Child = Child()) -> Any:
+    def create(self, part: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
         """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
         return self.register(f"{self.name}-{part}", manifest, child)
 
-    def register(self, name: str, manifest: Manifest, child: Child = Child()) -> Any:
+    def register(self, name: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
         """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource."""
         api_version, kind = manifest["apiVersion"], manifest["kind"]
         options = self.options(child)
@@ -104,9 +104,9 @@ class Component(pulumi.ComponentResource):
             options.ignore_changes = ["type"]
         return resource(name, opts=options, **fields)
 
-    def make_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> k8s.core.v1.Namespace:
+    def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> k8s.core.v1.Namespace:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
-        return self.make("ns", namespace(name, self.context.cluster, component, level), Child(retain=True))
+        return self.create("ns", namespace(name, self.context.cluster, component, level), ChildOptions(retain=True))
 
 
 def namespace(name: str, cluster: str, component: str, level: labels.PodSecurityLevel) -> Manifest:

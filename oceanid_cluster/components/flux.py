@@ -8,7 +8,7 @@ import pulumi
 from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import labels, versions
-from oceanid_cluster.components.base import Child, Component, Context, secret
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.flux_settings import FluxSettings
 from oceanid_cluster.git_url import ssh_url
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest
@@ -32,7 +32,7 @@ class FluxBootstrap(Component):
     It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
     """
 
-    token = "oceanid:gitops:FluxBootstrap"
+    type_token = "oceanid:gitops:FluxBootstrap"
 
     def __init__(
         self,
@@ -50,13 +50,13 @@ class FluxBootstrap(Component):
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
-        ns = self.make_namespace("gitops", "restricted", NAMESPACE)
+        ns = self.create_namespace("gitops", "restricted", NAMESPACE)
         before_git: list[pulumi.Resource] = [
-            self.make(part, secret(SECRETS[part], NAMESPACE, data, object_labels), Child(after=[ns]))
+            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns]))
             for part, data in secrets(settings).items()
         ]
         info = runtime_info(context.cluster, hostnames, object_labels)
-        before_git.append(self.make("runtime-info", info, Child(after=[ns])))
+        before_git.append(self.create("runtime-info", info, ChildOptions(depends_on=[ns])))
         chart = helm.Chart(
             f"{name}-flux",
             chart=settings.chart,
@@ -69,10 +69,12 @@ class FluxBootstrap(Component):
             ),
         )
         # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
-        repository = self.make("git-repo", git_repository(settings), Child(after=[chart, *before_git], retain=True))
-        self.make("kustomization", root_kustomization(settings), Child(after=[repository], retain=True))
+        repository = self.create(
+            "git-repo", git_repository(settings), ChildOptions(depends_on=[chart, *before_git], retain=True)
+        )
+        self.create("kustomization", root_kustomization(settings), ChildOptions(depends_on=[repository], retain=True))
         if settings.webhook_token:
-            self.make("webhook", receiver(settings), Child(after=[repository]))
+            self.create("webhook", receiver(settings), ChildOptions(depends_on=[repository]))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:

@@ -5,7 +5,7 @@ from typing import Any
 import pulumi
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.base import Child, Component, Context
+from oceanid_cluster.components.base import ChildOptions, Component, Context
 from oceanid_cluster.components.flux import APP_SECRET, NAMESPACE, TOKEN_SECRET
 from oceanid_cluster.config import ImageAutomationSettings
 from oceanid_cluster.flux_settings import FluxSettings
@@ -30,7 +30,7 @@ chore(images): update images
 class ImageAutomation(Component):
     """Follows image tags and pushes updates of marked lines to a branch of the repository."""
 
-    token = "oceanid:monitoring:ImageAutomation"
+    type_token = "oceanid:monitoring:ImageAutomation"
 
     def __init__(
         self,
@@ -43,17 +43,17 @@ class ImageAutomation(Component):
         """Lives in Flux's namespace and pushes with Flux's credentials. Output: ``branch``."""
         super().__init__(name, context, opts)
         # Retained: their controllers put finalizers on them and go in the same run. Nobody acts on them any more then.
-        retained = Child(retain=True)
+        retained = ChildOptions(retain=True)
         for image, (repository, policy) in POLICIES.items():
-            self.make(f"{image}-repo", image_repository(image, repository), retained)
-            self.make(f"{image}-policy", image_policy(image, policy), retained)
-        self.make("update-automation", update_automation(settings, flux.branch), retained)
+            self.create(f"{image}-repo", image_repository(image, repository), retained)
+            self.create(f"{image}-policy", image_policy(image, policy), retained)
+        self.create("update-automation", update_automation(settings, flux.branch), retained)
         # Provider and Alert have no finalizers since v1beta3.
         page = github_page(flux.url)  # another host has no commit statuses that this provider could set
         if page and (flux.github_token or flux.uses_app):
             reference = TOKEN_SECRET if flux.github_token else APP_SECRET
-            self.make("github-provider", notification_provider(page, reference, bool(flux.ca_certificate)))
-            self.make("version-alert", alert())
+            self.create("github-provider", notification_provider(page, reference, bool(flux.ca_certificate)))
+            self.create("version-alert", alert())
         self.register_outputs({"branch": settings.push_branch})
 
 

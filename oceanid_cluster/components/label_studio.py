@@ -8,11 +8,12 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from oceanid_cluster import labels
-from oceanid_cluster.components.apps import LABEL_STUDIO, NAMESPACE, make_apps_namespace
-from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.apps import LABEL_STUDIO, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
 from oceanid_cluster.components.generated import ADMIN_PASSWORD, SECRET_KEY, GeneratedSecrets
 from oceanid_cluster.config import LabelStudioSettings
 from oceanid_cluster.network import Peer, ingress_rules
+from oceanid_cluster.parsers import quantity_value
 from oceanid_cluster.pods import (
     NOT_ON_GPU_NODES,
     Manifest,
@@ -23,7 +24,6 @@ from oceanid_cluster.pods import (
     pull_policy,
     secret_env,
 )
-from oceanid_cluster.values import quantity_value
 
 NAME = "label-studio"
 SELECTOR = {"app": NAME}
@@ -50,7 +50,7 @@ _S3_ENV = {
 class LabelStudio(Component):
     """Runs Label Studio and keeps its volume."""
 
-    token = LABEL_STUDIO[0]
+    type_token = LABEL_STUDIO[0]
 
     def __init__(
         self,
@@ -71,8 +71,8 @@ class LabelStudio(Component):
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
         object_labels = labels.workload_labels(context.cluster, "apps", NAME, SELECTOR)
-        ns = self.apps_namespace = make_apps_namespace(self)
-        in_ns = Child(after=[ns])
+        ns = self.apps_namespace = create_apps_namespace(self)
+        in_ns = ChildOptions(depends_on=[ns])
         secrets = {
             "db-secret": (DATABASE_SECRET, database_values(settings)),
             "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
@@ -82,18 +82,18 @@ class LabelStudio(Component):
             secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         made = [
-            self.make(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
+            self.create(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
             for part, (known, data) in secrets.items()
         ]
-        claim = self._make_claim(settings, object_labels, ns, claim_spec)
-        self.make("network", network_policy(settings.database.port, callers, object_labels), in_ns)
+        claim = self._create_claim(settings, object_labels, ns, claim_spec)
+        self.create("network", network_policy(settings.database.port, callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, with_s3, context, object_labels, rollout)
-        self.make("deploy", workload, Child(after=[*made, claim]))
-        self.make("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.create("deploy", workload, ChildOptions(depends_on=[*made, claim]))
+        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
-    def _make_claim(
+    def _create_claim(
         self,
         settings: LabelStudioSettings,
         object_labels: dict[str, str],
@@ -106,8 +106,8 @@ class LabelStudio(Component):
         cannot grow. A wish that differs from what is there gives a warning.
         """
         fixed = ("spec.storageClassName", "spec.resources.requests.storage")
-        options = Child(after=[ns], retain=True, ignore=fixed)
-        claim: k8s.core.v1.PersistentVolumeClaim = self.make(
+        options = ChildOptions(depends_on=[ns], retain=True, ignore=fixed)
+        claim: k8s.core.v1.PersistentVolumeClaim = self.create(
             "pvc", volume_claim(settings, object_labels, live), options
         )
 

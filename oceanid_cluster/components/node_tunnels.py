@@ -3,7 +3,7 @@
 import pulumi
 
 from oceanid_cluster import cloudflared, labels
-from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
 from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.components.tunnel import config_map_manifest
 from oceanid_cluster.config import NodeTunnelSettings, TunnelSettings
@@ -23,7 +23,7 @@ LOOPBACK = "127.0.0.1"
 class NodeTunnels(Component):
     """Runs cloudflared on the host network of every node labelled ``oceanid.cluster/tunnel-enabled=true``."""
 
-    token = "oceanid:networking:NodeTunnels"
+    type_token = "oceanid:networking:NodeTunnels"
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class NodeTunnels(Component):
                 tunnel.edge_ip_version,
             )
         }
-        ns = self.make_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
-        in_ns = Child(after=[ns])
-        credentials = self.make("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
-        config_map = self.make("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
-        self.make(
+        ns = self.create_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
+        in_ns = ChildOptions(depends_on=[ns])
+        credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
+        config_map = self.create("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
+        self.create(
             "daemonset",
             daemon_set(settings, object_labels, context.rollout.checksum(data, config)),
-            Child(after=[credentials, config_map]),
+            ChildOptions(depends_on=[credentials, config_map]),
         )
         metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
-        self.make("metrics", metrics, in_ns)
+        self.create("metrics", metrics, in_ns)
         if cloudflare and tunnel.manage_config:
             write_remote_config(self, settings.token, rules, cloudflare)
         if cloudflare and settings.manage_dns:
@@ -87,7 +87,7 @@ class NodeTunnels(Component):
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
                 comment=f"node tunnel of {self.context.cluster}",
-                opts=self.options(Child(provider=cloudflare)),
+                opts=self.options(ChildOptions(provider=cloudflare)),
             )
 
 

@@ -12,7 +12,7 @@ from oceanid_cluster.pods import Manifest
 class NodeLabels(Component):
     """Sets the ``oceanid.cluster/*`` labels of existing nodes by server-side patch, owning those keys only."""
 
-    token = "oceanid:core:NodeLabels"
+    type_token = "oceanid:core:NodeLabels"
 
     def __init__(
         self, name: str, nodes: Sequence[Node], context: Context, opts: pulumi.ResourceOptions | None = None
@@ -20,7 +20,7 @@ class NodeLabels(Component):
         """``nodes`` are in the cluster, which was looked at before: a patch would make a node that it does not find."""
         super().__init__(name, context, opts)
         for node in nodes:
-            self.make(node.name, node_patch(node))
+            self.create(node.name, node_patch(node))
         self.register_outputs({"nodes": [node.host for node in nodes]})
 
 

@@ -6,7 +6,7 @@ import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from oceanid_cluster import labels
-from oceanid_cluster.components.base import Child, Component, Context, secret
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.components.flux import NAMESPACE as FLUX_NAMESPACE
 from oceanid_cluster.config import OperatorSettings
 from oceanid_cluster.network import ingress_rules
@@ -28,7 +28,7 @@ WORKSPACE = {
 class PulumiOperator(Component):
     """Installs the operator as a Helm release, with its Pulumi Cloud token when there is one."""
 
-    token = "oceanid:pko:PulumiOperator"
+    type_token = "oceanid:pko:PulumiOperator"
 
     def __init__(
         self,
@@ -44,14 +44,18 @@ class PulumiOperator(Component):
         """
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
-        ns = self.make_namespace("operator", "restricted", NAMESPACE)
-        after: list[pulumi.Resource] = [ns]
+        ns = self.create_namespace("operator", "restricted", NAMESPACE)
+        before: list[pulumi.Resource] = [ns]
         object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
         if settings.access_token:
             data = {"accessToken": settings.access_token.output()}
-            after.append(self.make("api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), Child(after=[ns])))
+            before.append(
+                self.create(
+                    "api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns])
+                )
+            )
         if with_flux:
-            self.make("flux-artifacts", artifact_policy(object_labels))
+            self.create("flux-artifacts", artifact_policy(object_labels))
         Release(
             f"{name}-helm",
             name=RELEASE,
@@ -62,7 +66,7 @@ class PulumiOperator(Component):
             postrender=POST_RENDERER,
             timeout=context.timeout_minutes * 60,
             max_history=10,
-            opts=self.options(Child(after=after)),
+            opts=self.options(ChildOptions(depends_on=before)),
         )
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from oceanid_cluster.components.base import Child, Component
+from oceanid_cluster.components.base import ChildOptions, Component
 from oceanid_cluster.ingress import IngressRule
 from oceanid_cluster.origin_request import remote_options
 from oceanid_cluster.tunnel_token import TunnelToken
@@ -26,7 +26,7 @@ def write_remote_config(
         account_id=token.account_id,
         tunnel_id=token.tunnel_id,
         config={"ingresses": [remote_rule(rule) for rule in rules]},
-        opts=owner.options(Child(provider=cloudflare, retain=True)),
+        opts=owner.options(ChildOptions(provider=cloudflare, retain=True)),
     )
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import pulumi
 
 from oceanid_cluster import cloudflared, labels
-from oceanid_cluster.components.base import Child, Component, Context, secret, service
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
 from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.config import TunnelSettings
 from oceanid_cluster.ingress import IngressRule, api_server_rule, check_rules
+from oceanid_cluster.parsers import Resources
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest, pod_security
-from oceanid_cluster.values import Resources
 
 NAMESPACE = "cloudflared"
 NAME = "cloudflared"
@@ -22,7 +22,7 @@ CONFIG_MAP = "cloudflared-config"
 class CloudflareTunnel(Component):
     """Runs cloudflared with one list of rules, written to its file and, with ``manageTunnelConfig``, to Cloudflare."""
 
-    token = "oceanid:core:CloudflareTunnel"
+    type_token = "oceanid:core:CloudflareTunnel"
 
     def __init__(
         self,
@@ -51,12 +51,12 @@ class CloudflareTunnel(Component):
                 edge_ip_version=settings.edge_ip_version,
             )
         }
-        ns = self.make_namespace("networking", "restricted", NAMESPACE)
-        in_ns = Child(after=[ns])
-        credentials = self.make("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
-        config_map = self.make("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
-        self.make("pdb", disruption_budget(object_labels), in_ns)
-        self.make(
+        ns = self.create_namespace("networking", "restricted", NAMESPACE)
+        in_ns = ChildOptions(depends_on=[ns])
+        credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
+        config_map = self.create("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
+        self.create("pdb", disruption_budget(object_labels), in_ns)
+        self.create(
             "deployment",
             deployment(
                 settings.image,
@@ -66,10 +66,10 @@ class CloudflareTunnel(Component):
                 object_labels,
                 context.rollout.checksum(data, config),
             ),
-            Child(after=[credentials, config_map]),
+            ChildOptions(depends_on=[credentials, config_map]),
         )
         metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
-        self.make("svc", metrics, in_ns)
+        self.create("svc", metrics, in_ns)
         if cloudflare:
             write_remote_config(self, settings.token, all_rules, cloudflare)
         self.register_outputs(

@@ -1,4 +1,4 @@
-"""After the first run: a change is exactly that change, a rotation rolls its own pods, drift is seen and mended."""
+"""After the first run: a change is exactly that change, a rotation rolls its own pods, drift is seen and repaired."""
 
 import base64
 import json
@@ -116,7 +116,7 @@ def test_labels_that_are_no_longer_managed_are_taken_off_and_others_stay(clean: 
     assert labels() == before
 
 
-def test_drift_is_seen_by_refresh_and_mended_by_up(clean: Engine) -> None:
+def test_drift_is_seen_by_refresh_and_repaired_by_up(clean: Engine) -> None:
     clean.kubectl("-n", "cloudflared", "set", "image", "deployment/cloudflared", "cloudflared=example.org/other:1")
     clean.kubectl(
         "-n", "cloudflared", "patch", "configmap", "cloudflared-config", "-p", '{"data": {"config.yaml": "x"}}'

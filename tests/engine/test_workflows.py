@@ -49,16 +49,16 @@ ACTIONS = {
 
 def make_job(engine: Engine, workflow: str, temp: Path, world: Mapping[str, Any], **variables: str) -> Job:
     """A job on a self-hosted runner whose ESC holds ``world``, and whose kubeconfig comes from nowhere else."""
-    stand_ins = temp / "bin"
-    stand_ins.mkdir(parents=True, exist_ok=True)
+    fakes = temp / "bin"
+    fakes.mkdir(parents=True, exist_ok=True)
     for name, script in (("pulumi", "esc"), ("gh", "gh")):
-        tools.script(stand_ins / name, f'exec "{sys.executable}" "{ROOT}/tests/stand_ins/{script}.py" "$@"')
+        tools.script(fakes / name, f'exec "{sys.executable}" "{ROOT}/tests/fakes/{script}.py" "$@"')
     esc = temp / "esc.json"
     esc.write_text(json.dumps(world), encoding="utf-8")
     environ = engine.environment()
     del environ["KUBECONFIG"], environ["PULUMI_PYTHON_CMD"]
     environ |= {
-        "PATH": f"{stand_ins}:{environ['PATH']}",
+        "PATH": f"{fakes}:{environ['PATH']}",
         "REAL_PULUMI": str(engine.sandbox.bin / "pulumi"),
         "ESC_STAND_IN": str(esc),
         "STACK": "sandbox",

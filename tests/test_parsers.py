@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from oceanid_cluster import values
+from oceanid_cluster import parsers
 from oceanid_cluster.config import all_keys
 from oceanid_cluster.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
 from oceanid_cluster.postgres import parse_postgres_url
@@ -87,14 +87,14 @@ def test_any_other_text_is_a_url_or_a_refusal_that_shows_none_of_it(text: str) -
 @given(st.decimals(Decimal("0.001"), 10**9, places=3), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi", "G"]))
 def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) -> None:
     text = f"{number}{unit}"
-    assert values.quantity(text) == text
-    assert values.quantity_value(f"{number}Gi") > values.quantity_value(f"{number}G")
+    assert parsers.quantity(text) == text
+    assert parsers.quantity_value(f"{number}Gi") > parsers.quantity_value(f"{number}G")
 
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "512MB", "-1", "1e400000", "1GiB", "NaN", "\u0661"])
 def test_what_kubernetes_would_refuse_is_refused_here(text: str) -> None:
     with pytest.raises(ValueError, match="has no known unit"):
-        values.quantity(text)
+        parsers.quantity(text)
 
 
 @given(st.sampled_from(all_keys()), st.text())
