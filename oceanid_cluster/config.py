@@ -136,11 +136,11 @@ class OperatorSettings:
         old=("pulumi.access_token",), value="token",
     )  # fmt: skip
     chart: str = key(
-        "pulumiOperatorChart", parsers.text, "chart: OCI reference or local path",
+        "pulumiOperatorChart", parsers.text, "chart of the operator: OCI reference or local path",
         default=versions.chart("pulumi-kubernetes-operator").chart,
     )  # fmt: skip
     chart_version: str = key(
-        "pulumiOperatorChartVersion", parsers.chart_version, "its version",
+        "pulumiOperatorChartVersion", parsers.chart_version, "version of the operator's chart",
         default=versions.chart("pulumi-kubernetes-operator").version,
     )  # fmt: skip
 
@@ -154,10 +154,16 @@ class TunnelSettings:
         needed_by="enableCloudflareTunnel", value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
-        "cloudflare_tunnel_id", parsers.text, "must agree with the token", shown_default="from the token"
+        "cloudflare_tunnel_id",
+        parsers.text,
+        "id of the tunnel; must agree with its token",
+        shown_default="from the token",
     )
     account_id: str | None = key(
-        "cloudflare_account_id", parsers.hexadecimal_id, "must agree with the tokens", shown_default="from the token"
+        "cloudflare_account_id",
+        parsers.hexadecimal_id,
+        "account of the tunnels; must agree with their tokens",
+        shown_default="from the token",
     )
     hostname: str = key(
         "cloudflare_tunnel_hostname", check_hostname, "host name of the Kubernetes API", default="k3s.{base}"
@@ -176,16 +182,23 @@ class TunnelSettings:
         "write the rules of both tunnels to Cloudflare, in place of all that is set there (needs cloudflare_api_token)",
         default="false",
     )  # fmt: skip
-    image: str = key("cloudflared_image", parsers.cloudflared_image, "image", default=versions.image("cloudflared"))
+    image: str = key(
+        "cloudflared_image", parsers.cloudflared_image, "image of cloudflared", default=versions.image("cloudflared")
+    )
     protocol: str = key(
-        "cloudflareProtocol", parsers.choice("auto", "http2", "quic"), "auto, http2 or quic", default="auto"
+        "cloudflareProtocol",
+        parsers.choice("auto", "http2", "quic"),
+        "protocol to Cloudflare's edge: auto, http2 or quic",
+        default="auto",
     )
     edge_ip_version: str = key(
         "cloudflareEdgeIpVersion", parsers.choice("auto", "4", "6"),
         "addresses of Cloudflare's edge: auto, 4 or 6 (nodes without IPv4)", default="auto",
     )  # fmt: skip
-    replicas: int = key("cloudflareTunnelReplicas", parsers.integer(1, 25), "number of pods", default="2")
-    metrics_port: int = key("metricsPort", parsers.integer(1024, 65535), "port of metrics and probes", default="2000")
+    replicas: int = key("cloudflareTunnelReplicas", parsers.integer(1, 25), "number of cloudflared pods", default="2")
+    metrics_port: int = key(
+        "metricsPort", parsers.integer(1024, 65535), "port of cloudflared's metrics and probes", default="2000"
+    )
     resources: Resources = key(
         "cloudflareTunnelResources", parsers.resources(_TUNNEL_RESOURCES), "CPU and memory, merged field by field",
         default="{{}}", shown_default="200m/256Mi, limits 500m/512Mi",
@@ -207,7 +220,10 @@ class NodeTunnelSettings:
         needed_by="enableNodeTunnels", value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
-        "cloudflare_node_tunnel_id", parsers.text, "must agree with the token", shown_default="from the token"
+        "cloudflare_node_tunnel_id",
+        parsers.text,
+        "id of the node tunnel; must agree with its token",
+        shown_default="from the token",
     )
     base: str = key(
         "cloudflare_node_tunnel_hostname", check_hostname, "the base domain of every host name (<base>)",
@@ -220,13 +236,13 @@ class NodeTunnelSettings:
         default="false",
     )  # fmt: skip
     image: str = key(
-        "cloudflare_node_tunnel_image", parsers.cloudflared_image, "image", default="{cloudflared_image}",
-        shown_default="as `cloudflared_image`",
+        "cloudflare_node_tunnel_image", parsers.cloudflared_image, "image of the node tunnel",
+        default="{cloudflared_image}", shown_default="as `cloudflared_image`",
     )  # fmt: skip
     metrics_port: int = key(
         "cloudflare_node_tunnel_metrics_port",
         parsers.integer(1024, 65535),
-        "port of metrics and probes",
+        "port of the node tunnel's metrics and probes",
         default="2200",
     )
     resources: Resources = key(
@@ -242,10 +258,18 @@ class NodeTunnelSettings:
 class ImageAutomationSettings:
     """Flux image automation."""
 
-    author_name: str = key("imageUpdateAuthorName", parsers.text, "author of its commits", default="Flux Bot")
-    author_email: str = key("imageUpdateAuthorEmail", parsers.email, "and address", default="flux@boathou.se")
-    push_branch: str = key("imageUpdateBranch", parsers.git_branch, "branch it pushes to", default="flux-image-updates")
-    path: str = key("imageUpdatePath", parsers.repository_path, "folder it updates", default="./clusters/tethys")
+    author_name: str = key(
+        "imageUpdateAuthorName", parsers.text, "author of the commits that update images", default="Flux Bot"
+    )
+    author_email: str = key(
+        "imageUpdateAuthorEmail", parsers.email, "e-mail address of that author", default="flux@boathou.se"
+    )
+    push_branch: str = key(
+        "imageUpdateBranch", parsers.git_branch, "branch that image updates are pushed to", default="flux-image-updates"
+    )
+    path: str = key(
+        "imageUpdatePath", parsers.repository_path, "folder in which images are updated", default="./clusters/tethys"
+    )
 
 
 @dataclass(frozen=True)
@@ -256,8 +280,10 @@ class LabelStudioSettings:
         "postgres_url", parse_postgres_url, "database of Label Studio (from the cloud stack)", secret=True,
         old=("labelStudioDbUrl",), needed_by="enableLabelStudio", value="url",
     )  # fmt: skip
-    hostname: str = key("labelStudioHostname", check_hostname, "public host name", default="label.{base}")
-    image: str = key("labelStudioImage", parsers.image, "image", default=versions.image("label-studio"))
+    hostname: str = key(
+        "labelStudioHostname", check_hostname, "public host name of Label Studio", default="label.{base}"
+    )
+    image: str = key("labelStudioImage", parsers.image, "image of Label Studio", default=versions.image("label-studio"))
     storage: str = key(
         "labelStudioStorage", parsers.quantity, "size of Label Studio's volume when made; later changes do nothing",
         default="10Gi",
@@ -277,10 +303,14 @@ class LabelStudioSettings:
         default="{{}}", shown_default="250m/1Gi, limits 2/2Gi",
     )  # fmt: skip
     admin_email: str = key(
-        "labelStudioAdminEmail", parsers.email, "the first user, made at first start", default="admin@{base}"
+        "labelStudioAdminEmail",
+        parsers.email,
+        "first user of Label Studio, made at its first start",
+        default="admin@{base}",
     )
     admin_password: Secret | None = key(
-        "labelStudioAdminPassword", parsers.secret(parsers.text), "its password at first start", secret=True,
+        "labelStudioAdminPassword", parsers.secret(parsers.text),
+        "password of Label Studio's first user, read at its first start", secret=True,
         shown_default="generated once", value="password",
     )  # fmt: skip
     secret_key: Secret | None = key(
@@ -292,36 +322,49 @@ class LabelStudioSettings:
         "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
-        "aws.labelStudio.accessKeyId", parsers.secret(parsers.token), "uploads in S3, if both keys are set",
-        secret=True, value="id",
+        "aws.labelStudio.accessKeyId", parsers.secret(parsers.token),
+        "uploads in S3: access key id, if both keys are set", secret=True, value="id",
     )  # fmt: skip
     s3_secret_access_key: Secret | None = key(
-        "aws.labelStudio.secretAccessKey", parsers.secret(parsers.token), "uploads in S3", secret=True, value="key"
+        "aws.labelStudio.secretAccessKey",
+        parsers.secret(parsers.token),
+        "uploads in S3: secret access key",
+        secret=True,
+        value="key",
     )
     s3_bucket: str = key(
-        "aws.labelStudio.bucketName", parsers.text, "bucket of the uploads", default="labelstudio-goldfish-uploads"
+        "aws.labelStudio.bucketName", parsers.text, "uploads in S3: bucket", default="labelstudio-goldfish-uploads"
     )
-    s3_region: str = key("aws.labelStudio.region", parsers.text, "its region", default="us-east-1")
+    s3_region: str = key("aws.labelStudio.region", parsers.text, "uploads in S3: region", default="us-east-1")
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
     """The Triton adapter and the training Jobs that it starts."""
 
-    triton_base_url: str = key("tritonBaseUrl", parsers.http_url, "Triton", default="https://gpu.{base}", value="url")
+    triton_base_url: str = key(
+        "tritonBaseUrl", parsers.http_url, "address of Triton", default="https://gpu.{base}", value="url"
+    )
     image_name: str = key(
-        "adapterImage", parsers.image_repository, "image; its own tag or digest wins over adapterImageTag",
+        "adapterImage", parsers.image_repository,
+        "image of the adapter; its own tag or digest wins over adapterImageTag",
         default=versions.image("ls-triton-adapter").rpartition(":")[0],
     )  # fmt: skip
     image_tag: str = key(
-        "adapterImageTag", parsers.image_tag, "tag", default=versions.image("ls-triton-adapter").rpartition(":")[2]
+        "adapterImageTag",
+        parsers.image_tag,
+        "tag of the adapter's image",
+        default=versions.image("ls-triton-adapter").rpartition(":")[2],
     )
     training_image_name: str = key(
         "trainingWorkerImage", parsers.image_repository, "image of training Jobs",
         default=versions.image("training-worker").rpartition(":")[0],
     )  # fmt: skip
     training_image_tag: str = key(
-        "trainingWorkerImageTag", parsers.image_tag, "tag", default=versions.image("training-worker").rpartition(":")[2]
+        "trainingWorkerImageTag",
+        parsers.image_tag,
+        "tag of the training image",
+        default=versions.image("training-worker").rpartition(":")[2],
     )
     train_async: bool = key("trainAsync", parsers.boolean, "answer before a training ends", default="true")
     train_dry_run: bool = key("trainDryRun", parsers.boolean, "start no training Job", default="false")
@@ -333,7 +376,7 @@ class AdapterSettings:
         default="kubernetes.io/hostname=calypso",
     )  # fmt: skip
     training_gpu_resource: str = key(
-        "trainingGpuResource", parsers.resource_name, "GPU resource", default="nvidia.com/gpu"
+        "trainingGpuResource", parsers.resource_name, "GPU resource of training Jobs", default="nvidia.com/gpu"
     )
     training_gpu_count: int = key("trainingGpuCount", parsers.integer(0, 16), "GPUs of a training Job", default="1")
     triton_model_name: str = key("tritonModelName", parsers.text, "model in Triton", default="ner-distilbert")
@@ -347,7 +390,7 @@ class AdapterSettings:
         "hfAccessToken", parsers.secret(parsers.token), "Hugging Face token", secret=True, value="token"
     )
     ner_labels: Secret = key(
-        "nerLabels", parsers.secret(parsers.ner_labels), "entity labels, a JSON list", secret=True,
+        "nerLabels", parsers.secret(parsers.ner_labels), "entity labels of the adapter, a JSON list", secret=True,
         default=DEFAULT_NER_LABELS, shown_default="nine labels", value="json",
     )  # fmt: skip
     access_client_id: Secret | None = key(
@@ -372,7 +415,11 @@ class AdapterSettings:
     )  # fmt: skip
     ghcr_username: str | None = key("ghcrUsername", parsers.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(
-        "ghcrToken", parsers.secret(parsers.token), "token of ghcr.io", secret=True, value="token"
+        "ghcrToken",
+        parsers.secret(parsers.token),
+        "token of ghcr.io, for the pull secret ghcr-creds",
+        secret=True,
+        value="token",
     )
 
     @property

@@ -71,8 +71,8 @@ class FluxSettings:
         "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
         default="https://github.com/goldfish-inc/oceanid", value="url",
     )  # fmt: skip
-    branch: str = key("gitRepositoryBranch", parsers.git_branch, "branch", default="main")
-    path: str = key("gitRepositoryPath", parsers.repository_path, "folder in the repository", default="clusters/tethys")
+    branch: str = key("gitRepositoryBranch", parsers.git_branch, "branch that Flux reads", default="main")
+    path: str = key("gitRepositoryPath", parsers.repository_path, "folder that Flux reads", default="clusters/tethys")
     interval_seconds: int = key(
         "gitRepositoryIntervalSeconds", parsers.integer(1, 86400), "seconds between polls of Git", default="60"
     )
@@ -80,14 +80,17 @@ class FluxSettings:
         "gitReconciliationSeconds", parsers.integer(1, 86400), "seconds between drift corrections", default="600"
     )
     chart: str = key(
-        "fluxChart", parsers.text, "chart: name, local path or OCI reference", default=versions.chart("flux2").chart
+        "fluxChart",
+        parsers.text,
+        "chart of Flux: name, local path or OCI reference",
+        default=versions.chart("flux2").chart,
     )
     chart_repository: str | None = key(
-        "fluxChartRepository", parsers.http_url, "its repository, unless a path or OCI",
+        "fluxChartRepository", parsers.http_url, "repository of the Flux chart, unless that is a path or OCI",
         default=versions.chart("flux2").repository,
     )  # fmt: skip
     chart_version: str = key(
-        "fluxChartVersion", parsers.chart_version, "its version", default=versions.chart("flux2").version
+        "fluxChartVersion", parsers.chart_version, "version of the Flux chart", default=versions.chart("flux2").version
     )
 
     @property
