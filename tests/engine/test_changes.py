@@ -2,8 +2,6 @@
 
 import base64
 import json
-import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,17 +206,3 @@ def test_a_rotated_secret_rolls_its_own_pods_and_no_others(filled: Engine, key: 
     values = "".join(base64.b64decode(text).decode() for text in live["data"].values())
     assert value in values or "canary-rotated" in values
     assert value not in answer.stdout + answer.stderr
-
-
-def test_a_volume_grown_by_hand_as_the_runbook_says_leaves_nothing_to_do(clean: Engine) -> None:
-    """Last in this file: a claim does not shrink again."""
-    text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
-    (patch,) = re.findall(r"^kubectl (.*patch pvc .*)$", text, re.MULTILINE)
-    clean.kubectl("patch", "storageclass", "local-path", "-p", '{"allowVolumeExpansion": true}')
-    clean.kubectl(*shlex.split(patch))
-    clean.configure("labelStudioStorage", "20Gi")
-    answer = clean.up("--refresh", "--run-program")
-    assert "labelStudioStorage" not in answer.stdout  # no warning
-    assert clean.planned("--refresh", "--run-program") == {}
-    claim = json.loads(clean.kubectl("-n", "apps", "get", "pvc", "label-studio-data", "-o", "json"))
-    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,21 @@ def test_after_a_killed_engine_the_documented_commands_finish_the_run(other: Eng
     assert answer.returncode == 0, answer.stdout + answer.stderr
     adopt(other)
     assert_whole(other)
+
+
+def test_a_volume_grown_by_hand_as_the_runbook_says_leaves_nothing_to_do(other: Engine) -> None:
+    """The lost state below is made again around the larger volume."""
+    (patch,) = re.findall(r"^kubectl (.*patch pvc .*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
+    other.kubectl("patch", "storageclass", "local-path", "-p", '{"allowVolumeExpansion": true}')
+    other.kubectl(*shlex.split(patch))
+    other.configure("labelStudioStorage", "20Gi")
+    answer = other.up("--refresh", "--run-program")
+    assert "labelStudioStorage" not in answer.stdout  # no warning
+    assert other.planned("--refresh", "--run-program") == {}
+    claim = json.loads(other.kubectl("-n", "apps", "get", "pvc", "label-studio-data", "-o", "json"))
+    assert claim["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    other.configure("labelStudioStorage", None)
+    assert other.planned() == {}
 
 
 def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> None:
