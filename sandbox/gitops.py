@@ -101,8 +101,10 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
     """Clone the repository to ``oceanid``, and make its first commit from the example; what is there stays."""
     folder = sandbox.home / "oceanid"
     if not (git.folder / "age.agekey").exists():
-        _tool(sandbox, "age-keygen", "-o", str(git.folder / ".age.agekey"))
-        (git.folder / ".age.agekey").replace(git.folder / "age.agekey")
+        unfinished = git.folder / ".age.agekey"
+        unfinished.unlink(missing_ok=True)
+        _tool(sandbox, "age-keygen", "-o", str(unfinished))
+        unfinished.replace(git.folder / "age.agekey")
     if not folder.exists():
         scratch = folder.with_name(".oceanid")
         shutil.rmtree(scratch, ignore_errors=True)
@@ -111,12 +113,13 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
         for name, value in (("user.name", "Sandbox"), ("user.email", "sandbox@oceanid.invalid")):
             _git(scratch, "config", name, value)
         scratch.replace(folder)
-    if not (folder / "clusters").exists():
+    if not _git(folder, "rev-list", "--all", "--max-count=1"):
         shutil.copytree(EXAMPLE, folder, dirs_exist_ok=True)
         _encrypt_secrets(sandbox, git, folder)
         _git(folder, "add", "--all")
         _git(folder, "commit", "--quiet", "--message=The example")
-    _git(folder, "push", "--quiet", "--set-upstream", "origin", "HEAD:main")
+    if not _git(folder, "ls-remote", "--heads", "origin", "main"):
+        _git(folder, "push", "--quiet", "--set-upstream", "origin", "HEAD:main")
 
 
 def _encrypt_secrets(sandbox: Sandbox, git: Git, folder: Path) -> None:

@@ -330,7 +330,7 @@ def test_a_command_does_not_guess_which_cluster_it_is(
 def test_what_says_which_cluster_it_is_counts_also_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"oceanid-cluster:kubeContext": {"secret": True}, "oceanid-cluster:github_token": {"secret": True}}
     answers = {"--json": json.dumps(entries), "kubeContext": "c\n"}
-    monkeypatch.setattr(stack_config, "answer", lambda *command: answers[command[-1]])
+    monkeypatch.setattr(stack_config, "check_output", lambda *command: answers[command[-1]])
     assert stack_config.stack_settings(None).cluster.kube_context == "c"
 
 

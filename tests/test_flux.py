@@ -96,6 +96,11 @@ def test_a_github_of_ones_own_is_asked_at_its_own_address_and_trusted_by_its_ca(
     assert provider["certSecretRef"] == provider["secretRef"] == {"name": "github-token"}
 
 
+@configured(github_app(), {"gitRepositoryUrl": "https://reef.ghe.com/o/r"})
+def test_a_github_with_data_residency_has_its_api_under_another_name(ran: Run) -> None:
+    assert secret(ran, "github-app")[1]["githubAppBaseURL"] == "https://api.reef.ghe.com"
+
+
 @configured({"flux.sops_age_key": AGE_KEY, "flux.runtime_info": "true", "flux.verification_keys": SIGNER})
 def test_what_git_holds_is_decrypted_filled_in_and_verified_when_asked_for(ran: Run) -> None:
     root = spec(ran, "gitops-kustomization")

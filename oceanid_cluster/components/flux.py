@@ -10,7 +10,7 @@ from pulumi_kubernetes.helm import v4 as helm
 from oceanid_cluster import labels, versions
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.flux_settings import FluxSettings
-from oceanid_cluster.git_url import ssh_url
+from oceanid_cluster.git_url import github_page, ssh_url
 from oceanid_cluster.pods import NOT_ON_GPU_NODES, Manifest
 
 NAMESPACE = "flux-system"
@@ -114,6 +114,8 @@ def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
     }
 
 
+# Of the webhook, by the kind of the Receiver; a generic one has none.
+_EVENTS = {"github": ["ping", "push"], "gitlab": ["Push Hook"]}
 # The Secrets of Flux by the last part of their logical names.
 SECRETS = {
     "ssh": SSH_SECRET,
@@ -132,13 +134,12 @@ def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:
     if settings.ssh_private_key and settings.known_hosts:
         found["ssh"] = {"identity": settings.ssh_private_key.output(), "known_hosts": settings.known_hosts.output()}
     if settings.github_app_private_key:
-        host = urlsplit(settings.url).netloc
-        base = {} if host == "github.com" else {"githubAppBaseURL": f"https://{host}/api/v3"}
+        base = _github_api(urlsplit(settings.url).netloc)
         found["github-app"] = {
             "githubAppID": str(settings.github_app_id),
             "githubAppInstallationID": str(settings.github_app_installation_id),
             "githubAppPrivateKey": settings.github_app_private_key.output(),
-            **base,
+            **({"githubAppBaseURL": base} if base else {}),
             **authority,
         }
     if settings.github_token:
@@ -155,6 +156,13 @@ def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:
     return found
 
 
+def _github_api(host: str) -> str | None:
+    """Where a GitHub of one's own answers (GitHub's REST documentation, "Getting started"); None for github.com."""
+    if host == "github.com":
+        return None
+    return f"https://api.{host}" if host.endswith(".ghe.com") else f"https://{host}/api/v3"
+
+
 def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
     """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
     metadata = {"name": RUNTIME_INFO, "namespace": NAMESPACE, "labels": dict(object_labels)}
@@ -169,21 +177,16 @@ def credentials_secret(settings: FluxSettings) -> str:
 
 def receiver(settings: FluxSettings) -> Manifest:
     """Reads the repository as soon as its host calls the webhook (notification-controller, Receiver)."""
-    host = (urlsplit(settings.url).hostname or "").split(".")
-    kind = "github" if {"github", "ghe"} & {*host} or settings.uses_app else "gitlab" if "gitlab" in host else "generic"
+    kind = "gitlab" if "gitlab" in (urlsplit(settings.url).hostname or "").split(".") else "generic"
+    if settings.uses_app or github_page(settings.url):
+        kind = "github"
     return {
         "apiVersion": versions.flux_api("receiver"),
         "kind": "Receiver",
         "metadata": {"name": "flux-system", "namespace": NAMESPACE},
         "spec": {
             "type": kind,
-            **(
-                {"events": ["ping", "push"]}
-                if kind == "github"
-                else {"events": ["Push Hook"]}
-                if kind == "gitlab"
-                else {}
-            ),
+            **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
             "secretRef": {"name": WEBHOOK_SECRET},
             "resources": [{"kind": "GitRepository", "name": "flux-system"}],
         },
