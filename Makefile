@@ -60,7 +60,7 @@ reset: $(READY) ## stop the sandbox and delete it
 
 test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
 	@$(SANDBOX) build >/dev/null
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: $(READY) ## the tests that need no cluster, no Go and no kubectl (under half a minute)
 	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools' $(ARGS)
