@@ -52,7 +52,7 @@ KNOWN_HOSTS = (
     "github.com ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl\n"
 )
 # An age key of nothing but zeros, and the public half of a key that signs nothing.
-AGE_KEY = "AGE-SECRET-KEY-1" + "Q" * 52 + "8H00W3"
+AGE_KEY = "".join(("AGE-SECRET-KEY-1", "Q" * 52, "8H00W3"))
 SIGNER = """\
 -----BEGIN PGP PUBLIC KEY BLOCK-----
 

@@ -82,6 +82,8 @@ def test_git_is_read_as_a_github_app(ran: Run) -> None:
     assert data.keys() == {"githubAppID", "githubAppInstallationID", "githubAppPrivateKey"}
     assert (data["githubAppID"], data["githubAppInstallationID"]) == ("12345", "67890")
     assert spec(ran, "version-monitor-github-provider")["secretRef"] == {"name": "github-app"}
+    marked = ran.resources["gitops-github-app"].inputs["data"]
+    assert plain(marked) != marked, "the data is not marked as secret"
     assert "gitops-github-token" not in ran.resources
 
 

@@ -14,7 +14,7 @@ import pytest
 from oceanid_cluster.config import all_keys
 from sandbox import cluster
 from tests.engine.engine import Engine
-from tests.samples import KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key
+from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key
 
 # Characters that base64 and URL encoding change, and a length that no encoding hides.
 MARK = "cAnary7f3a+9/x"
@@ -34,6 +34,8 @@ CANARIES = {
     "github_token": canary("github"),
     "flux.ssh_private_key": ssh_key(canary("ssh")),
     "flux.known_hosts": f"# {canary('known hosts')}\n{KNOWN_HOSTS}",
+    "flux.sops_age_key": AGE_KEY,
+    "flux.webhook_token": canary("webhook"),
     "pulumi_access_token": canary("pulumi"),
     "cloudflare_tunnel_token": connector_token(TUNNEL, secret=tunnel_secret("tunnel")),
     "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL, secret=tunnel_secret("node tunnel")),
@@ -49,8 +51,9 @@ CANARIES = {
     "sentry.dsn": canary("sentry"),
     "ghcrToken": canary("ghcr"),
 }
-# Its provider is loaded only where Cloudflare answers; tests/test_program.py looks at what happens to it.
-NOT_HERE = {"cloudflare_api_token"}
+# The provider of the first is loaded only where Cloudflare answers (tests/test_program.py looks at what happens to it),
+# and the second excludes SSH (tests/test_flux.py).
+NOT_HERE = {"cloudflare_api_token", "flux.github_app_private_key"}
 
 
 def forms(secret: str) -> set[bytes]:
@@ -84,6 +87,7 @@ def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
                 continue
 
     engine.configure("ghcrUsername", "somebody")
+    engine.configure("flux.webhook_hostname", "flux.example.org")
     for name, value in CANARIES.items():
         engine.configure(name, value, secret=True)
     for arguments in (
