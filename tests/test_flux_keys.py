@@ -85,7 +85,9 @@ def test_the_key_of_a_github_app_is_taken(form: PrivateFormat) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [AGE_KEY, f"# created: today\n# public key: age1qqq\n{AGE_KEY}\n", AGE_KEY.lower(), f"'{AGE_KEY}'"]
+    "text",
+    [AGE_KEY, f"# created: today\n# public key: age1qqq\n{AGE_KEY}\n", AGE_KEY.lower(), f"'{AGE_KEY}'"],
+    ids=["bare", "as printed", "in small letters", "in quotes"],
 )
 def test_an_age_key_is_understood_as_age_keygen_prints_it(text: str) -> None:
     assert parse_age_key(text).value == f"{AGE_KEY}\n"
