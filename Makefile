@@ -23,6 +23,8 @@ help: ## this list
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
 	@echo "  ARGS            arguments of make kubectl, pulumi, preview, up and test"
 	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox        (3)"
+	@echo "  KEEP            a sandbox that is there, which the engine tests take and leave running"
+	@echo "  SOAK            how many broken runs and histories make soak draws                        (50)"
 	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
 
 $(READY): requirements.txt requirements-dev.txt

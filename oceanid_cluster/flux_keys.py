@@ -2,12 +2,10 @@
 
 import base64
 import binascii
-import re
 
 from oceanid_cluster.secret import Secret
-from oceanid_cluster.ssh_keys import check_der, parse_private_key, unescaped
+from oceanid_cluster.ssh_keys import PEM, check_der, parse_private_key, pem_block, unescaped
 
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _AGE_PREFIX = "age-secret-key-"
 _AGE_LENGTH = 74  # of "AGE-SECRET-KEY-1", 52 characters of key and 6 of checksum
@@ -22,7 +20,7 @@ def parse_certificates(text: str) -> str:
     text = unescaped(text)
     if "PRIVATE KEY-----" in text:
         raise ValueError("contains a private key; give the certificate only")
-    blocks = _PEM.findall(text)
+    blocks = PEM.findall(text)
     if not blocks:
         raise ValueError("is not a certificate in PEM (-----BEGIN CERTIFICATE-----)")
     found: list[str] = []
@@ -36,8 +34,7 @@ def parse_certificates(text: str) -> str:
             check_der(base64.b64decode(encoded, validate=True), begins=b"\x30")
         except (ValueError, binascii.Error):
             raise ValueError(f"has a damaged certificate as its block {number}; copy it again") from None
-        lines = [encoded[at : at + 64] for at in range(0, len(encoded), 64)]
-        found.append("\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]))
+        found.append(pem_block(label, encoded, 64))
     if text.count("-----BEGIN") != len(blocks):
         raise ValueError("has a certificate without its end; it has been cut short while copying")
     return "".join(found)
@@ -87,7 +84,7 @@ def parse_verification_keys(text: str) -> tuple[str, ...]:
     text = unescaped(text)
     if "PGP PRIVATE KEY BLOCK" in text:
         raise ValueError("contains a private key; export the public one: gpg --armor --export <key>")
-    blocks = [match for match in _PEM.finditer(text) if match[1] == "PGP PUBLIC KEY BLOCK"]
+    blocks = [match for match in PEM.finditer(text) if match[1] == "PGP PUBLIC KEY BLOCK"]
     if not blocks or text.count("-----BEGIN") != len(blocks):
         raise ValueError("is not one or more whole OpenPGP public keys; export them: gpg --armor --export <key>")
     for number, block in enumerate(blocks, start=1):

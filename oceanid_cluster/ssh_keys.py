@@ -10,7 +10,7 @@ from fnmatch import translate
 
 from oceanid_cluster.secret import Secret
 
-_PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
+PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _OPENSSH_MAGIC = b"openssh-key-v1\0"
 _KEYGEN = "make one without a passphrase: ssh-keygen -t ed25519 -f deploy-key"
 _PUBLIC = re.compile(r"(ssh-|ecdsa-|sk-)[\w@.-]+\s+AAAA")
@@ -39,7 +39,7 @@ def parse_private_key(text: str) -> Secret:
         raise ValueError("is the public key; the private one is in the file without .pub")
     if text.startswith("PuTTY-User-Key-File"):
         raise ValueError("is a PuTTY key; convert it: puttygen key.ppk -O private-openssh-new -o deploy-key")
-    blocks = _PEM.findall(text)
+    blocks = PEM.findall(text)
     if not blocks and "-----BEGIN" in text:
         raise ValueError("is a private key without its end; it has been cut short while copying")
     if len(blocks) != 1:
@@ -64,8 +64,13 @@ def parse_private_key(text: str) -> Secret:
         raise ValueError(
             "is a private key with damaged contents; it has been cut short or changed while copying"
         ) from None
-    lines = [encoded[at : at + 70] for at in range(0, len(encoded), 70)]
-    return Secret("\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""]))
+    return Secret(pem_block(label, encoded, 70))
+
+
+def pem_block(label: str, encoded: str, width: int) -> str:
+    """A block of PEM from its label and its base64, in lines of ``width`` characters."""
+    lines = [encoded[at : at + width] for at in range(0, len(encoded), width)]
+    return "\n".join([f"-----BEGIN {label}-----", *lines, f"-----END {label}-----", ""])
 
 
 class _RefusedError(ValueError):

@@ -105,13 +105,12 @@ def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
+        variables = engine.prepare(sandbox)
         if verb == "cluster":
-            engine.prepare(sandbox)
             return 0
         if verb == "gitops":
-            engine.prepare(sandbox)
             gitops.configure(sandbox, gitops.serve(sandbox))
-        code = engine.up(sandbox, rest)
+        code = engine.up(sandbox, rest, variables)
         if code == 0 and verb == "gitops":
             gitops.start_controllers(sandbox)
             gitops.wait(sandbox)

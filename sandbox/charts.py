@@ -11,7 +11,7 @@ from typing import Any, Literal, cast
 import yaml
 
 from sandbox import tools
-from sandbox.layout import ROOT, Sandbox, SandboxError, cache, digest, say
+from sandbox.layout import ROOT, Sandbox, SandboxError, cache, checked, digest, say
 
 Origin = Literal["upstream", "local"]
 
@@ -92,19 +92,12 @@ def _local() -> Path:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".charts-") as scratch:
         built = Path(scratch) / "charts"
         shutil.copytree(source, built)
-        imports = _checked(["go", "list", "-f", '{{join .Imports "\\n"}}', "."], module, environment).split()
+        imports = checked(["go", "list", "-f", '{{join .Imports "\\n"}}', "."], module, environment).split()
         paths = [f"paths={package}" for package in imports]
         crds = built / "flux2" / "crd-files"
-        _checked([str(generator), _GENERATOR, *paths, f"output:crd:dir={crds}"], module, environment)
+        checked([str(generator), _GENERATOR, *paths, f"output:crd:dir={crds}"], module, environment)
         built.replace(target)
     return target
-
-
-def _checked(command: list[str], folder: Path, environment: dict[str, str]) -> str:
-    answer = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    if answer.returncode:
-        raise SandboxError(f"{command[0]} failed: {answer.stderr.strip()}")
-    return answer.stdout
 
 
 def answers(host: str) -> bool:

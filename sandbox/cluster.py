@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, say
+from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, say
 
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
@@ -107,13 +107,12 @@ def processes(sandbox: Sandbox) -> dict[int, str]:
 
 def kubectl(sandbox: Sandbox, *arguments: str, stdin: str | None = None) -> str:
     """Run kubectl as the sandbox's administrator; returns its output. Raises SandboxError with its last words."""
-    answer = subprocess.run(
-        [sandbox.bin / "kubectl", *arguments], env=sandbox.process_environment("kubectl"),
-        input=stdin, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if answer.returncode:
-        raise SandboxError(f"kubectl {' '.join(arguments)}: {answer.stderr.strip()}")
-    return answer.stdout
+    return tool(sandbox, "kubectl", *arguments, stdin=stdin)
+
+
+def tool(sandbox: Sandbox, name: str, *arguments: str, stdin: str | None = None) -> str:
+    """Run one of the sandbox's programs; returns its output. Raises SandboxError with its last words."""
+    return checked([sandbox.bin / name, *arguments], Path.cwd(), sandbox.process_environment(name), stdin)
 
 
 def run(
@@ -176,19 +175,14 @@ def _ports(sandbox: Sandbox) -> dict[str, int]:
 
     Where one moves, what still runs is stopped: it talks to the old one.
     """
-    file = sandbox.home / "ports.json"
-    ports, known = keep_ports(sandbox, file, {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"})
-    if ports != known:
-        for role in (*_GITOPS, *_CONTROL_PLANE):
-            stop_role(sandbox, role)
-        private(file, json.dumps(ports))
-    return ports
+    owners = {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"}
+    return keep_ports(sandbox, sandbox.home / "ports.json", owners, (*_GITOPS, *_CONTROL_PLANE))
 
 
-def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str]) -> tuple[dict[str, int], dict[str, int]]:
-    """Ports by name, as ``file`` has them where nobody else took them, and what the file has.
+def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str], clients: Sequence[str] = ()) -> dict[str, int]:
+    """Ports by name, as ``file`` has them where nobody else took them; the file is brought up to date.
 
-    ``owners`` gives the role that listens on each port.
+    ``owners`` gives the role that listens on each port, ``clients`` the roles that are stopped where one moves.
     """
     running = set(processes(sandbox).values())
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
@@ -203,7 +197,11 @@ def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str]) -> tuple
         ports[name] = held[-1].getsockname()[1]
     for one in held:
         one.close()
-    return ports, known
+    if ports != known:
+        for role in clients:
+            stop_role(sandbox, role)
+        private(file, json.dumps(ports))
+    return ports
 
 
 def is_free(port: int) -> bool:

@@ -51,9 +51,11 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     return {}
 
 
-def up(sandbox: Sandbox, arguments: Sequence[str]) -> int:
-    """Run ``pulumi up`` so that, if it does not finish, the next one adopts what it made; returns its exit code."""
-    variables = prepare(sandbox)
+def up(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]) -> int:
+    """Run ``pulumi up`` so that, if it does not finish, the next one adopts what it made; returns its exit code.
+
+    ``variables`` are those of ``prepare``.
+    """
     _unfinished(sandbox).touch()
     code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)
     if code == 0:

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import trustme
 import yaml
 
 from sandbox import cluster, engine, tools
-from sandbox.layout import ROOT, Sandbox, SandboxError, link_project, say
+from sandbox.layout import ROOT, Sandbox, SandboxError, checked, link_project, say
 
 EXAMPLE = ROOT / "examples" / "oceanid"
 _REPOSITORY = "oceanid.git"
@@ -54,8 +53,7 @@ def serve(sandbox: Sandbox) -> Git:
     for name, path in tools.build(tools.FLUX).items():
         tools.link(sandbox.bin / name, path)
     owners = {"git": "git-server", "artifacts": "source-controller"}
-    ports, _ = cluster.keep_ports(sandbox, _ports_file(sandbox), owners)
-    cluster.private(_ports_file(sandbox), json.dumps(ports))
+    ports = cluster.keep_ports(sandbox, _ports_file(sandbox), owners)
     git = Git(sandbox.home / "git", ports["git"])
     _make_server_files(git)
     tools.script(sandbox.bin / "git-server", f'cd "{ROOT}" && exec "{sys.executable}" -m sandbox.git_server "$@"')
@@ -103,7 +101,7 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
     if not (git.folder / "age.agekey").exists():
         unfinished = git.folder / ".age.agekey"
         unfinished.unlink(missing_ok=True)
-        _tool(sandbox, "age-keygen", "-o", str(unfinished))
+        cluster.tool(sandbox, "age-keygen", "-o", str(unfinished))
         unfinished.replace(git.folder / "age.agekey")
     if not folder.exists():
         scratch = folder.with_name(".oceanid")
@@ -124,7 +122,7 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
 
 def _encrypt_secrets(sandbox: Sandbox, git: Git, folder: Path) -> None:
     """Encrypt the example's SOPS secrets again, for the key of this sandbox: nobody has the one in the example."""
-    recipient = _tool(sandbox, "age-keygen", "-y", str(git.folder / "age.agekey")).strip()
+    recipient = cluster.tool(sandbox, "age-keygen", "-y", str(git.folder / "age.agekey")).strip()
     rules = folder / ".sops.yaml"
     document = yaml.safe_load(rules.read_text(encoding="utf-8"))
     for rule in document["creation_rules"]:
@@ -137,7 +135,7 @@ def _encrypt_secrets(sandbox: Sandbox, git: Git, folder: Path) -> None:
         del secret["sops"]
         secret["stringData"] = dict.fromkeys(secret["stringData"], "a secret of the sandbox")
         path.write_text(yaml.safe_dump(secret, sort_keys=False), encoding="utf-8")
-        _tool(sandbox, "sops", "--config", str(rules), "encrypt", "--in-place", str(path))
+        cluster.tool(sandbox, "sops", "--config", str(rules), "encrypt", "--in-place", str(path))
 
 
 def start_controllers(sandbox: Sandbox) -> None:
@@ -172,19 +170,4 @@ def _ports_file(sandbox: Sandbox) -> Path:
 
 def _git(folder: Path, *arguments: str) -> str:
     environment = {**os.environ, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
-    answer = subprocess.run(
-        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    if answer.returncode:
-        raise SandboxError(f"git {arguments[0]} failed in {folder}: {answer.stderr.strip()}")
-    return answer.stdout
-
-
-def _tool(sandbox: Sandbox, name: str, *arguments: str) -> str:
-    answer = subprocess.run(
-        [sandbox.bin / name, *arguments], env=sandbox.process_environment(name), capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    if answer.returncode:
-        raise SandboxError(f"{name} failed: {answer.stderr.strip()}")
-    return answer.stdout
+    return checked(["git", *arguments], folder, environment)

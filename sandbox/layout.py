@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,19 @@ def say(text: str) -> None:
 
 class SandboxError(Exception):
     """What is wrong and how to fix it, as one message."""
+
+
+def checked(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], stdin: str | None = None
+) -> str:
+    """Run a command that must succeed; returns its output. Raises SandboxError with its last words."""
+    answer = subprocess.run(
+        command, cwd=folder, env=environment, input=stdin, capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        program, *arguments = map(str, command)
+        raise SandboxError(f"{Path(program).name} {' '.join(arguments)}: {answer.stderr.strip()}")
+    return answer.stdout
 
 
 def link_project(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Runs the real ``__main__.py`` under Pulumi's mocks and records what it registers."""
 
 import asyncio
+import base64
 import json
 import runpy
 from collections.abc import Callable, Mapping
@@ -130,3 +131,9 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return value
+
+
+def secret_data(run: Run, name: str) -> dict[str, str]:
+    """The contents of a recorded Secret, in clear."""
+    data: dict[str, str] = plain(run.resources[name].inputs)["data"]
+    return {key: base64.b64decode(text).decode() for key, text in data.items()}

@@ -31,7 +31,7 @@ class Repository:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/fakes/gh.py" "$@"')
         monkeypatch.setenv("PATH", str(folder), prepend=":")
-        monkeypatch.setenv("GH_STAND_IN", str(folder / "issues.json"))
+        monkeypatch.setenv("GH_FAKE", str(folder / "issues.json"))
         self._file = folder / "issues.json"
         self.write()
 

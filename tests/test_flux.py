@@ -1,6 +1,5 @@
 """Flux: what it reads Git with, what Git may use of the configuration, and the pairs of keys that go together."""
 
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import yaml
 
 from oceanid_cluster.components.flux import SECRETS, receiver
 from oceanid_cluster.expected import FLUX_SECRETS
-from tests.recorded import Run, plain, run_program
+from tests.recorded import Run, plain, run_program, secret_data
 from tests.samples import (
     AGE_KEY,
     EVERYTHING,
@@ -46,8 +45,8 @@ def spec(run: Run, name: str) -> dict[str, Any]:
 
 def secret(run: Run, part: str) -> tuple[str, dict[str, str]]:
     """Name and clear contents of one of Flux's Secrets."""
-    found = plain(run.resources[f"gitops-{part}"].inputs)
-    return found["metadata"]["name"], {key: base64.b64decode(text).decode() for key, text in found["data"].items()}
+    resource = f"gitops-{part}"
+    return plain(run.resources[resource].inputs)["metadata"]["name"], secret_data(run, resource)
 
 
 @configured({})

@@ -18,7 +18,7 @@ from oceanid_cluster.components.label_studio import volume_claim, warn_of_claim
 from oceanid_cluster.pods import pull_policy
 from oceanid_cluster.rollout import keyed_hash
 from oceanid_cluster.secret import Secret
-from tests.recorded import ROOT, Run, plain, record, run_program
+from tests.recorded import ROOT, Run, plain, record, run_program, secret_data
 from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
 
 Program = Callable[[Mapping[str, str]], Run]
@@ -316,11 +316,6 @@ def test_secrets_are_data_which_no_api_server_turns_into_something_else(program:
             assert "stringData" not in inputs
             assert all(base64.b64decode(text, validate=True) for text in plain(inputs)["data"].values())
             assert plain(inputs["data"]) != inputs["data"], "the data is not marked as secret"
-
-
-def secret_data(run: Run, name: str) -> dict[str, str]:
-    data: dict[str, str] = plain(run.resources[name].inputs)["data"]
-    return {key: base64.b64decode(text).decode() for key, text in data.items()}
 
 
 LIVE = {"secret-key": Secret("canary-live-key"), "admin-password": Secret("canary-live-password")}

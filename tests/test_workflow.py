@@ -29,7 +29,7 @@ def esc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "bin").mkdir()
     tools.script(tmp_path / "bin" / "pulumi", f'exec "{sys.executable}" "{ROOT}/tests/fakes/esc.py" "$@"')
     monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
-    monkeypatch.setenv("ESC_STAND_IN", str(tmp_path / "esc.json"))
+    monkeypatch.setenv("ESC_FAKE", str(tmp_path / "esc.json"))
     write(tmp_path / "esc.json", {})
     return tmp_path / "esc.json"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.engine import ADOPT
-from tests.engine.engine import Engine
+from tests.engine.engine import Engine, launch
 from tests.engine.gitops import GitOps
 
 
@@ -59,7 +59,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
     try:
         yield GitOps(home)
     finally:
-        Engine(home, home.parent / "stopping").launcher("down")
+        launch(home, "down")
 
 
 @pytest.fixture

@@ -16,6 +16,14 @@ from sandbox.layout import ROOT, Sandbox, link_project
 Answer = subprocess.CompletedProcess[str]
 
 
+def launch(home: Path, *arguments: str) -> Answer:
+    """``python -m sandbox`` as the Makefile calls it."""
+    return subprocess.run(
+        [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(home)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 class Engine:
     """The plain tools on a sandbox, with a copy of the stack's configuration that tests may edit."""
 
@@ -29,12 +37,8 @@ class Engine:
         return self.sandbox.process_environment(role)
 
     def launcher(self, *arguments: str, home: Path | None = None) -> Answer:
-        """``python -m sandbox`` as the Makefile calls it."""
-        environment = {**os.environ, "SANDBOX_DIR": str(home or self.sandbox.home)}
-        return subprocess.run(
-            [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
-            check=False,
-        )  # fmt: skip
+        """``python -m sandbox`` on this sandbox, or on another one."""
+        return launch(home or self.sandbox.home, *arguments)
 
     def pulumi(
         self,

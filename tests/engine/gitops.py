@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tests.engine.engine import Engine
+from tests.engine.engine import Engine, launch
 
 FLUX = "-n", "flux-system"
 
@@ -15,7 +15,7 @@ class GitOps(Engine):
     """An engine whose stack follows a repository on this machine, and that repository."""
 
     def __init__(self, home: Path) -> None:
-        started = Engine(home, home.parent / "unused").launcher("gitops")
+        started = launch(home, "gitops")
         assert started.returncode == 0, started.stdout + started.stderr
         super().__init__(home, home / "project")
         self.repository = home / "oceanid"

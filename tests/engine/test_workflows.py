@@ -60,7 +60,7 @@ def make_job(engine: Engine, workflow: str, temp: Path, world: Mapping[str, Any]
     environ |= {
         "PATH": f"{fakes}:{environ['PATH']}",
         "REAL_PULUMI": str(engine.sandbox.bin / "pulumi"),
-        "ESC_STAND_IN": str(esc),
+        "ESC_FAKE": str(esc),
         "STACK": "sandbox",
         "CI": "true",
         "GITHUB_ACTIONS": "true",
@@ -356,7 +356,7 @@ def test_drift_is_one_issue_that_opens_is_kept_up_to_date_and_closes(clean: Engi
 
     def compare(kubeconfig: str = "") -> list[dict[str, Any]]:
         world = holding(kubeconfig or kubeconfig_of(clean))
-        job = make_job(clean, "drift.yml", tmp_path, world, GH_STAND_IN=str(file))
+        job = make_job(clean, "drift.yml", tmp_path, world, GH_FAKE=str(file))
         job.run(without=INSTALLING)
         assert {step.outcome for step in job.steps} <= {"success", "skipped"}, job.log
         return issues_in(file, somebody)
@@ -420,7 +420,7 @@ def test_a_comparison_that_fails_touches_no_issue(engine: Engine, tmp_path: Path
     issues = tmp_path / "issues.json"
     issues.write_text("[]", encoding="utf-8")
     elsewhere = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", kubeconfig_of(engine))
-    job = make_job(engine, "drift.yml", tmp_path, holding(elsewhere), GH_STAND_IN=str(issues))
+    job = make_job(engine, "drift.yml", tmp_path, holding(elsewhere), GH_FAKE=str(issues))
     steps = job.run(without=INSTALLING)
     assert steps["Compare, and keep the issue"].outcome == "failure"
     assert "cannot reach the Kubernetes API server" in steps["Compare, and keep the issue"].output

@@ -1,6 +1,6 @@
 """A fake of ``pulumi env open`` of ESC 0.25; every other command goes to the real ``pulumi``.
 
-The variable ESC_STAND_IN names a JSON file: ``{"outcome": …, "environments": {"org/project/name": {values}}}``.
+The variable ESC_FAKE names a JSON file: ``{"outcome": …, "environments": {"org/project/name": {values}}}``.
 """
 
 import json
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     if arguments[:2] != ["env", "open"]:
         real = os.environ["REAL_PULUMI"]
         os.execv(real, [real, *arguments])
-    world: dict[str, Any] = json.loads(Path(os.environ["ESC_STAND_IN"]).read_text(encoding="utf-8"))
+    world: dict[str, Any] = json.loads(Path(os.environ["ESC_FAKE"]).read_text(encoding="utf-8"))
     name, path, flag, form = arguments[2:]
     assert (flag, form) == ("--format", "json")
     if world.get("outcome") == "unavailable":

@@ -1,4 +1,4 @@
-"""A fake of ``gh issue`` that answers as gh does, with the issues of a repository in a JSON file ($GH_STAND_IN).
+"""A fake of ``gh issue`` that answers as gh does, with the issues of a repository in a JSON file ($GH_FAKE).
 
 Read in cli/cli (commit 44ee177): pkg/cmd/issue/{list,create,edit,close}, api/queries_issue.go for the author. An issue
 in the file: ``{"author": {"login", "id"?, "name"?}, "state", "title", "body", "comments"}``; an author without an id is
@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
     one.add_argument("number", type=int)
     one.add_argument("--comment", required=True)
     options = parser.parse_args(arguments)
-    file = Path(os.environ["GH_STAND_IN"])
+    file = Path(os.environ["GH_FAKE"])
     issues: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
     code = options.do(options, issues)
     if not code:
