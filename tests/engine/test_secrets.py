@@ -5,7 +5,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,9 +51,19 @@ CANARIES = {
     "sentry.dsn": canary("sentry"),
     "ghcrToken": canary("ghcr"),
 }
+# What some of them need beside them.
+_BESIDE = {"ghcrUsername": "somebody", "flux.webhook_hostname": "flux.example.org"}
 # The provider of the first is loaded only where Cloudflare answers (tests/test_program.py looks at what happens to it),
 # and the second excludes SSH (tests/test_flux.py).
 NOT_HERE = {"cloudflare_api_token", "flux.github_app_private_key"}
+
+
+def configure_secrets(engine: Engine, secrets: Mapping[str, str]) -> None:
+    """Set secret keys, and what goes with them."""
+    for name, value in _BESIDE.items():
+        engine.configure(name, value)
+    for name, value in secrets.items():
+        engine.configure(name, value, secret=True)
 
 
 def forms(secret: str) -> set[bytes]:
@@ -86,10 +96,7 @@ def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
             except OSError:
                 continue
 
-    engine.configure("ghcrUsername", "somebody")
-    engine.configure("flux.webhook_hostname", "flux.example.org")
-    for name, value in CANARIES.items():
-        engine.configure(name, value, secret=True)
+    configure_secrets(engine, CANARIES)
     for arguments in (
         ("preview", "--diff"),
         ("preview", "--json"),

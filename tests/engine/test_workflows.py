@@ -17,7 +17,7 @@ from oceanid_cluster.redact import HIDDEN
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine, bare_cluster, flux_reports
-from tests.engine.test_secrets import CANARIES, MARK, canary, forms, leaks, tunnel_secret
+from tests.engine.test_secrets import CANARIES, MARK, canary, configure_secrets, forms, leaks, tunnel_secret
 from tests.github_job import Job, Step, load
 
 # Not configured, so that they are generated.
@@ -110,13 +110,6 @@ def leaks_of(job: Job, engine: Engine) -> list[str]:
     return found
 
 
-def with_canaries(engine: Engine) -> Engine:
-    engine.configure("ghcrUsername", "somebody")
-    for name, value in CONFIGURED.items():
-        engine.configure(name, value, secret=True)
-    return engine
-
-
 def flux_gets_ready(engine: Engine) -> Callable[[threading.Event], None]:
     """Flux's controllers do their work while the health gate waits: nothing runs inside their pods here."""
     return lambda _: flux_reports(engine)
@@ -124,7 +117,7 @@ def flux_gets_ready(engine: Engine) -> Callable[[threading.Event], None]:
 
 def test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as bare:
-        with_canaries(bare)
+        configure_secrets(bare, CONFIGURED)
         job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
         job.during = {"Health gate": flux_gets_ready(bare)}
         steps = job.run()
@@ -172,7 +165,7 @@ PROBE = """
 
 def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as bare:
-        with_canaries(bare)
+        configure_secrets(bare, CONFIGURED)
         bare.kubectl("apply", "-f", "-", stdin=TELLTALE)
         probed(bare, accepted=False)
         job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
