@@ -4,23 +4,23 @@ import os
 
 import pulumi
 
-from oceanid_cluster import outputs
-from oceanid_cluster.components.adapter import LsTritonAdapter
+from oceanid_cluster.components import outputs
+from oceanid_cluster.components.adapter.component import LsTritonAdapter
 from oceanid_cluster.components.base import Context
-from oceanid_cluster.components.flux import FluxBootstrap
-from oceanid_cluster.components.generated import label_studio_secrets
-from oceanid_cluster.components.image_automation import ImageAutomation
-from oceanid_cluster.components.label_studio import LabelStudio
-from oceanid_cluster.components.node_tunnels import NodeTunnels
-from oceanid_cluster.components.nodes import NodeLabels
-from oceanid_cluster.components.operator import PulumiOperator
-from oceanid_cluster.components.tunnel import CloudflareTunnel
-from oceanid_cluster.config import load_from_engine
-from oceanid_cluster.guard import check_not_hosted_ci
-from oceanid_cluster.identity import read_cluster
-from oceanid_cluster.kubectl import open_cluster
-from oceanid_cluster.providers import cloudflare_provider, kubernetes_provider
-from oceanid_cluster.rollout import Rollout
+from oceanid_cluster.components.flux.component import FluxBootstrap
+from oceanid_cluster.components.image_automation.component import ImageAutomation
+from oceanid_cluster.components.label_studio.component import LabelStudio
+from oceanid_cluster.components.label_studio.generated import label_studio_secrets
+from oceanid_cluster.components.node_tunnels.component import NodeTunnels
+from oceanid_cluster.components.nodes.component import NodeLabels
+from oceanid_cluster.components.operator.component import PulumiOperator
+from oceanid_cluster.components.tunnel.component import CloudflareTunnel
+from oceanid_cluster.config.loader import load_from_engine
+from oceanid_cluster.manifests.rollout import Rollout
+from oceanid_cluster.startup.guard import check_not_hosted_ci
+from oceanid_cluster.startup.identity import read_cluster
+from oceanid_cluster.startup.kubectl import open_cluster
+from oceanid_cluster.startup.providers import cloudflare_provider, kubernetes_provider
 
 # Nothing is registered before all of this holds.
 check_not_hosted_ci(os.environ)

@@ -4,6 +4,8 @@ import argparse
 import importlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
 
 _NAME = "python -m oceanid_cluster"
 # Command, and what it answers, in the order in which one needs them.
@@ -38,9 +40,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("command", choices=COMMANDS, metavar="command")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
     chosen = parser.parse_args(arguments)
-    module = importlib.import_module(f"oceanid_cluster.{chosen.command.replace('-', '_')}")
+    module = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
     code: int = module.main(chosen.arguments)
     return code
+
+
+# Commands that had another name before.
+_RENAMED = {"remains": "leftovers", "takeover": "adopt-state"}
+
+
+def run_under_former_name(file: str) -> NoReturn:
+    """Run the command that was called as a module of its own, ``file``, and say the new form; ends the process."""
+    name = Path(file).stem.replace("_", "-")
+    command = _RENAMED.get(name, name)
+    print(f"{command}: this command is now: {_NAME} {command}", file=sys.stderr)
+    sys.exit(main([command, *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

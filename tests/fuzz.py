@@ -9,8 +9,8 @@ import pulumi
 import yaml
 from hypothesis import strategies as st
 
-from oceanid_cluster.config import Settings, all_keys, load
-from oceanid_cluster.kubeconfig import Kubeconfig, load_kubeconfig
+from oceanid_cluster.config.loader import Settings, all_keys, load
+from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, SIGNER, TUNNEL, connector_token, ssh_key
 
 CANARY = "canary-0f3a7c"

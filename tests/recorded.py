@@ -13,11 +13,11 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import callback_pb2
 
-from oceanid_cluster.config import NODES
-from oceanid_cluster.identity import Cluster
-from oceanid_cluster.kubeconfig import Kubeconfig
-from oceanid_cluster.kubectl import Kubectl
-from oceanid_cluster.secret import Secret
+from oceanid_cluster.config.loader import NODES
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.identity import Cluster
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
+from oceanid_cluster.startup.kubectl import Kubectl
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK = "dev"
@@ -92,11 +92,11 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps({f"oceanid-cluster:{name}": text for name, text in config.items()}))
     monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps([f"oceanid-cluster:{name}" for name in config]))
-    # Mocks have no cluster: what is read of one, and by kubectl, is tried in tests/test_start_up.py and on the engine.
+    # Mocks have no cluster: what is read of one, and by kubectl, is tried in tests/startup and on the engine.
     nodes = frozenset(node.host for node in NODES)
     seen = Kubeconfig(str(kubeconfig), "test", "https://127.0.0.1:1", Secret("canary-kubeconfig"), ())
-    monkeypatch.setattr("oceanid_cluster.kubectl.open_cluster", lambda *_: Kubectl(seen))
-    monkeypatch.setattr("oceanid_cluster.identity.read_cluster", lambda *_: Cluster("uid", nodes))
+    monkeypatch.setattr("oceanid_cluster.startup.kubectl.open_cluster", lambda *_: Kubectl(seen))
+    monkeypatch.setattr("oceanid_cluster.startup.identity.read_cluster", lambda *_: Cluster("uid", nodes))
 
     def main() -> None:
         runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")

@@ -8,7 +8,7 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oceanid_cluster.config import Settings, load
+from oceanid_cluster.config.loader import Settings, load
 
 ACCOUNT = "fa4e" * 8
 TUNNEL = "00000000-0000-4000-8000-00000000fa4e"

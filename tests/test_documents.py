@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster import reference, versions
-from oceanid_cluster.config import Enabled, all_keys
-from oceanid_cluster.expected import NAMESPACES
-from oceanid_cluster.outputs import COMPONENT_NAMES
-from oceanid_cluster.schema import keys_of
+from oceanid_cluster import versions
+from oceanid_cluster.commands import reference
+from oceanid_cluster.components.expected import NAMESPACES
+from oceanid_cluster.components.outputs import COMPONENT_NAMES
+from oceanid_cluster.config.loader import Enabled, all_keys
+from oceanid_cluster.config.schema import keys_of
 from tests.recorded import ROOT
 from tests.samples import REQUIRED
 from tests.test_program import COMPONENTS

@@ -11,13 +11,13 @@ import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster import cloudflared, labels
-from oceanid_cluster.components.flux import CRD_TYPE, SERVICE_TYPE
-from oceanid_cluster.components.generated import label_studio_secrets
-from oceanid_cluster.components.label_studio import volume_claim, warn_of_claim
-from oceanid_cluster.pods import pull_policy
-from oceanid_cluster.rollout import keyed_hash
-from oceanid_cluster.secret import Secret
+from oceanid_cluster.components.flux.component import CRD_TYPE, SERVICE_TYPE
+from oceanid_cluster.components.label_studio.component import volume_claim, warn_of_claim
+from oceanid_cluster.components.label_studio.generated import label_studio_secrets
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.manifests import cloudflared, labels
+from oceanid_cluster.manifests.pods import pull_policy
+from oceanid_cluster.manifests.rollout import keyed_hash
 from tests.recorded import ROOT, Run, plain, record, run_program, secret_data
 from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
 

@@ -9,9 +9,10 @@ from typing import Any
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster import labels, versions
-from oceanid_cluster.pods import Manifest
-from oceanid_cluster.rollout import Rollout
+from oceanid_cluster import versions
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import Manifest
+from oceanid_cluster.manifests.rollout import Rollout
 
 _KINDS: dict[tuple[str, str], Any] = {
     ("v1", "Namespace"): k8s.core.v1.Namespace,

@@ -6,9 +6,9 @@ from typing import Any
 import pulumi
 
 from oceanid_cluster.components.base import ChildOptions, Component
-from oceanid_cluster.ingress import IngressRule
-from oceanid_cluster.origin_request import remote_options
-from oceanid_cluster.tunnel_token import TunnelToken
+from oceanid_cluster.config.ingress import IngressRule
+from oceanid_cluster.config.origin_request import remote_options
+from oceanid_cluster.config.tunnel_token import TunnelToken
 
 
 def write_remote_config(

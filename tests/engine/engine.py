@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from oceanid_cluster.expected import CUSTOM_RESOURCES, STATIC
+from oceanid_cluster.components.expected import CUSTOM_RESOURCES, STATIC
 from sandbox.layout import ROOT, Sandbox, link_project
 
 Answer = subprocess.CompletedProcess[str]

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from hypothesis import given, settings
 
-from oceanid_cluster.components import flux, operator
+from oceanid_cluster.components.flux import component as flux
+from oceanid_cluster.components.operator import component as operator
 from sandbox import charts
 from tests import fuzz
 from tests.engine.engine import Engine

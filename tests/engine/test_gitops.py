@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from oceanid_cluster.labels import FLUX_LEAVES_ALONE
+from oceanid_cluster.manifests.labels import FLUX_LEAVES_ALONE
 from sandbox import cluster, gitops
 from sandbox.engine import ADOPT
 from sandbox.layout import ROOT

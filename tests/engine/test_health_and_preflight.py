@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from oceanid_cluster import versions
-from oceanid_cluster.config import NODES
-from oceanid_cluster.existing import places
-from oceanid_cluster.expected import DEPLOY, EXPECTED, NAMESPACES
+from oceanid_cluster.commands.existing import places
+from oceanid_cluster.components.expected import DEPLOY, EXPECTED, NAMESPACES
+from oceanid_cluster.config.loader import NODES
 from sandbox.layout import ROOT
+from tests.commands.test_cloudflare_rules import answer as tunnel_answer
+from tests.commands.test_cloudflare_rules import cloudflare
 from tests.engine.engine import Answer, Engine, bare_cluster, flux_reports
 from tests.engine.proxy import cut_proxy
-from tests.test_cloudflare_rules import answer as tunnel_answer
-from tests.test_cloudflare_rules import cloudflare
 
 
 def elsewhere(engine: Engine, folder: Path) -> Path:
@@ -318,7 +318,7 @@ def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
 def test_preflight_refuses_a_server_older_than_flux_needs(
     bare: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from oceanid_cluster import preflight
+    from oceanid_cluster.commands import preflight
 
     for name, value in bare.environment().items():
         monkeypatch.setenv(name, value)

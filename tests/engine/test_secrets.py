@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from oceanid_cluster.config import all_keys
+from oceanid_cluster.config.loader import all_keys
 from sandbox import cluster
 from tests.engine.engine import Engine
 from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key
@@ -54,7 +54,7 @@ CANARIES = {
 # What some of them need beside them.
 _BESIDE = {"ghcrUsername": "somebody", "flux.webhook_hostname": "flux.example.org"}
 # The provider of the first is loaded only where Cloudflare answers (tests/test_program.py looks at what happens to it),
-# and the second excludes SSH (tests/test_flux.py).
+# and the second excludes SSH (tests/components/test_flux.py).
 NOT_HERE = {"cloudflare_api_token", "flux.github_app_private_key"}
 
 

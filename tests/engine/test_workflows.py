@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.drift import TITLE
-from oceanid_cluster.redact import HIDDEN
+from oceanid_cluster.commands.drift import TITLE
+from oceanid_cluster.commands.redact import HIDDEN
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine, bare_cluster, flux_reports

@@ -1,0 +1,176 @@
+"""Is the cluster healthy? ``python -m oceanid_cluster health``: read-only, one table, an exit code."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pulumi
+
+from oceanid_cluster.commands import readiness, report
+from oceanid_cluster.commands.live import find, installed_crds
+from oceanid_cluster.commands.objects import Object
+from oceanid_cluster.commands.readiness import Verdict
+from oceanid_cluster.commands.report import Row
+from oceanid_cluster.commands.stack_config import local_settings, stack_settings
+from oceanid_cluster.commands.state import Place, StackState, read_state
+from oceanid_cluster.components.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
+from oceanid_cluster.components.expected import NODES as NODE_LABELS
+from oceanid_cluster.components.outputs import components as component_flags
+from oceanid_cluster.config.loader import NODES, Settings
+from oceanid_cluster.config.nodes import Node
+from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
+from oceanid_cluster.startup.processes import CommandError, ToolMissingError
+
+_POLL_SECONDS = 2  # kubectl watches one kind at a time, and we wait for several
+_PROGRESS_SECONDS = 10
+_DESCRIPTION = """\
+Looks at every component: its workloads, Flux's objects, the labels of the nodes. It reads, and changes nothing.
+Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
+"""
+_EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What must be in the cluster: components, nodes with their labels, and what the state holds besides."""
+
+    components: frozenset[str] = COMPONENTS
+    nodes: Sequence[Node] = NODES
+    objects: frozenset[Place] = field(default_factory=frozenset[Place])
+
+
+def wanted(settings: Settings, state: StackState) -> Wanted:
+    """What the configuration turns on, and what the state holds: also after a deploy that failed half-way."""
+    flags = {**component_flags(settings.enabled), NODE_LABELS: settings.cluster.manage_node_labels}
+    turned_on = {name for name, on in flags.items() if on}
+    return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), settings.cluster.nodes, state.objects)
+
+
+def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:
+    """The state of everything that is expected, as it is now. Raises CommandError."""
+    rows = [Row("cluster", "API server", "ok", kubectl.kubeconfig.server)]
+    core = kubectl.get("deployments,daemonsets,pods,nodes", "-A")
+    crds = installed_crds(kubectl)
+    objects = [one for one in EXPECTED if one.component in everything.components]
+    kinds = [CUSTOM_RESOURCES[kind] for kind in dict.fromkeys(one.kind for one in objects) if kind in CUSTOM_RESOURCES]
+    served = ",".join(resource for resource in kinds if resource in crds)
+    live = {_place(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
+    pods = [one for place, one in live.items() if place.kind == "Pod"]
+    if NODE_LABELS in everything.components:
+        rows += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
+    for one in objects:
+        found = live.get(one.place)
+        if found is None and one.optional and one.place not in everything.objects:
+            continue
+        rows.append(_row(one, found, pods, crds))
+    return rows + _missing(kubectl, everything, live)
+
+
+def _place(found: Object) -> Place:
+    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+
+
+def _node(node: Node, found: Object | None) -> Row:
+    place = f"node/{node.host}"
+    if found is None:
+        return Row(NODE_LABELS, place, "failed", f"{node.name} is not in the cluster: has it joined?")
+    labels = {f"oceanid.cluster/{label}": value for label, value in node.labels.items()}
+    verdict = readiness.node(found, labels)
+    return _judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
+
+
+def _row(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Row:
+    verdict = _verdict(one, found, pods, crds)
+    return _judged(one.component, str(one.place), verdict, one.hint(verdict.reason))
+
+
+def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Verdict:
+    crd = CUSTOM_RESOURCES.get(one.kind)
+    if found is None and crd and crd not in crds:
+        return Verdict("missing", f"CRD {crd} is not installed")
+    if found is None:
+        return Verdict("missing", f"{one.kind} does not exist")
+    if one.kind in STATIC:
+        return Verdict("ready", "exists")
+    return readiness.condition(found) if crd else readiness.workload(found, pods)
+
+
+def _judged(area: str, name: str, verdict: Verdict, hint: str) -> Row:
+    if verdict.ready:
+        return Row(area, name, "ok", verdict.detail)
+    return Row(area, name, "failed", verdict.detail + (f" ({hint})" if hint else ""))
+
+
+def _missing(kubectl: Kubectl, everything: Wanted, live: Mapping[Place, Object]) -> list[Row]:
+    """What else the state holds, and somebody deleted: a Secret, a ConfigMap, a Service."""
+    shown = {one.place for one in EXPECTED}
+    others = [place for place in everything.objects if place not in shown and place not in live]
+    gone = sorted(set(others) - find(kubectl, others).keys()) if others else []
+    return [Row("state", str(place), "failed", f"{place.kind} does not exist ({DEPLOY})") for place in gone]
+
+
+def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
+    """``check`` until nothing fails, or until the seconds are over; says on standard error what it waits for.
+
+    A connection that drops, or an API server that restarts, is waited for as well. Raises CommandError when the
+    cluster cannot be asked at the end, ToolMissingError at once.
+    """
+    start = said = time.monotonic()
+    while True:
+        problem: CommandError | None = None
+        rows: list[Row] = []
+        try:
+            rows = check(kubectl, everything)
+        except ToolMissingError:
+            raise
+        except CommandError as error:
+            problem = error
+        now = time.monotonic()
+        if now - start >= seconds:
+            if problem:
+                raise problem
+            return rows
+        if not problem and report.passed(rows):
+            return rows
+        if now - said >= _PROGRESS_SECONDS:
+            for_what = str(problem) if problem else ", ".join(row.name for row in rows if row.state == "failed")
+            print(f"health: waiting {now - start:.0f} of {seconds:.0f} s for {for_what}", file=sys.stderr, flush=True)
+            said = now
+        time.sleep(max(0.0, min(_POLL_SECONDS, start + seconds - now)))
+
+
+def why_unready(pod: Object) -> str:
+    """Why a pod is not ready, with its name; empty when it is."""
+    return readiness.pod(pod).detail
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster health", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
+    parser.add_argument("--all", action="store_true", help="expect every component, without asking Pulumi")
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS",
+        help="give the cluster time to get ready; dropped connections are waited for, too",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    options = parser.parse_args(arguments)
+    try:
+        if options.all:
+            settings = local_settings(options.stack, os.environ)
+            everything = Wanted(nodes=settings.cluster.nodes if settings else NODES)
+        else:
+            settings = stack_settings(options.stack)
+            everything = wanted(settings, read_state(options.stack))
+        rows = wait(open_cluster(settings, os.environ), everything, options.wait)
+    except (CommandError, pulumi.RunError) as problem:
+        print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
+        return 2
+    print(report.as_json(rows) if options.json else report.as_table(rows))
+    return 0 if report.passed(rows) else 1

@@ -1,0 +1,55 @@
+"""Looks up many objects in few questions: ``kubectl get`` by name, one question for each namespace."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from oceanid_cluster.commands.objects import Object
+from oceanid_cluster.commands.state import Place
+from oceanid_cluster.components.expected import CUSTOM_RESOURCES
+from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.processes import CommandError
+
+_NO_CRD = "the server doesn't have a resource type"  # kubectl's words for a kind that the server does not know
+
+
+def find(kubectl: Kubectl, places: Iterable[Place]) -> dict[Place, Object]:
+    """The objects that exist among ``places``: kind, metadata and the specification, never the data of a Secret.
+
+    Raises CommandError.
+    """
+    groups: dict[tuple[str, str], list[Place]] = {}
+    for place in sorted(set(places)):
+        kind = place.kind if place.kind in CUSTOM_RESOURCES else ""  # its CRD may be missing: a question of its own
+        groups.setdefault((place.namespace, kind), []).append(place)
+    found: dict[Place, Object] = {}
+    for (namespace, _), wanted in groups.items():
+        names = [f"{CUSTOM_RESOURCES.get(place.kind, place.kind.lower())}/{place.name}" for place in wanted]
+        scope = ["-n", namespace] if namespace else []
+        for one in _get(kubectl, *scope, *names):
+            metadata = one["metadata"]
+            kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
+            found[Place(one["kind"], metadata.get("namespace", ""), metadata["name"])] = kept
+    return found
+
+
+def _get(kubectl: Kubectl, *what: str) -> list[Object]:
+    result = kubectl.run("get", *what, "--ignore-not-found", "--show-managed-fields", "-o", "json")
+    if result.returncode:
+        if _NO_CRD in result.stderr:
+            return []
+        words = (result.stderr.strip() or "it said nothing").splitlines()
+        raise CommandError(f"'kubectl get' failed: {words[-1]}")
+    if not result.stdout.strip():
+        return []
+    document: dict[str, Any] = json.loads(result.stdout)
+    return document["items"] if document["kind"] == "List" else [document]
+
+
+def installed_crds(kubectl: Kubectl) -> frozenset[str]:
+    """The names of the CRDs in the cluster. Raises CommandError."""
+    result = kubectl.run("get", "customresourcedefinitions", "-o", "name")
+    if result.returncode:
+        words = (result.stderr.strip() or "it said nothing").splitlines()
+        raise CommandError(f"'kubectl get customresourcedefinitions' failed: {words[-1]}")
+    return frozenset(line.partition("/")[2] for line in result.stdout.splitlines())

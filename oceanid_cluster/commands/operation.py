@@ -1,0 +1,236 @@
+"""Runs the engine on the stack and says what it does in a few lines: operation, resource, and the fields that change.
+
+The engine's own display shows whole objects with their status; its events (sdk/go/common/apitype/events.go) have what
+matters. Both operations refresh first, with the providers of this run (``--run-program``), not with those of the state.
+"""
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import IO, Any, cast
+
+from oceanid_cluster.commands.redact import HIDDEN, Redactor
+from oceanid_cluster.startup.processes import CommandError
+
+_REFRESH = ("--refresh", "--run-program", "--json", "--non-interactive", "--color", "never")
+_COMMANDS = {"preview": ("preview", *_REFRESH), "up": ("up", "--yes", "--skip-preview", *_REFRESH)}
+# Without it a preview answers with one document at its end (pkg/backend/display/json.go).
+_STREAMING = {"PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "import": "="}
+_UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # plugin.UnknownStringValue: known only once the update has run
+# Where a value that somebody put into the cluster by hand may be a secret.
+_PRIVATE = ("data", "stringData", "env", "args", "command", "annotations")
+_PLUGIN_NEWS = ("using pulumi-", "resource plugin ")  # which plugin is used is no news
+_LONGEST_VALUE = 60
+_SEGMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[]+)')
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is done to one resource: ``operation`` in the engine's word, its type, its logical name, and the fields.
+
+    ``gone``: the refresh found that it is not in the cluster any more. ``fields``: each path with its values, if those
+    may be shown; ``paths`` the same without any value.
+    """
+
+    operation: str
+    type: str
+    name: str
+    paths: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+    gone: bool = False
+    kept: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The type without its provider: ``apps/v1 Deployment``."""
+        return " ".join(self.type.split(":")[1:]) or self.type
+
+    def line(self) -> str:
+        """The change in one line, without its fields."""
+        note = " (it is not in the cluster any more)" if self.gone else " (kept in the cluster)" if self.kept else ""
+        return f"{_SIGNS[self.operation]} {self.operation} {self.kind} {self.name}{note}"
+
+    def lines(self) -> list[str]:
+        """The change, with its fields under it."""
+        return [self.line(), *(f"    {one}" for one in self.fields)]
+
+
+@dataclass
+class Outcome:
+    """What a run of the engine did, or would do."""
+
+    code: int = 0
+    changes: list[Change] = field(default_factory=list[Change])
+    errors: list[str] = field(default_factory=list[str])
+    unchanged: int = 0
+    releases: set[str] = field(default_factory=set[str])  # ids of the Helm releases in the state: namespace/name
+
+    def lines(self) -> list[str]:
+        """Each change, with its fields under it."""
+        return [line for change in self.changes for line in change.lines()]
+
+    def count(self) -> str:
+        """How many resources change, by operation."""
+        if not self.changes:
+            return f"nothing to change: {self.unchanged} resources are as the program says"
+        operations = [change.operation for change in self.changes]
+        counts = ", ".join(f"{operations.count(one)} to {one}" for one in _SIGNS if one in operations)
+        return f"{counts}, {self.unchanged} unchanged"
+
+
+class Events:
+    """Takes the engine's events one by one, and says what is worth saying when it happens."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self.outcome = Outcome()
+        self._say = say
+        self._gone: set[str] = set()
+        self._said: set[str] = set()
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """One event. Unknown ones are ignored: newer engines have more."""
+        if "diagnosticEvent" in event:
+            self._diagnostic(event["diagnosticEvent"])
+        for name in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent"):
+            if name in event:
+                getattr(self, f"_{name.lower()}")(event[name]["metadata"])
+
+    def _diagnostic(self, event: Mapping[str, Any]) -> None:
+        text = str(event.get("message", "")).strip()
+        if event.get("ephemeral") or not text or text in self._said or text.startswith(_PLUGIN_NEWS):
+            return
+        if event.get("severity") in ("error", "warning", "info#err"):  # never "debug": it has every property
+            self._said.add(text)
+            name = str(event.get("urn", "")).rpartition("::")[2]
+            message = f"{event['severity'].partition('#')[0]}: {f'{name}: ' if name else ''}{text}"
+            self._say(message)
+            if event["severity"] == "error":
+                self.outcome.errors.append(message)
+
+    def _resourcepreevent(self, step: Mapping[str, Any]) -> None:
+        self._release(step)
+        if step["op"] == "same":
+            self.outcome.unchanged += step["type"] != "pulumi:pulumi:Stack"
+        if step["op"] not in _SIGNS or step["type"] == "pulumi:pulumi:Stack":
+            return
+        change = _change(step, gone=step["urn"] in self._gone)
+        self.outcome.changes.append(change)
+        for line in change.lines():
+            self._say(line)
+
+    def _resoutputsevent(self, step: Mapping[str, Any]) -> None:
+        if step["op"] == "refresh" and step.get("old") and not step.get("new"):
+            self._gone.add(step["urn"])
+
+    def _resopfailedevent(self, step: Mapping[str, Any]) -> None:
+        self._say(f"failed: {step['op']} {step['urn'].rpartition('::')[2]}")
+
+    def _release(self, step: Mapping[str, Any]) -> None:
+        old: Mapping[str, Any] = step.get("old") or {}
+        if step["type"] == "kubernetes:helm.sh/v3:Release" and old.get("id") and step["urn"] not in self._gone:
+            self.outcome.releases.add(str(old["id"]))
+
+
+def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[str], None] = print) -> Outcome:
+    """Run ``preview`` or ``up`` on the stack, and ``say`` what happens, without secrets, as it happens.
+
+    An operation that fails is an outcome with its errors and the engine's exit code, which is never 0 then. Raises
+    CommandError when the engine is missing.
+    """
+
+    def shown(text: str) -> None:
+        say(redactor.text(text))
+
+    events = Events(shown)
+    try:
+        process = subprocess.Popen(
+            ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except FileNotFoundError:
+        raise CommandError("'pulumi' is not installed, or not on PATH") from None
+    with process:
+        words: list[str] = []
+        reader = threading.Thread(target=lambda: words.extend(cast("IO[str]", process.stderr)))
+        reader.start()
+        other = _read(process.stdout or (), events)
+        reader.join()
+    outcome = events.outcome
+    outcome.code = process.returncode
+    rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
+    if outcome.code and not outcome.errors:
+        outcome.errors = rest or ["pulumi said nothing"]
+        shown("\n".join(outcome.errors))
+    outcome.errors = [redactor.text(error) for error in outcome.errors]
+    outcome.changes = [_without_secrets(change, redactor) for change in outcome.changes]
+    return outcome
+
+
+def _read(lines: Iterable[str], events: Events) -> list[str]:
+    """Give each event to ``events``; returns the lines that are none."""
+    other: list[str] = []
+    for line in lines:
+        try:
+            event: object = json.loads(line)
+        except ValueError:
+            other.append(line)
+            continue
+        if isinstance(event, dict):
+            events.take(cast("dict[str, Any]", event))
+    return other
+
+
+def _without_secrets(change: Change, redactor: Redactor) -> Change:
+    paths, fields = (tuple(map(redactor.text, texts)) for texts in (change.paths, change.fields))
+    return Change(change.operation, change.type, change.name, paths, fields, change.gone, change.kept)
+
+
+def _change(step: Mapping[str, Any], *, gone: bool) -> Change:
+    detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
+    paths = tuple(sorted(detailed or step.get("diffs") or step.get("keys") or ()))
+    old: Mapping[str, Any] = step.get("old") or {}
+    new: Mapping[str, Any] = step.get("new") or {}
+    fields = tuple(_field(path, detailed.get(path) or {}, old, new) for path in paths)
+    kept = step["op"] == "delete" and bool(old.get("retainOnDelete"))
+    return Change(
+        step["op"], step["type"], step["urn"].rpartition("::")[2], paths, fields,
+        gone=gone and step["op"] == "create", kept=kept,
+    )  # fmt: skip
+
+
+def _field(path: str, difference: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """A path with its values before and after, where they are short and nobody's secret."""
+    kind = str(difference.get("diffKind", ""))
+    note = " (replaces the object)" if kind.endswith("replace") else ""
+    segments = _segments(path)
+    secretive = "Secret" in str(new.get("type") or old.get("type")) or any(name in segments for name in _PRIVATE)
+    before, after = (_value((side.get("inputs") or {}), segments) for side in (old, new))
+    if kind.startswith("delete"):
+        return f"{path}: removed{note}"
+    if secretive or after is None or (before is None and not kind.startswith("add")):
+        return f"{path}{note}"
+    return f"{path}: {after}{note}" if before is None else f"{path}: {before} -> {after}{note}"
+
+
+def _segments(path: str) -> list[str | int]:
+    return [int(index) if index else quoted or name for quoted, index, name in _SEGMENT.findall(path)]
+
+
+def _value(inputs: Any, segments: Iterable[str | int]) -> str | None:
+    """A short value in a resource's inputs, as JSON; None when it is long, many, or not there."""
+    for segment in segments:
+        try:
+            inputs = inputs[segment]
+        except (KeyError, IndexError, TypeError):
+            return None
+    if inputs == _UNKNOWN:
+        return "(known after the update)"
+    if inputs == HIDDEN or not isinstance(inputs, str | int | float | bool):
+        return None
+    text = json.dumps(inputs, ensure_ascii=False)
+    return text if len(text) <= _LONGEST_VALUE else None

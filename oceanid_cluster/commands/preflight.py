@@ -1,0 +1,155 @@
+"""May a deploy start? ``python -m oceanid_cluster preflight``: read-only, one table, an exit code.
+
+Looks at the kubeconfig, the API server, its version and identity, the nodes, the storage, what already exists and who
+manages it, compared with the stack's state.
+"""
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+
+import pulumi
+
+from oceanid_cluster import versions
+from oceanid_cluster.commands import report
+from oceanid_cluster.commands.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
+from oceanid_cluster.commands.existing import RELEASE, check_existing, is_flux_crd, places
+from oceanid_cluster.commands.leftovers import options
+from oceanid_cluster.commands.live import find, installed_crds
+from oceanid_cluster.commands.objects import Object
+from oceanid_cluster.commands.readiness import node as judge_node
+from oceanid_cluster.commands.report import Row
+from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
+from oceanid_cluster.commands.state import Place, StackState, read_state
+from oceanid_cluster.commands.storage import CLAIM, check_storage
+from oceanid_cluster.components.outputs import components
+from oceanid_cluster.config.loader import Settings
+from oceanid_cluster.config.nodes import Node
+from oceanid_cluster.config.tunnel_token import parse_tunnel_token
+from oceanid_cluster.startup.identity import read_uid
+from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
+from oceanid_cluster.startup.processes import CommandError
+
+_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
+_CLAIM = Place("PersistentVolumeClaim", "apps", CLAIM)
+_DESCRIPTION = """\
+Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
+already there, compared with the stack's state. It reads, and changes nothing.
+"""
+_EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
+
+
+def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str | None = None) -> list[Row]:
+    """Every check; those that need the cluster are left out once it cannot be reached."""
+    try:
+        kubectl = open_cluster(settings, environ)
+        uid = read_uid(kubectl)
+    except pulumi.RunError as problem:
+        return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
+    found = kubectl.kubeconfig
+    rows = [Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")]
+    try:
+        rows += [_version(kubectl), _identity(uid, settings), *_nodes(kubectl, settings)]
+        rows += _objects(kubectl, settings, state, environ)
+    except CommandError as problem:
+        rows.append(Row("cluster", "API server", "failed", str(problem)))
+    return rows + tunnel_rows(settings, stack, environ)
+
+
+def _version(kubectl: Kubectl) -> Row:
+    served = str(kubectl.raw("/version")["gitVersion"])
+    found = tuple(int(part) for part in re.findall(r"\d+", served)[:2])
+    minimum = versions.minimum_kubernetes()
+    enough = found >= tuple(int(part) for part in minimum.split("."))
+    return Row("cluster", "version", "ok" if enough else "failed", f"{served}; Flux requires {minimum} or newer")
+
+
+def _identity(uid: str, settings: Settings) -> Row:
+    expected = settings.cluster.uid
+    if not expected:
+        return Row("cluster", "identity", "ok", f"{uid}; to refuse any other: pulumi config set clusterUid {uid}")
+    if expected != uid:
+        return Row("cluster", "identity", "failed", f"another cluster: its UID is {uid}, clusterUid is {expected}")
+    return Row("cluster", "identity", "ok", f"{uid}, as clusterUid says")
+
+
+def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
+    """The nodes whose labels the program sets; none while it sets none."""
+    if not settings.cluster.manage_node_labels:
+        return [Row("node", "labels", "ok", "not managed (manageNodeLabels); no node is asked for")]
+    live = {node["metadata"]["name"]: node for node in kubectl.get("nodes")}
+    return [_node(node, live.get(node.host)) for node in settings.cluster.nodes]
+
+
+def _node(node: Node, found: Object | None) -> Row:
+    if found is None:
+        fix = "wrong cluster, or set the key nodes, or: pulumi config set manageNodeLabels false"
+        return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
+    verdict = judge_node(found, {})
+    if not verdict.ready:
+        return Row("node", node.name, "warning", f"{node.host} is {verdict.detail}; its pods will not get ready")
+    return Row("node", node.name, "ok", node.host)
+
+
+def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
+    """Storage, and what exists already, component by component."""
+    turned_on = [name for name, on in components(settings.enabled).items() if on]
+    wanted = {_CLAIM, *(place for name in turned_on for place in places(name))}
+    crds = [Place("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
+    live = find(kubectl, wanted | {place for place in crds if is_flux_crd(place)})
+    rows: list[Row] = []
+    if settings.enabled.label_studio:
+        classes = kubectl.get("storageclasses")
+        rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM)))
+    adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
+    releases = kubectl.get("secrets", "-n", RELEASE.namespace, "-l", f"owner=helm,name={RELEASE.name}")
+    command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
+    return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
+
+
+def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str]) -> list[Row]:
+    """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
+    if not settings.tunnel.manage_config:
+        return []
+    from oceanid_cluster.components.node_tunnels.component import node_rules  # its imports are slow
+    from oceanid_cluster.config.ingress import IngressRule
+
+    first = IngressRule("", settings.tunnel.hostname)
+    lists = {
+        "cloudflare_tunnel_token": (settings.enabled.tunnel, [first, *settings.ingress]),
+        "cloudflare_node_tunnel_token": (
+            settings.enabled.node_tunnels, node_rules(settings.node_tunnels, settings.tunnel.service_url),
+        ),
+    }  # fmt: skip
+    rows: list[Row] = []
+    try:
+        api_token = stack_secret(stack, "cloudflare_api_token")
+        for key, (enabled, rules) in lists.items():
+            token = stack_secret(stack, key) if enabled and api_token else None
+            if api_token and token:
+                ours = [Route(rule.hostname or "", rule.path or "") for rule in rules if rule.hostname or rule.path]
+                remote = remote_routes(parse_tunnel_token(token.value), api_token, environ.get(API_VARIABLE) or API)
+                rows.append(check_routes(key.removesuffix("_token"), ours, remote))
+    except (CommandError, ValueError) as problem:
+        rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {problem}"))
+    return rows
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster preflight", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
+    chosen = parser.parse_args(arguments)
+    try:
+        rows = check(stack_settings(chosen.stack), read_state(chosen.stack), os.environ, chosen.stack)
+    except CommandError as problem:
+        print(f"preflight: cannot tell: {problem}", file=sys.stderr)
+        return 2
+    print(report.as_json(rows) if chosen.json else report.as_table(rows))
+    return 0 if report.passed(rows) else 1

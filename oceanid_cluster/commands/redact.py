@@ -1,0 +1,192 @@
+"""Keeps secrets out of the logs and summaries of the workflows: the last line of defence.
+
+What we print is chosen so that it holds no secret. Error messages of the engine, of a provider or of a tool are theirs,
+and may quote what they were given: everything that a step prints goes through one ``Redactor``.
+"""
+
+import base64
+import binascii
+import itertools
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+import yaml
+
+from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.secret import looks_random
+from oceanid_cluster.startup.processes import CommandError, check_output
+
+HIDDEN = "[secret]"
+_TOKENS = (
+    "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "GH_TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+)  # fmt: skip
+_CREDENTIALS = ("token", "password", "client-key-data")  # of a kubeconfig's user
+_PUBLIC = ("a", "t", "AccountTag", "TunnelID", "TunnelName", "Endpoint")  # of a tunnel token: they are in outputs
+_ANYWHERE = 6  # a shorter secret is only looked for as a word: it could be part of any
+_LINE = 16  # a line of a secret, or a text in it, that is worth hiding on its own
+# What chance made, in any alphabet of base64: a generated password, its base64, the key of somebody else.
+_RANDOM = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+
+
+class Redactor:
+    """Replaces secrets in texts by ``[secret]``: those that it knows in every usual encoding, and what looks random."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        known = {part for secret in secrets for part in _parts(secret)}
+        long = {form for part in known if len(part) >= _ANYWHERE for form in forms(part)}
+        short = {part for part in known if len(part) < _ANYWHERE}
+        patterns = [re.escape(form) for form in sorted(long, key=len, reverse=True)]
+        patterns += [rf"(?<!\w){re.escape(part)}(?!\w)" for part in sorted(short, key=len, reverse=True)]
+        self._pattern = re.compile("|".join(patterns)) if patterns else None
+
+    def text(self, text: str) -> str:
+        """The text without secrets, and without what GitHub's runner would take for a command.
+
+        A command is a line that starts with ``::``, or has ``##[`` anywhere (src/Runner.Common/ActionCommand.cs).
+        """
+        if self._pattern:
+            text = self._pattern.sub(HIDDEN, text)
+        text = _RANDOM.sub(lambda match: HIDDEN if looks_random(match[0]) else match[0], text)
+        return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
+
+
+def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
+    """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
+
+    ``stack`` None is the selected one. Raises CommandError, and then nothing is run, when the configuration cannot be
+    read or KUBECONFIG leads to no file.
+    """
+    check_variable(environ.get("KUBECONFIG", ""))
+    chosen = ["--stack", stack] if stack else []
+    entries: dict[str, dict[str, Any]] = json.loads(
+        check_output("pulumi", "config", "--show-secrets", "--json", *chosen)
+    )
+    secrets = [str(entry["value"]) for entry in entries.values() if entry.get("secret") and "value" in entry]
+    secrets += [environ[name] for name in _TOKENS if environ.get(name)]
+    return Redactor([*secrets, *kubeconfig_secrets(environ.get("KUBECONFIG", ""))])
+
+
+def check_variable(variable: str) -> None:
+    """Raise CommandError, which does not show the value, when a KUBECONFIG leads to no file: it may be its content."""
+    try:
+        checked_paths(variable, VARIABLE)
+    except PathError:  # it may show a path; in a log, not even that
+        raise CommandError(
+            "the variable KUBECONFIG leads to no file (its value is not shown: it may be a kubeconfig's content)."
+            " It must be a path. Put the content into ESC (docs/esc.md), or into a file of mode 0600"
+        ) from None
+
+
+def kubeconfig_secrets(variable: str) -> list[str]:
+    """The credentials behind a KUBECONFIG variable: a list of files, or, by mistake, the content of one."""
+    found: list[str] = []
+    for text in _kubeconfigs(variable):
+        try:
+            document: object = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
+            found += text.splitlines()  # no kubeconfig: whatever it is, it is not for a log
+            continue
+        for entry in _list(_dict(document).get("users")):
+            found += _credentials(_dict(_dict(entry).get("user")))
+    return found
+
+
+def forms(secret: str) -> set[str]:
+    """How a secret can look: in clear, quoted for a URL, escaped in JSON, and in base64 at each of three alignments."""
+    escaped = json.dumps(secret)[1:-1]
+    html = escaped.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")  # as Go writes JSON
+    found = {secret, quote(secret), quote(secret, safe=""), quote_plus(secret), escaped, html}
+    found.add(json.dumps(secret, ensure_ascii=False)[1:-1])
+    data = secret.encode(errors="surrogateescape")
+    for encode, shift in itertools.product((base64.b64encode, base64.urlsafe_b64encode), range(3)):
+        encoded = encode(b"\0" * shift + data).decode()
+        # Only characters that the secret alone decides: not the first, nor the last, shared with what is beside it.
+        start = (shift * 8 + 5) // 6
+        found.add(encoded[start : (shift + len(data)) * 8 // 6])
+    return {form for form in found if len(form) >= _ANYWHERE}
+
+
+def _kubeconfigs(variable: str) -> Iterator[str]:
+    if not variable.strip():
+        return
+    if "\n" in variable or variable.lstrip().startswith("{"):
+        yield variable
+        return
+    for name in filter(None, variable.split(os.pathsep)):
+        try:
+            yield Path(name).expanduser().read_text(encoding="utf-8")
+        except (OSError, ValueError, RuntimeError):
+            continue  # the program says what is wrong with it
+
+
+def _credentials(user: Mapping[str, object]) -> Iterator[str]:
+    yield from (value for name in _CREDENTIALS if isinstance(value := user.get(name), str))
+    nested = [*_dict(_dict(user.get("auth-provider")).get("config")).values()]
+    nested += [_dict(entry).get("value") for entry in _list(_dict(user.get("exec")).get("env"))]
+    yield from (value for value in nested if isinstance(value, str) and len(value) >= _LINE)
+    for name in ("tokenFile", "client-key"):
+        try:
+            yield Path(str(user[name])).expanduser().read_text(encoding="utf-8")
+        except (KeyError, OSError, ValueError, RuntimeError):
+            continue
+
+
+def _dict(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """A secret, and what is secret inside it: its lines, the texts of its JSON, the password of its URL."""
+    text = secret.strip()
+    if not text:
+        return
+    yield text
+    if "\n" in text:
+        yield from (line.strip() for line in text.splitlines() if len(line) >= _LINE and "-----" not in line)
+    yield from _texts(_json(text))
+    try:
+        password = urlsplit(text).password
+    except ValueError:
+        password = None
+    if password:
+        yield from {password, unquote(password)}
+    decoded = _decoded(text)
+    if decoded:
+        yield decoded
+        yield from _texts(_json(decoded))
+
+
+def _decoded(text: str) -> str:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(value: object) -> Iterator[str]:
+    """The texts in a JSON document that can be secret."""
+    for name, inner in _dict(value).items():
+        if name not in _PUBLIC:
+            yield from _texts(inner)
+    for inner in _list(value):
+        yield from _texts(inner)
+    if isinstance(value, str) and len(value) >= _LINE:
+        yield value
+        if decoded := _decoded(value):
+            yield decoded

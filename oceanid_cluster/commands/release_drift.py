@@ -1,0 +1,149 @@
+"""Compares what a Helm release installed with what is live: the engine sees the release, and not its objects.
+
+Helm keeps each release in a Secret of its namespace (helm.sh/helm/v3 pkg/storage/driver/secrets.go and util.go): JSON,
+gzipped, in base64. The API server itself is asked what re-applying that manifest would change, by a dry run: it knows
+defaults, units of quantities, and which lists are merged. A second one makes the workloads anew, under another name, to
+see what was added to them. Nothing is written, and no value is shown.
+"""
+
+import base64
+import binascii
+import gzip
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.processes import CommandError
+
+Object = Mapping[str, Any]
+Found = tuple[str, str, tuple[str, ...]]
+_MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
+_ANEW = "-drift"
+_IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
+_SECRET_TYPE = "helm.sh/release.v1"
+# What nobody but the chart adds to, and where: a sidecar, a variable, a key.
+_WHOLE = {"Deployment": "spec", "DaemonSet": "spec", "StatefulSet": "spec", "ConfigMap": "data", "Secret": "data"}
+_RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`, which the runbook uses
+
+
+def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
+    """What differs from the release ``namespace/name``: ``missing`` or ``update``, the object, and the paths.
+
+    Raises CommandError when the cluster cannot be asked, or has no such release.
+    """
+    namespace, _, name = release.rpartition("/")
+    record = _record(namespace, name, kubectl)
+    manifest, crds = str(record.get("manifest") or ""), _crds(record)
+    found: list[Found] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
+    if manifest.strip():
+        live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
+        dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
+        wanted = _by_name(_objects(kubectl, (*dry_run, f"--field-manager={_MANAGER}", "-f", "-"), manifest))
+        anew = _made_anew(namespace, manifest, kubectl)
+        for place, one in wanted.items():
+            if place not in live:
+                found.append(("missing", place, ()))
+                continue
+            paths = {*differences(live[place], one)}
+            if place in anew:
+                part = _WHOLE[one["kind"]]
+                paths |= {*differences(live[place].get(part), anew[place].get(part), part)}
+            if paths:
+                found.append(("update", place, tuple(sorted(paths))))
+    return sorted(found)
+
+
+def _made_anew(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
+    """The workloads and data of a manifest as they would be if they were made now, by kind and name."""
+    plain = _objects(kubectl, ("create", "-n", namespace, "--dry-run=client", "-f", "-"), manifest)
+    chosen = [one for one in plain if one["kind"] in _WHOLE]
+    if not chosen:
+        return {}
+    renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_ANEW}"}} for one in chosen]
+    document = json.dumps({"apiVersion": "v1", "kind": "List", "items": renamed})
+    made = _objects(kubectl, ("create", "-n", namespace, "--dry-run=server", "-f", "-"), document)
+    return {place.removesuffix(_ANEW): one for place, one in _by_name(made).items()}
+
+
+def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
+    """The paths at which two objects differ, apart from status and what the API server keeps in ``metadata``."""
+    if isinstance(live or wanted, dict) and isinstance(wanted or live, dict):
+        one, other = (cast("dict[str, object]", side or {}) for side in (live, wanted))
+        ignored = ("status",) if not path else _IGNORED if path == "metadata" else ()
+        for name in sorted({*one, *other} - {*ignored, _RESTARTED}):
+            yield from differences(one.get(name), other.get(name), _joined(path, name))
+    elif isinstance(live, list) and isinstance(wanted, list):
+        first, second = cast("list[object]", live), cast("list[object]", wanted)
+        if len(first) != len(second):
+            yield path
+            return
+        for index, (one, other) in enumerate(zip(first, second, strict=True)):
+            yield from differences(one, other, f"{path}[{index}]")
+    elif live != wanted and (live or wanted):  # nothing is written in several ways
+        yield path
+
+
+def _joined(path: str, name: str) -> str:
+    """The path of a field as the engine writes it: a name with a dot or a slash is quoted."""
+    if not name.replace("-", "").replace("_", "").isalnum():
+        return f'{path}["{name}"]'
+    return f"{path}.{name}" if path else name
+
+
+def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
+    """What Helm knows of the newest revision of a release that it deployed."""
+    selector = f"owner=helm,name={name},status in (deployed,superseded,failed)"
+    kept = _objects(kubectl, ("get", "secrets", "-n", namespace, "-l", selector), None)
+    kept = [one for one in kept if one.get("type") == _SECRET_TYPE]
+    deployed = [one for one in kept if one["metadata"]["labels"].get("status") == "deployed"] or kept
+    if not deployed:
+        raise CommandError(f"Helm has no record of the release '{name}' in namespace '{namespace}'")
+    newest = max(deployed, key=lambda one: int(one["metadata"]["labels"].get("version", 0)))
+    try:
+        encoded = base64.b64decode(base64.b64decode(newest["data"]["release"]))
+        return json.loads(gzip.decompress(encoded) if encoded.startswith(b"\x1f\x8b\x08") else encoded)
+    except (KeyError, ValueError, OSError, EOFError, binascii.Error):
+        raise CommandError(f"Helm's record of the release '{name}' cannot be read") from None
+
+
+def _crds(record: Object) -> list[str]:
+    """The files of a chart's folder ``crds``: Helm installs them and leaves them out of its manifest."""
+    chart: Object = record.get("chart") or {}
+    files: Sequence[Object] = chart.get("files") or ()
+    found = [str(one["data"]) for one in files if str(one.get("name", "")).startswith("crds/") and one.get("data")]
+    return [base64.b64decode(one).decode() for one in found]
+
+
+def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
+    """The names of CRDs that are not in the cluster."""
+    if not manifests:
+        return []
+    document = "\n---\n".join(manifests)
+    wanted = _objects(kubectl, ("create", "--dry-run=client", "-f", "-"), document)
+    live = _objects(kubectl, ("get", "--ignore-not-found", "-f", "-"), document)
+    return sorted({one["metadata"]["name"] for one in wanted} - {one["metadata"]["name"] for one in live})
+
+
+def _objects(kubectl: Kubectl, arguments: Sequence[str], manifest: str | None) -> list[dict[str, Any]]:
+    """The objects that ``kubectl`` answers with. Raises CommandError with its last words."""
+    result = kubectl.run(*arguments, "-o", "json", stdin=manifest)
+    if result.returncode:
+        words = (result.stderr.strip() or "it said nothing").splitlines()
+        raise CommandError(f"'kubectl {arguments[0]}' failed: {words[-1]}")
+    decoder, text, found = json.JSONDecoder(), result.stdout.strip(), list[dict[str, Any]]()
+    while text:  # several documents, one after another, or one list
+        document, end = decoder.raw_decode(text)
+        found += document["items"] if document["kind"] == "List" else [document]
+        text = text[end:].strip()
+    return found
+
+
+def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
+    """Objects by kind and name, with the namespace when there is one."""
+    found: dict[str, Object] = {}
+    for one in objects:
+        group = "" if one["apiVersion"] == "v1" else f"{one['apiVersion']} "
+        namespace = one["metadata"].get("namespace")
+        found[f"{group}{one['kind']} {f'{namespace}/' if namespace else ''}{one['metadata']['name']}"] = one
+    return found

@@ -1,0 +1,79 @@
+"""What the stack's state holds: which objects and components. Values in the state are neither kept nor shown."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from oceanid_cluster.startup.processes import CommandError, run
+
+# How the type of a component ends, where its name in the outputs is another one.
+_NAMES = {"LsTritonAdapter": "TritonAdapter"}
+_ABSENT = ("no stack named", "no stack selected")
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+
+
+class StackMissingError(CommandError):
+    """There is no such stack, or none is selected."""
+
+
+class Place(NamedTuple):
+    """Where an object is. ``namespace`` is empty for an object of the whole cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl takes it."""
+        return f"{f'-n {self.namespace} ' if self.namespace else ''}{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True)
+class StackState:
+    """The Kubernetes objects, the Helm releases and the components that a stack's state holds."""
+
+    objects: frozenset[Place] = frozenset()
+    releases: frozenset[Place] = frozenset()
+    components: frozenset[str] = frozenset()
+
+
+def read_state(stack: str | None) -> StackState:
+    """The state of ``stack``, or of the selected one.
+
+    Raises StackMissingError when there is no such stack, CommandError when Pulumi cannot be asked.
+    """
+    chosen = ["--stack", stack] if stack else []
+    result = run("pulumi", "stack", "export", "--non-interactive", *chosen)
+    if result.returncode:
+        words = (result.stderr.strip() or "it said nothing").splitlines()[-1]
+        error = StackMissingError if any(text in result.stderr for text in _ABSENT) else CommandError
+        raise error(f"'pulumi stack export' failed: {words}")
+    try:
+        deployment: dict[str, Any] = json.loads(result.stdout)["deployment"]
+        return parse_state(deployment.get("resources") or [])
+    except (ValueError, KeyError, TypeError):
+        raise CommandError("'pulumi stack export' gave no state") from None
+
+
+def parse_state(resources: list[dict[str, Any]]) -> StackState:
+    """The state from the resources of an export.
+
+    What is only read (``external``), patched (``…Patch``) or about to be deleted is not held by the stack. An id of the
+    Kubernetes provider is ``namespace/name``, or ``name``.
+    """
+    objects: set[Place] = set()
+    releases: set[Place] = set()
+    components: set[str] = set()
+    for resource in resources:
+        token = str(resource["type"])
+        kind = token.rpartition(":")[2]
+        if token.startswith("oceanid:"):
+            components.add(_NAMES.get(kind, kind))
+        if not token.startswith("kubernetes:") or not resource.get("custom"):
+            continue
+        if resource.get("external") or resource.get("delete") or kind.endswith("Patch"):
+            continue
+        namespace, _, name = str(resource.get("id") or "").rpartition("/")
+        if name:
+            (releases if token == _RELEASE else objects).add(Place(kind, namespace, name))
+    return StackState(frozenset(objects), frozenset(releases), frozenset(components))

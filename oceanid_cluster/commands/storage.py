@@ -1,0 +1,82 @@
+"""Whether Label Studio's volume can be made, or is there as the configuration asks for it."""
+
+from collections.abc import Sequence
+
+from oceanid_cluster.commands.objects import Object, annotations_of, part
+from oceanid_cluster.commands.report import Row
+from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.config.parsers import quantity_value
+
+CLAIM = "label-studio-data"
+# kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.
+_DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+_NAME = "storage class"
+
+
+def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object | None) -> Row:
+    """The row about storage.
+
+    A claim that is there (``claim``, else None) is accepted, whatever the default classes are: it keeps its class and
+    its size.
+    """
+    if claim is not None:
+        return _existing(settings, classes, claim)
+    known = [str(one["metadata"]["name"]) for one in classes]
+    default = [
+        name
+        for name, one in zip(known, classes, strict=True)
+        if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)
+    ]
+    wanted = settings.storage_class
+    if wanted:
+        state = "ok" if wanted in known else "failed"
+        exists = "" if wanted in known else f" does not exist; there are: {', '.join(known) or 'none'}"
+        return Row("cluster", _NAME, state, f"{wanted}{exists}")
+    if len(default) == 1:
+        return Row("cluster", _NAME, "ok", f"{default[0]} is the default")
+    found = f"several are the default: {', '.join(default)}" if default else "none is the default"
+    return Row("cluster", _NAME, "failed", f"{found}; run: pulumi config set labelStudioStorageClass <name>")
+
+
+def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object) -> Row:
+    has_class = str(part(claim, "spec").get("storageClassName") or "")
+    size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
+    phase = part(claim, "status").get("phase", "Pending")
+    found = f"claim apps/{CLAIM}: {phase}, {size}, class {has_class or 'none'}"
+    if phase == "Lost":
+        return Row("cluster", _NAME, "failed", f"{found}; its volume is gone: restore it from the backup")
+    notes: list[str] = []
+    if settings.storage_class and settings.storage_class != has_class:
+        fix = f"pulumi config set labelStudioStorageClass {has_class}" if has_class else _UNSET_CLASS
+        notes.append(
+            f"a claim's class cannot be changed, labelStudioStorageClass is {settings.storage_class}; run: {fix}"
+        )
+    if size and settings.storage and (order := _compare(settings.storage, size)):
+        notes.append(_size(settings.storage, size, order, classes, has_class))
+    if not notes:
+        return Row("cluster", _NAME, "ok", found)
+    return Row("cluster", _NAME, "warning", "; ".join([found, *notes]))
+
+
+_UNSET_CLASS = "pulumi config rm labelStudioStorageClass"
+
+
+def _compare(wanted: str, size: str) -> int:
+    """1 when more is wanted, -1 for less, 0 for the same amount, or for what is no number to us."""
+    try:
+        left, right = quantity_value(wanted), quantity_value(size)
+    except ValueError:
+        return 0
+    return (left > right) - (left < right)
+
+
+def _size(wanted: str, size: str, order: int, classes: Sequence[Object], has_class: str) -> str:
+    """What to say of a size that is not the claim's."""
+    back = f"run: pulumi config set labelStudioStorage {size}"
+    if order < 0:
+        return f"a claim never shrinks, labelStudioStorage is {wanted}; {back}"
+    own = next((one for one in classes if one["metadata"]["name"] == has_class), None)
+    if own is None or not own.get("allowVolumeExpansion"):
+        return f"class {has_class or 'none'} cannot expand volumes, labelStudioStorage is {wanted}; {back}"
+    patch = f'{{"spec": {{"resources": {{"requests": {{"storage": "{wanted}"}}}}}}}}'
+    return f"labelStudioStorage is {wanted}; grow it by hand: kubectl -n apps patch pvc {CLAIM} -p '{patch}'"

@@ -1,0 +1,236 @@
+"""Step 7: the Triton adapter, which lets Label Studio ask the GPU for predictions and start trainings."""
+
+import json
+from base64 import b64encode
+from collections.abc import Sequence
+
+import pulumi
+
+from oceanid_cluster.components.apps import ADAPTER, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.label_studio import component as label_studio
+from oceanid_cluster.config.loader import AdapterSettings
+from oceanid_cluster.config.peers import Peer, ingress_rules
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import (
+    NOT_ON_GPU_NODES,
+    Manifest,
+    container_security,
+    http_probe,
+    plain_env,
+    pod_security,
+    pull_policy,
+    secret_env,
+)
+
+NAME = "ls-triton-adapter"
+SELECTOR = label_studio.MODEL_SELECTOR
+PORT = 9090
+JOB_ROLE = "ls-triton-adapter-job-writer"
+HF_SECRET, HF_KEY = "hf-credentials", "token"
+LABELS_SECRET, LABELS_KEY = "ls-triton-adapter-ner-labels", "ner-labels"
+ACCESS_SECRET = "ls-triton-adapter-cf-access"
+SENTRY_SECRET = "ls-triton-adapter-sentry"
+PULL_SECRET = "ghcr-creds"
+USER = 65532
+
+
+class LsTritonAdapter(Component):
+    """Runs the adapter, with the right to start training Jobs in its namespace."""
+
+    type_token = ADAPTER[0]
+
+    def __init__(
+        self,
+        name: str,
+        settings: AdapterSettings,
+        context: Context,
+        apps: pulumi.Resource | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``apps`` is the namespace that Label Studio made; without it the adapter makes it.
+
+        Outputs: ``serviceUrl``, ``serviceName``.
+        """
+        super().__init__(name, context, opts)
+        self.url = f"http://{NAME}.{NAMESPACE}.svc.{context.domain}:{PORT}"
+        object_labels = labels.workload_labels(context.cluster, "ml", NAME, SELECTOR)
+        in_ns = ChildOptions(depends_on=[apps or create_apps_namespace(self)])
+        secrets = adapter_secrets(settings)
+        made = [
+            self.create(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
+            for part, (secret_name, data) in secrets.items()
+        ]
+        if settings.ghcr_username and settings.ghcr_token:
+            auth = docker_auth(settings.ghcr_username, settings.ghcr_token)
+            made.append(self.create("ghcr-creds", pull_secret(auth, object_labels), in_ns))
+        account = self.create("sa", service_account(object_labels), in_ns)
+        role = self.create("role", job_role(object_labels), in_ns)
+        binding = self.create("rb", job_role_binding(object_labels), ChildOptions(depends_on=[account, role]))
+        self.create("network", network_policy(settings.ingress_from, object_labels), in_ns)
+        rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
+        self.create(
+            "deploy",
+            deployment(settings, list(secrets), object_labels, rollout),
+            ChildOptions(depends_on=[*made, account, binding]),
+        )
+        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
+
+
+def adapter_secrets(settings: AdapterSettings) -> dict[str, tuple[str, dict[str, pulumi.Input[str]]]]:
+    """The Secrets to make, by logical name: object name and data. One exists only for a setting that is given."""
+
+    def data(**values: Secret | None) -> dict[str, pulumi.Input[str]]:
+        return {key.replace("_", "-"): value.output() for key, value in values.items() if value}
+
+    candidates = {
+        "ner-labels": (LABELS_SECRET, data(ner_labels=settings.ner_labels)),
+        "hf-credentials": (HF_SECRET, data(token=settings.hf_access_token)),
+        "cf-access": (
+            ACCESS_SECRET,
+            data(client_id=settings.access_client_id, client_secret=settings.access_client_secret),
+        ),
+        "sentry": (SENTRY_SECRET, data(dsn=settings.sentry_dsn)),
+    }
+    return {part: entry for part, entry in candidates.items() if entry[1]}
+
+
+def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]:
+    """The adapter's variables; ``secrets`` are the logical names of the Secrets that exist."""
+    plain = {
+        "TRITON_BASE_URL": settings.triton_base_url,
+        "DEFAULT_MODEL": "distilbert-base-uncased",
+        "TRITON_MODEL_NAME": settings.triton_model_name,
+        "TRAIN_ASYNC": str(settings.train_async).lower(),
+        "TRAIN_DRY_RUN": str(settings.train_dry_run).lower(),
+        "TRAINING_JOB_IMAGE": settings.training_image,
+        "TRAINING_JOB_NAMESPACE": NAMESPACE,
+        "TRAINING_JOB_TTL_SECONDS": str(settings.training_job_ttl_seconds),
+        "TRAIN_NODE_SELECTOR": settings.training_node_selector,
+        "TRAIN_GPU_RESOURCE": settings.training_gpu_resource,
+        "TRAIN_GPU_COUNT": str(settings.training_gpu_count),
+        "HF_DATASET_REPO": settings.hf_dataset_repo,
+        "HF_MODEL_REPO": settings.hf_model_repo,
+        # The Job mounts this Secret by name; the adapter itself never reads it.
+        "TRAIN_HF_SECRET_NAME": HF_SECRET,
+        "TRAIN_HF_SECRET_KEY": HF_KEY,
+        "SENTRY_ENVIRONMENT": settings.sentry_environment,
+    }
+    if settings.sentry_release:
+        plain["SENTRY_RELEASE"] = settings.sentry_release
+    variables = plain_env(plain)
+    variables.append(secret_env("NER_LABELS", LABELS_SECRET, LABELS_KEY))
+    if "cf-access" in secrets:
+        variables.append(secret_env("CF_ACCESS_CLIENT_ID", ACCESS_SECRET, "client-id"))
+        variables.append(secret_env("CF_ACCESS_CLIENT_SECRET", ACCESS_SECRET, "client-secret"))
+    if "sentry" in secrets:
+        variables.append(secret_env("SENTRY_DSN", SENTRY_SECRET, "dsn"))
+    return variables
+
+
+def deployment(
+    settings: AdapterSettings, secrets: list[str], object_labels: dict[str, str], rollout: pulumi.Input[str]
+) -> Manifest:
+    """The Deployment. Its service account's token is mounted: the adapter starts Jobs."""
+    container: Manifest = {
+        "name": "adapter",
+        "image": settings.image,
+        "imagePullPolicy": pull_policy(settings.image),
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "env": environment(settings, secrets),
+        "readinessProbe": http_probe("/health", "http", period=10),
+        "livenessProbe": http_probe("/health", "http", period=20),
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "100m", "memory": "80Mi"},
+        },
+        "securityContext": container_security(),
+    }
+    pod: Manifest = {
+        "serviceAccountName": NAME,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
+        "affinity": NOT_ON_GPU_NODES,
+        "securityContext": pod_security(USER),
+        "containers": [container],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(NAME, object_labels),
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": SELECTOR},
+            "template": {
+                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
+                "spec": pod,
+            },
+        },
+    }
+
+
+def docker_auth(username: str, token: Secret) -> str:
+    """The content of a pull secret for ghcr.io (".dockerconfigjson")."""
+    auth = b64encode(f"{username}:{token.value}".encode()).decode()
+    entry = {"username": username, "password": token.value, "auth": auth}
+    return json.dumps({"auths": {"ghcr.io": entry}})
+
+
+def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
+    """The pull secret, which training Jobs use too."""
+    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": pulumi.Output.secret(auth)}, object_labels)
+    return {**manifest, "type": "kubernetes.io/dockerconfigjson"}
+
+
+def service_account(object_labels: dict[str, str]) -> Manifest:
+    """The adapter's account; pods other than its own must ask for the token."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": _metadata(NAME, object_labels),
+        "automountServiceAccountToken": False,
+    }
+
+
+def job_role(object_labels: dict[str, str]) -> Manifest:
+    """May start Jobs and follow them, in this namespace."""
+    rule = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch"]}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "Role",
+        "metadata": _metadata(JOB_ROLE, object_labels),
+        "rules": [rule],
+    }
+
+
+def job_role_binding(object_labels: dict[str, str]) -> Manifest:
+    """Gives the role to the adapter's account."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": _metadata(JOB_ROLE, object_labels),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": JOB_ROLE},
+        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
+    }
+
+
+def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+    """Only Label Studio, and whom the configuration names, may ask the adapter."""
+    caller = {"podSelector": {"matchLabels": label_studio.SELECTOR}}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": _metadata(NAME, object_labels),
+        "spec": {
+            "podSelector": {"matchLabels": SELECTOR},
+            "policyTypes": ["Ingress"],
+            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], PORT),
+        },
+    }
+
+
+def _metadata(name: str, object_labels: dict[str, str]) -> Manifest:
+    return {"name": name, "namespace": NAMESPACE, "labels": object_labels}

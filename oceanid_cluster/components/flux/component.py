@@ -1,0 +1,254 @@
+"""Step 1: Flux, the GitOps engine, and the repository that it follows."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import pulumi
+from pulumi_kubernetes.helm import v4 as helm
+
+from oceanid_cluster import versions
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
+from oceanid_cluster.components.flux.settings import FluxSettings
+from oceanid_cluster.config.git_url import github_page, ssh_url
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest
+
+NAMESPACE = "flux-system"
+TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
+AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
+RUNTIME_INFO = "flux-runtime-info"
+CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+SERVICE_TYPE = "kubernetes:core/v1:Service"
+
+_CONTROLLERS = ("sourceController", "kustomizeController", "helmController", "notificationController")
+# A commit that repairs another one is applied at once, not when the wait for the broken one is over.
+_KUSTOMIZE_ARGUMENTS = ["--feature-gates=CancelHealthCheckOnNewRevision=true"]
+_IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
+
+
+class FluxBootstrap(Component):
+    """Installs Flux from its chart and points it at the repository.
+
+    It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
+    """
+
+    type_token = "oceanid:gitops:FluxBootstrap"
+
+    def __init__(
+        self,
+        name: str,
+        settings: FluxSettings,
+        context: Context,
+        hostnames: Mapping[str, str],
+        image_automation: bool = True,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``hostnames`` are what Git may use of the configuration (see ``runtime_info``).
+
+        ``image_automation`` asks for the controllers of image automation. Output: ``namespace``.
+        """
+        super().__init__(name, context, opts)
+        self.namespace = NAMESPACE
+        object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
+        ns = self.create_namespace("gitops", "restricted", NAMESPACE)
+        before_git: list[pulumi.Resource] = [
+            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns]))
+            for part, data in secrets(settings).items()
+        ]
+        info = runtime_info(context.cluster, hostnames, object_labels)
+        before_git.append(self.create("runtime-info", info, ChildOptions(depends_on=[ns])))
+        chart = helm.Chart(
+            f"{name}-flux",
+            chart=settings.chart,
+            version=settings.chart_version if _is_remote(settings.chart) else None,
+            repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
+            namespace=NAMESPACE,
+            values=chart_values(image_automation, context.domain),
+            opts=pulumi.ResourceOptions(
+                parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
+            ),
+        )
+        # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
+        repository = self.create(
+            "git-repo", git_repository(settings), ChildOptions(depends_on=[chart, *before_git], retain=True)
+        )
+        self.create("kustomization", root_kustomization(settings), ChildOptions(depends_on=[repository], retain=True))
+        if settings.webhook_token:
+            self.create("webhook", receiver(settings), ChildOptions(depends_on=[repository]))
+        self.register_outputs({"namespace": NAMESPACE})
+
+    def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+        """Options of what the chart makes: CRDs stay when Flux goes (deleting one deletes every object of its kind)."""
+        minutes = f"{self.context.timeout_minutes}m"
+        opts = args.opts
+        props: dict[str, Any] = dict(args.props)
+        if "metadata" in props:  # the chart itself comes by here too
+            metadata = labels.owned(props["metadata"], retained=args.type_ == CRD_TYPE)
+            if args.type_ == CRD_TYPE:
+                # How the leftovers of a destroy are known from those of somebody else's Flux.
+                metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: "pulumi"}
+            elif args.type_ == SERVICE_TYPE:
+                metadata["annotations"].update(labels.SKIP_AWAIT)
+            props["metadata"] = metadata
+        if args.type_ == CRD_TYPE:
+            opts.retain_on_delete = True
+        opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
+        return pulumi.ResourceTransformResult(props=props, opts=opts)
+
+
+def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
+    """Values of the chart flux2: its CRDs, all of them, and which controllers, with limits and a place to run.
+
+    ``domain`` is the cluster's: the controllers find each other by full names.
+    """
+    controller = {
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        "affinity": NOT_ON_GPU_NODES,
+    }
+    return {
+        "installCRDs": True,
+        "clusterDomain": domain,
+        **dict.fromkeys(_CONTROLLERS, controller),
+        "kustomizeController": {**controller, "container": {"additionalArgs": _KUSTOMIZE_ARGUMENTS}},
+        **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
+    }
+
+
+# Of the webhook, by the kind of the Receiver; a generic one has none.
+_EVENTS = {"github": ["ping", "push"], "gitlab": ["Push Hook"]}
+# The Secrets of Flux by the last part of their logical names.
+SECRETS = {
+    "ssh": SSH_SECRET,
+    "github-app": APP_SECRET,
+    "github-token": TOKEN_SECRET,
+    "sops-age": AGE_SECRET,
+    "webhook-token": WEBHOOK_SECRET,
+    "verification-keys": VERIFICATION_SECRET,
+}
+
+
+def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:
+    """What Flux needs beside its objects: the contents of each Secret, by the last part of its logical name."""
+    authority: dict[str, pulumi.Input[str]] = {"ca.crt": settings.ca_certificate} if settings.ca_certificate else {}
+    found: dict[str, dict[str, pulumi.Input[str]]] = {}
+    if settings.ssh_private_key and settings.known_hosts:
+        found["ssh"] = {"identity": settings.ssh_private_key.output(), "known_hosts": settings.known_hosts.output()}
+    if settings.github_app_private_key:
+        base = _github_api(urlsplit(settings.url).netloc)
+        found["github-app"] = {
+            "githubAppID": str(settings.github_app_id),
+            "githubAppInstallationID": str(settings.github_app_installation_id),
+            "githubAppPrivateKey": settings.github_app_private_key.output(),
+            **({"githubAppBaseURL": base} if base else {}),
+            **authority,
+        }
+    if settings.github_token:
+        token = settings.github_token.output()
+        # Git reads username and password; the notification provider reads token.
+        found["github-token"] = {"username": "git", "password": token, "token": token, **authority}
+    if settings.sops_age_key:
+        found["sops-age"] = {"age.agekey": settings.sops_age_key.output()}  # Flux reads what ends in .agekey
+    if settings.webhook_token:
+        found["webhook-token"] = {"token": settings.webhook_token.output()}
+    if settings.verification_keys:
+        numbered = enumerate(settings.verification_keys, start=1)
+        found["verification-keys"] = {f"key-{number}.asc": text for number, text in numbered}
+    return found
+
+
+def _github_api(host: str) -> str | None:
+    """Where a GitHub of one's own answers (GitHub's REST documentation, "Getting started"); None for github.com."""
+    if host == "github.com":
+        return None
+    return f"https://api.{host}" if host.endswith(".ghe.com") else f"https://{host}/api/v3"
+
+
+def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
+    """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
+    metadata = {"name": RUNTIME_INFO, "namespace": NAMESPACE, "labels": dict(object_labels)}
+    data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def credentials_secret(settings: FluxSettings) -> str:
+    """The Secret with which Git is read."""
+    return SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET
+
+
+def receiver(settings: FluxSettings) -> Manifest:
+    """Reads the repository as soon as its host calls the webhook (notification-controller, Receiver)."""
+    kind = "gitlab" if "gitlab" in (urlsplit(settings.url).hostname or "").split(".") else "generic"
+    if settings.uses_app or github_page(settings.url):
+        kind = "github"
+    return {
+        "apiVersion": versions.flux_api("receiver"),
+        "kind": "Receiver",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "type": kind,
+            **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
+            "secretRef": {"name": WEBHOOK_SECRET},
+            "resources": [{"kind": "GitRepository", "name": "flux-system"}],
+        },
+    }
+
+
+def git_repository(settings: FluxSettings) -> Manifest:
+    """The repository that Flux reads: over SSH, as a GitHub App, or with a token."""
+    verify = {"mode": "HEAD", "secretRef": {"name": VERIFICATION_SECRET}}
+    return {
+        "apiVersion": versions.flux_api("source"),
+        "kind": "GitRepository",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "interval": f"{settings.interval_seconds}s",
+            "timeout": "60s",
+            "url": repository_url(settings),
+            "ref": {"branch": settings.branch},
+            "secretRef": {"name": credentials_secret(settings)},
+            **({"provider": "github"} if settings.uses_app else {}),
+            **({"verify": verify} if settings.verification_keys else {}),
+        },
+    }
+
+
+def repository_url(settings: FluxSettings) -> str:
+    """The repository's URL; an https one is rewritten to ``ssh://git@host/path`` when SSH keys are given."""
+    return ssh_url(settings.url) if settings.uses_ssh else settings.url
+
+
+def root_kustomization(settings: FluxSettings) -> Manifest:
+    """The Kustomization from which everything in Git hangs.
+
+    ``deletionPolicy: Orphan``: if it is ever deleted, the applications go on running.
+    """
+    decryption = {"provider": "sops", "secretRef": {"name": AGE_SECRET}}
+    substitution = {"substituteFrom": [{"kind": "ConfigMap", "name": RUNTIME_INFO}]}
+    return {
+        "apiVersion": versions.flux_api("kustomize"),
+        "kind": "Kustomization",
+        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "spec": {
+            "interval": f"{settings.reconciliation_seconds}s",
+            "retryInterval": "2m",
+            "timeout": "5m",
+            "path": settings.path,
+            "prune": True,
+            "wait": True,
+            "force": False,
+            "deletionPolicy": "Orphan",
+            "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+            **({"decryption": decryption} if settings.sops_age_key else {}),
+            **({"postBuild": substitution} if settings.runtime_info else {}),
+        },
+    }
+
+
+def _is_name(chart: str) -> bool:
+    """Whether a chart is named within a repository, rather than given as a path or an OCI reference."""
+    return "/" not in chart
+
+
+def _is_remote(chart: str) -> bool:
+    return _is_name(chart) or chart.startswith("oci://")

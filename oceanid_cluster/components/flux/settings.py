@@ -1,0 +1,156 @@
+"""The configuration of Flux: the repository, what it is read with, and what Git may use."""
+
+from dataclasses import dataclass
+
+from oceanid_cluster import versions
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
+from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
+from oceanid_cluster.config.ingress import check_hostname
+from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.config.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
+
+
+@dataclass(frozen=True)
+class FluxSettings:
+    """Flux and the repository that it follows."""
+
+    github_token: Secret | None = key(
+        "github_token", parsers.secret(parsers.token),
+        "GitHub token for Flux and image automation; or the two SSH keys, or a GitHub App", secret=True,
+        old=("github.token",), value="token",
+    )  # fmt: skip
+    ssh_private_key: Secret | None = key(
+        "flux.ssh_private_key", parse_private_key, "Git over SSH: deploy key without a passphrase", secret=True,
+        value="key", stdin="< deploy-key",
+    )  # fmt: skip
+    known_hosts: KnownHosts | None = key(
+        "flux.known_hosts", parse_known_hosts, "Git over SSH: known_hosts lines of the repository's host", secret=True,
+        value="lines", stdin="< known-hosts   # made by: ssh-keyscan <host> > known-hosts",
+    )  # fmt: skip
+    github_app_id: int | None = key(
+        "flux.github_app_id", parsers.integer(1, 999_999_999_999), "Git by a GitHub App: its App ID", value="number"
+    )
+    github_app_installation_id: int | None = key(
+        "flux.github_app_installation_id", parsers.integer(1, 999_999_999_999),
+        "Git by a GitHub App: the number at the end of its installation's page", value="number",
+    )  # fmt: skip
+    github_app_private_key: Secret | None = key(
+        "flux.github_app_private_key", parse_app_key, "Git by a GitHub App: its private key", secret=True, value="key",
+        stdin="< app.private-key.pem",
+    )  # fmt: skip
+    ca_certificate: str | None = key(
+        "flux.ca_certificate", parse_certificates, "CA certificates of a Git server of one's own, in PEM",
+        value="certificates", stdin="< ca.crt",
+    )  # fmt: skip
+    verification_keys: tuple[str, ...] | None = key(
+        "flux.verification_keys", parse_verification_keys,
+        "OpenPGP public keys; with them, Flux applies only commits that one of them has signed", value="keys",
+        stdin="< keys.asc   # made by: gpg --armor --export <key> > keys.asc",
+    )  # fmt: skip
+    sops_age_key: Secret | None = key(
+        "flux.sops_age_key", parse_age_key, "age key with which Flux decrypts the SOPS secrets in Git", secret=True,
+        value="key", stdin="< age.agekey",
+    )  # fmt: skip
+    runtime_info: bool = key(
+        "flux.runtime_info", parsers.boolean,
+        "replace ${NAME} in what the root Kustomization applies by the value in ConfigMap flux-runtime-info, if any",
+        default="false",
+    )  # fmt: skip
+    webhook_token: Secret | None = key(
+        "flux.webhook_token", parsers.secret(parsers.token),
+        "secret of the repository's webhook: a push is read at once", secret=True, value="token",
+    )  # fmt: skip
+    webhook_hostname: str | None = key(
+        "flux.webhook_hostname",
+        check_hostname,
+        "public host name of the webhook, a rule of the tunnel",
+        value="hostname",
+    )
+    url: str = key(
+        "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
+        default="https://github.com/goldfish-inc/oceanid", value="url",
+    )  # fmt: skip
+    branch: str = key("gitRepositoryBranch", parsers.git_branch, "branch that Flux reads", default="main")
+    path: str = key("gitRepositoryPath", parsers.repository_path, "folder that Flux reads", default="clusters/tethys")
+    interval_seconds: int = key(
+        "gitRepositoryIntervalSeconds", parsers.integer(1, 86400), "seconds between polls of Git", default="60"
+    )
+    reconciliation_seconds: int = key(
+        "gitReconciliationSeconds", parsers.integer(1, 86400), "seconds between drift corrections", default="600"
+    )
+    chart: str = key(
+        "fluxChart",
+        parsers.text,
+        "chart of Flux: name, local path or OCI reference",
+        default=versions.chart("flux2").chart,
+    )
+    chart_repository: str | None = key(
+        "fluxChartRepository", parsers.http_url, "repository of the Flux chart, unless that is a path or OCI",
+        default=versions.chart("flux2").repository,
+    )  # fmt: skip
+    chart_version: str = key(
+        "fluxChartVersion", parsers.chart_version, "version of the Flux chart", default=versions.chart("flux2").version
+    )
+
+    @property
+    def uses_ssh(self) -> bool:
+        """Whether Git is read over SSH."""
+        return self.ssh_private_key is not None
+
+    @property
+    def uses_app(self) -> bool:
+        """Whether Git is read as a GitHub App."""
+        return self.github_app_private_key is not None
+
+
+def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
+    """The repository's URL, and what Flux reads it with: exactly one of token, deploy key and GitHub App."""
+    rows = keys_of(FluxSettings)
+    token, key_row, app_row = (rows[name] for name in ("github_token", "ssh_private_key", "github_app_private_key"))
+    given = flux.github_token or flux.uses_ssh or flux.uses_app
+    if not given and not problems.about(token.name, key_row.name, app_row.name):
+        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
+    if flux.uses_ssh and flux.uses_app:
+        problems.add(
+            f"'{key_row.name}' and '{app_row.name}' are two ways to read one repository; keep one",
+            f"pulumi config rm {app_row.name}   # or {key_row.name} and flux.known_hosts",
+        )
+    elif flux.url and flux.uses_ssh:
+        _check_ssh(flux, problems)
+    elif flux.url:
+        _check_https(flux, problems)
+
+
+def _check_https(flux: FluxSettings, problems: ConfigErrors) -> None:
+    rows = keys_of(FluxSettings)
+    key_row, url_row = rows["ssh_private_key"], rows["url"]
+    if flux.url.startswith("ssh://"):
+        if flux.uses_app:
+            problems.add(f"'{url_row.name}' is ssh, and a GitHub App reads over https", url_row.fix)
+        elif not problems.about(key_row.name):
+            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.fix)
+
+
+def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
+    rows = keys_of(FluxSettings)
+    hosts_row, url_row, ca_row = rows["known_hosts"], rows["url"], rows["ca_certificate"]
+    if flux.ca_certificate:
+        problems.add(
+            f"'{ca_row.name}' is for https, and Git is read over SSH: flux.known_hosts says which host it is",
+            f"pulumi config rm {ca_row.name}",
+        )
+    try:
+        ssh_url(flux.url)
+        host, port = ssh_endpoint(flux.url)
+    except ValueError as problem:
+        problems.add(f"'{url_row.name}' {problem}", url_row.fix)
+        return
+    if flux.known_hosts and not flux.known_hosts.names(host, port):
+        at = host if port == 22 else f"{host} at port {port}"
+        scan = f"ssh-keyscan {host}" if port == 22 else f"ssh-keyscan -p {port} {host}"
+        problems.add(
+            f"'{hosts_row.name}' has no line for {at}, so Flux would refuse to connect",
+            f"{scan} | pulumi config set --secret {hosts_row.name}   # then compare the fingerprints with the host's",
+        )

@@ -1,0 +1,117 @@
+"""Step 5: Flux image automation, which proposes newer images by pushing a branch."""
+
+from typing import Any
+
+import pulumi
+
+from oceanid_cluster import versions
+from oceanid_cluster.components.base import ChildOptions, Component, Context
+from oceanid_cluster.components.flux.component import APP_SECRET, NAMESPACE, TOKEN_SECRET
+from oceanid_cluster.components.flux.settings import FluxSettings
+from oceanid_cluster.config.git_url import github_page
+from oceanid_cluster.config.loader import ImageAutomationSettings
+from oceanid_cluster.manifests.pods import Manifest
+
+# Image, and which of its tags to follow. cloudflared's tags are calendar versions, which SemVer can order.
+POLICIES: dict[str, tuple[str, Manifest]] = {
+    "cloudflared": ("docker.io/cloudflare/cloudflared", {"semver": {"range": ">=2026.0.0"}}),
+    "cert-manager": ("quay.io/jetstack/cert-manager-controller", {"semver": {"range": ">=1.0.0 <2.0.0"}}),
+    "label-studio": ("docker.io/heartexlabs/label-studio", {"semver": {"range": ">=1.23.0 <2.0.0"}}),
+}
+_COMMIT_MESSAGE = """\
+chore(images): update images
+
+{{ range .Changed.Changes -}}
+- {{ .OldValue }} -> {{ .NewValue }}
+{{ end -}}
+"""
+
+
+class ImageAutomation(Component):
+    """Follows image tags and pushes updates of marked lines to a branch of the repository."""
+
+    type_token = "oceanid:monitoring:ImageAutomation"
+
+    def __init__(
+        self,
+        name: str,
+        settings: ImageAutomationSettings,
+        flux: FluxSettings,
+        context: Context,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """Lives in Flux's namespace and pushes with Flux's credentials. Output: ``branch``."""
+        super().__init__(name, context, opts)
+        # Retained: their controllers put finalizers on them and go in the same run. Nobody acts on them any more then.
+        retained = ChildOptions(retain=True)
+        for image, (repository, policy) in POLICIES.items():
+            self.create(f"{image}-repo", image_repository(image, repository), retained)
+            self.create(f"{image}-policy", image_policy(image, policy), retained)
+        self.create("update-automation", update_automation(settings, flux.branch), retained)
+        # Provider and Alert have no finalizers since v1beta3.
+        page = github_page(flux.url)  # another host has no commit statuses that this provider could set
+        if page and (flux.github_token or flux.uses_app):
+            reference = TOKEN_SECRET if flux.github_token else APP_SECRET
+            self.create("github-provider", notification_provider(page, reference, bool(flux.ca_certificate)))
+            self.create("version-alert", alert())
+        self.register_outputs({"branch": settings.push_branch})
+
+
+def image_repository(name: str, image: str) -> Manifest:
+    """Scans the tags of ``image`` every hour."""
+    return _object("image", "ImageRepository", name, {"image": image, "interval": "1h", "provider": "generic"})
+
+
+def image_policy(name: str, policy: Manifest) -> Manifest:
+    """Picks the newest release among the tags; tags of one architecture, or of a test, are left out."""
+    spec = {
+        "imageRepositoryRef": {"name": name},
+        "filterTags": {"pattern": r"^v?\d+\.\d+\.\d+$"},
+        "policy": policy,
+    }
+    return _object("image", "ImagePolicy", name, spec)
+
+
+def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifest:
+    """Commits newer tags of marked lines under the path, and pushes them to a branch of their own."""
+    spec = {
+        "interval": "1h",
+        "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+        "git": {
+            "checkout": {"ref": {"branch": branch}},
+            "commit": {
+                "author": {"name": settings.author_name, "email": settings.author_email},
+                "messageTemplate": _COMMIT_MESSAGE,
+            },
+            "push": {"branch": settings.push_branch},
+        },
+        "update": {"path": settings.path, "strategy": "Setters"},
+    }
+    return _object("image", "ImageUpdateAutomation", "flux-system", spec)
+
+
+def notification_provider(page: str, reference: str, own_authority: bool) -> Manifest:
+    """Sets the status of commits of a repository on GitHub.
+
+    ``reference`` names the Secret with the key ``token`` or those of a GitHub App; with ``own_authority`` it has the
+    server's CA, too.
+    """
+    spec: Manifest = {"type": "github", "address": page, "secretRef": {"name": reference}}
+    if own_authority:
+        spec["certSecretRef"] = {"name": reference}
+    return _object("notification", "Provider", "github-updates", spec)
+
+
+def alert() -> Manifest:
+    """Reports Kustomizations, the one kind whose events carry the commit that GitHub's statuses hang on."""
+    spec: dict[str, Any] = {
+        "providerRef": {"name": "github-updates"},
+        "eventSeverity": "info",
+        "eventSources": [{"kind": "Kustomization", "name": "*"}],
+    }
+    return _object("notification", "Alert", "image-updates", spec)
+
+
+def _object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
+    metadata = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": versions.flux_api(group), "kind": kind, "metadata": metadata, "spec": spec}

@@ -1,0 +1,313 @@
+"""Step 6: Label Studio, the annotation platform, on PostgreSQL."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pulumi
+import pulumi_kubernetes as k8s
+
+from oceanid_cluster.components.apps import LABEL_STUDIO, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.label_studio.generated import ADMIN_PASSWORD, SECRET_KEY, GeneratedSecrets
+from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.config.parsers import quantity_value
+from oceanid_cluster.config.peers import Peer, ingress_rules
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import (
+    NOT_ON_GPU_NODES,
+    Manifest,
+    container_security,
+    http_probe,
+    plain_env,
+    pod_security,
+    pull_policy,
+    secret_env,
+)
+
+NAME = "label-studio"
+SELECTOR = {"app": NAME}
+PORT = 8080
+VOLUME = "label-studio-data"
+DATABASE_SECRET = "labelstudio-db-credentials"
+APP_SECRET = "labelstudio-app-credentials"
+S3_SECRET = "labelstudio-s3-credentials"
+USER = 1001  # owner of the data folder in the image
+MODEL_SELECTOR = {"app": "ls-triton-adapter"}
+_STARTUP_PERIOD = 5  # seconds
+
+# Variables of Label Studio by the key of the Secret that holds them.
+_DATABASE_ENV = ("POSTGRE_USER", "POSTGRE_PASSWORD", "POSTGRE_NAME", "POSTGRE_HOST", "POSTGRE_PORT")
+_APP_ENV = {"SECRET_KEY": SECRET_KEY, "LABEL_STUDIO_PASSWORD": ADMIN_PASSWORD}
+_S3_ENV = {
+    "STORAGE_AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
+    "STORAGE_AWS_SECRET_ACCESS_KEY": "AWS_SECRET_ACCESS_KEY",
+    "STORAGE_AWS_BUCKET_NAME": "AWS_STORAGE_BUCKET_NAME",
+    "STORAGE_AWS_REGION_NAME": "AWS_S3_REGION_NAME",
+}
+
+
+class LabelStudio(Component):
+    """Runs Label Studio and keeps its volume."""
+
+    type_token = LABEL_STUDIO[0]
+
+    def __init__(
+        self,
+        name: str,
+        settings: LabelStudioSettings,
+        generated: GeneratedSecrets,
+        callers: Sequence[Peer],
+        context: Context,
+        claim_spec: Manifest | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``generated`` are the values that outlive this component, ``callers`` the pods that may reach it.
+
+        ``claim_spec`` is the spec of the volume claim that is in the cluster already.
+
+        Outputs: ``namespace``, ``serviceName``, ``hostname``.
+        """
+        super().__init__(name, context, opts)
+        self.namespace, self.hostname = NAMESPACE, settings.hostname
+        object_labels = labels.workload_labels(context.cluster, "apps", NAME, SELECTOR)
+        ns = self.apps_namespace = create_apps_namespace(self)
+        in_ns = ChildOptions(depends_on=[ns])
+        secrets = {
+            "db-secret": (DATABASE_SECRET, database_values(settings)),
+            "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
+        }
+        with_s3 = settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None
+        if with_s3:
+            secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
+        # The app Secret is kept like the volume: after a destroy the generated values are still in it.
+        made = [
+            self.create(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
+            for part, (known, data) in secrets.items()
+        ]
+        claim = self._create_claim(settings, object_labels, ns, claim_spec)
+        self.create("network", network_policy(settings.database.port, callers, object_labels), in_ns)
+        rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
+        workload = deployment(settings, with_s3, context, object_labels, rollout)
+        self.create("deploy", workload, ChildOptions(depends_on=[*made, claim]))
+        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
+
+    def _create_claim(
+        self,
+        settings: LabelStudioSettings,
+        object_labels: dict[str, str],
+        ns: pulumi.Resource,
+        live: Manifest | None,
+    ) -> k8s.core.v1.PersistentVolumeClaim:
+        """The claim. Its size and class are those of its first day.
+
+        Another class would replace it, work included; another size fails the whole preview on K3s's local-path, which
+        cannot grow. A wish that differs from what is there gives a warning.
+        """
+        fixed = ("spec.storageClassName", "spec.resources.requests.storage")
+        options = ChildOptions(depends_on=[ns], retain=True, ignore=fixed)
+        claim: k8s.core.v1.PersistentVolumeClaim = self.create(
+            "pvc", volume_claim(settings, object_labels, live), options
+        )
+
+        def compare(spec: k8s.core.v1.outputs.PersistentVolumeClaimSpec) -> None:
+            requests = spec.resources.requests if spec.resources else None
+            warn_of_claim(settings, requests or {}, spec.storage_class_name)
+
+        claim.spec.apply(compare)
+        return claim
+
+
+def warn_of_claim(settings: LabelStudioSettings, requests: Mapping[str, str], found: str | None) -> None:
+    """Say that the claim (its requests, its class) is not what the configuration asks for, and what to do."""
+    size = requests.get("storage")
+    if size and not same_quantity(size, settings.storage):
+        pulumi.log.warn(
+            f"labelStudioStorage is {settings.storage}, the volume was made with {size}, and that stays: a volume grows"
+            ' only by hand, and only in a storage class that can. See docs/runbook.md, "A larger volume".'
+        )
+    if settings.storage_class and found and found != settings.storage_class:
+        pulumi.log.warn(
+            f"labelStudioStorageClass is {settings.storage_class}, the volume is of class {found}, and that stays."
+            f" Run: pulumi config set labelStudioStorageClass {found}"
+        )
+
+
+def same_quantity(left: str, right: str) -> bool:
+    """Whether two Kubernetes quantities are the same, however they are written."""
+    try:
+        return quantity_value(left) == quantity_value(right)
+    except ValueError:
+        return left == right
+
+
+def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
+    """The database Secret: what Label Studio reads (core/settings/base.py), and libpq's own variables."""
+    url = settings.database
+    data = {
+        "POSTGRE_USER": url.user,
+        "POSTGRE_PASSWORD": url.password.value,
+        "POSTGRE_NAME": url.database,
+        "POSTGRE_HOST": url.host,
+        "POSTGRE_PORT": str(url.port),
+    }
+    data |= {name: value.value for name, value in url.variables.items()}
+    return {name: pulumi.Output.secret(value) for name, value in data.items()}
+
+
+def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
+    """The Secret for uploads in S3."""
+    data = {
+        "AWS_ACCESS_KEY_ID": settings.s3_access_key_id.value if settings.s3_access_key_id else "",
+        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_access_key.value if settings.s3_secret_access_key else "",
+        "AWS_STORAGE_BUCKET_NAME": settings.s3_bucket,
+        "AWS_S3_REGION_NAME": settings.s3_region,
+    }
+    return {name: pulumi.Output.secret(value) for name, value in data.items()}
+
+
+def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> list[Manifest]:
+    """Label Studio's variables. Without DJANGO_DB it would silently use SQLite, and lose work with the pod."""
+    in_cluster = (NAME, f"{NAME}.{NAMESPACE}", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.{domain}")
+    plain = {
+        "DJANGO_DB": "default",
+        "LABEL_STUDIO_HOST": f"https://{settings.hostname}",
+        "CSRF_TRUSTED_ORIGINS": f"https://{settings.hostname}",
+        "ALLOWED_HOSTS": ",".join((settings.hostname, *in_cluster)),
+        "SESSION_COOKIE_SECURE": "1",
+        "CSRF_COOKIE_SECURE": "1",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "LABEL_STUDIO_USERNAME": settings.admin_email,
+        "COLLECT_ANALYTICS": "false",
+        "LATEST_VERSION_CHECK": "false",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+        # The adapter's service address is private; the other guards against forged requests stay on.
+        "ML_BLOCK_LOCAL_IP": "false",
+        "SSRF_PROTECTION_ENABLED": "true",
+    }
+    plain |= settings.database.tls  # libpq's own variables: Label Studio has none for TLS
+    if with_s3:
+        plain["STORAGE_TYPE"] = "s3"
+    variables = plain_env(plain)
+    database = (*_DATABASE_ENV, *sorted(settings.database.variables))
+    variables += [secret_env(name, DATABASE_SECRET, name) for name in database]
+    variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
+    if with_s3:
+        variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
+    return variables
+
+
+def container(settings: LabelStudioSettings, with_s3: bool, context: Context, writable: dict[str, str]) -> Manifest:
+    """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
+    host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
+    # The first start migrates the database: it may take as long as we wait for the workload.
+    tries = math.ceil(context.timeout_minutes * 60 / _STARTUP_PERIOD)
+    return {
+        "name": NAME,
+        "image": settings.image,
+        "imagePullPolicy": pull_policy(settings.image),
+        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "env": environment(settings, with_s3, context.domain),
+        "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
+        "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
+        "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
+        "resources": settings.resources,
+        "securityContext": container_security(),
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/label-studio/data"},
+            *({"name": name, "mountPath": path} for name, path in writable.items()),
+        ],
+    }
+
+
+def deployment(
+    settings: LabelStudioSettings,
+    with_s3: bool,
+    context: Context,
+    object_labels: dict[str, str],
+    rollout: pulumi.Input[str],
+) -> Manifest:
+    """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
+    writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
+    pod: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
+        "securityContext": pod_security(USER),
+        "containers": [container(settings, with_s3, context, writable)],
+        "volumes": [
+            {"name": "data", "persistentVolumeClaim": {"claimName": VOLUME}},
+            *({"name": name, "emptyDir": {}} for name in writable),
+        ],
+        # Who names the nodes may name the one with the GPU.
+        **({"nodeSelector": settings.node_selector} if settings.node_selector else {"affinity": NOT_ON_GPU_NODES}),
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": NAME,
+            "namespace": NAMESPACE,
+            "labels": object_labels,
+            "annotations": dict(labels.WAIT_FOR_RECREATED),
+        },
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": SELECTOR},
+            "template": {
+                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
+                "spec": pod,
+            },
+        },
+    }
+
+
+def volume_claim(
+    settings: LabelStudioSettings, object_labels: dict[str, str], live: Manifest | None = None
+) -> Manifest:
+    """The claim for uploads. K3s binds it only once the pod exists, so nothing waits for it.
+
+    One that is there keeps its size and class (``live``, its spec): adopting it with others is refused.
+    """
+    kept = live or {}
+    storage = kept.get("resources", {}).get("requests", {}).get("storage") or settings.storage
+    spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
+    if storage_class := kept.get("storageClassName") or settings.storage_class:
+        spec["storageClassName"] = storage_class
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {
+            "name": VOLUME,
+            "namespace": NAMESPACE,
+            "labels": object_labels,
+            "annotations": dict(labels.SKIP_AWAIT),
+        },
+        "spec": spec,
+    }
+
+
+def network_policy(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+    """In: the callers. Out: DNS, the database's port, HTTPS, and the adapter."""
+    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    outside = [{"protocol": "TCP", "port": port} for port in sorted({443, database_port})]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "spec": {
+            "podSelector": {"matchLabels": SELECTOR},
+            "policyTypes": ["Ingress", "Egress"],
+            **({"ingress": ingress_rules([peer.manifest() for peer in callers], PORT)} if callers else {}),
+            "egress": [
+                {"ports": dns},
+                {"ports": outside},
+                {
+                    "to": [{"podSelector": {"matchLabels": MODEL_SELECTOR}}],
+                    "ports": [{"protocol": "TCP", "port": 9090}],
+                },
+            ],
+        },
+    }

@@ -1,0 +1,110 @@
+"""Step 2: the Pulumi Kubernetes Operator."""
+
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v3 import Release
+
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
+from oceanid_cluster.components.flux.component import NAMESPACE as FLUX_NAMESPACE
+from oceanid_cluster.config.loader import OperatorSettings
+from oceanid_cluster.config.peers import ingress_rules
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, container_security, pod_security
+
+NAMESPACE = "pulumi-system"
+API_SECRET = "pulumi-api-secret"
+RELEASE = "pulumi-kubernetes-operator"
+# The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
+POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
+# The labels that the operator gives to the pods in which it runs programs.
+WORKSPACE = {
+    "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
+    "app.kubernetes.io/name": "pulumi",
+    "app.kubernetes.io/component": "workspace",
+}
+
+
+class PulumiOperator(Component):
+    """Installs the operator as a Helm release, with its Pulumi Cloud token when there is one."""
+
+    type_token = "oceanid:pko:PulumiOperator"
+
+    def __init__(
+        self,
+        name: str,
+        settings: OperatorSettings,
+        context: Context,
+        with_flux: bool = True,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``with_flux``: Flux is installed, and workspaces may fetch what it read from Git.
+
+        Outputs: ``namespace``, and ``secretName`` (None without a token).
+        """
+        super().__init__(name, context, opts)
+        self.namespace = NAMESPACE
+        ns = self.create_namespace("operator", "restricted", NAMESPACE)
+        before: list[pulumi.Resource] = [ns]
+        object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
+        if settings.access_token:
+            data = {"accessToken": settings.access_token.output()}
+            before.append(
+                self.create(
+                    "api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns])
+                )
+            )
+        if with_flux:
+            self.create("flux-artifacts", artifact_policy(object_labels))
+        Release(
+            f"{name}-helm",
+            name=RELEASE,
+            namespace=NAMESPACE,
+            chart=settings.chart,
+            version=settings.chart_version if settings.chart.startswith("oci://") else None,
+            values=chart_values(),
+            postrender=POST_RENDERER,
+            timeout=context.timeout_minutes * 60,
+            max_history=10,
+            opts=self.options(ChildOptions(depends_on=before)),
+        )
+        self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
+
+
+def artifact_policy(object_labels: dict[str, str]) -> Manifest:
+    """Lets the operator's workspaces fetch from source-controller, which Flux's own policies forbid.
+
+    Named and shaped as in the operator's documentation ("Pulumi Kubernetes Operator 2.0", Flux integration), for the
+    namespace in which Stacks find the operator's token.
+    """
+    workspaces = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
+        "podSelector": {"matchLabels": WORKSPACE},
+    }
+    metadata = {"name": "allow-pulumi-fetch-flux-artifacts", "namespace": FLUX_NAMESPACE, "labels": object_labels}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": metadata,
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "source-controller"}},
+            "policyTypes": ["Ingress"],
+            "ingress": ingress_rules([workspaces], "http"),
+        },
+    }
+
+
+def chart_values() -> dict[str, Any]:
+    """Values of the chart. Helm ignores a key that the chart does not have: a test holds these against its values."""
+    user = 65532
+    return {
+        "replicaCount": 1,
+        "resources": {
+            "requests": {"cpu": "100m", "memory": "128Mi"},
+            "limits": {"cpu": "500m", "memory": "512Mi"},
+        },
+        "affinity": NOT_ON_GPU_NODES,
+        "podSecurityContext": pod_security(user),
+        # The operator unpacks programs into its own file system.
+        "securityContext": {**container_security(), "readOnlyRootFilesystem": False},
+    }

@@ -1,0 +1,139 @@
+"""Step 3: the Cloudflare Tunnel, through which the Kubernetes API and the applications are reached."""
+
+from collections.abc import Sequence
+
+import pulumi
+
+from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.remote_config import write_remote_config
+from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_rules
+from oceanid_cluster.config.loader import TunnelSettings
+from oceanid_cluster.config.parsers import Resources
+from oceanid_cluster.manifests import cloudflared, labels
+from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, pod_security
+
+NAMESPACE = "cloudflared"
+NAME = "cloudflared"
+SELECTOR = {"app.kubernetes.io/name": NAME}
+SECRET = "cloudflared-credentials"
+CONFIG_MAP = "cloudflared-config"
+
+
+class CloudflareTunnel(Component):
+    """Runs cloudflared with one list of rules, written to its file and, with ``manageTunnelConfig``, to Cloudflare."""
+
+    type_token = "oceanid:core:CloudflareTunnel"
+
+    def __init__(
+        self,
+        name: str,
+        settings: TunnelSettings,
+        rules: Sequence[IngressRule],
+        context: Context,
+        cloudflare: pulumi.ProviderResource | None = None,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """``rules`` follow the Kubernetes API's; ``cloudflare`` is given only to write the rules there.
+
+        Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``.
+        """
+        super().__init__(name, context, opts)
+        self.namespace, self.hostname = NAMESPACE, settings.hostname
+        all_rules = check_rules([api_server_rule(settings.hostname, settings.service_url), *rules])
+        object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
+        data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
+        config = {
+            cloudflared.CONFIG_KEY: cloudflared.config_file(
+                settings.token.tunnel_id,
+                all_rules,
+                settings.metrics_port,
+                settings.protocol,
+                edge_ip_version=settings.edge_ip_version,
+            )
+        }
+        ns = self.create_namespace("networking", "restricted", NAMESPACE)
+        in_ns = ChildOptions(depends_on=[ns])
+        credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
+        config_map = self.create("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
+        self.create("pdb", disruption_budget(object_labels), in_ns)
+        self.create(
+            "deployment",
+            deployment(
+                settings.image,
+                settings.replicas,
+                settings.metrics_port,
+                settings.resources,
+                object_labels,
+                context.rollout.checksum(data, config),
+            ),
+            ChildOptions(depends_on=[credentials, config_map]),
+        )
+        metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
+        self.create("svc", metrics, in_ns)
+        if cloudflare:
+            write_remote_config(self, settings.token, all_rules, cloudflare)
+        self.register_outputs(
+            {
+                "namespace": NAMESPACE,
+                "hostname": settings.hostname,
+                "deploymentName": NAME,
+                "metricsServiceName": "cloudflared-metrics",
+            }
+        )
+
+
+def config_map_manifest(name: str, ns: str, data: dict[str, str], object_labels: dict[str, str]) -> Manifest:
+    """A ConfigMap."""
+    metadata = {"name": name, "namespace": ns, "labels": object_labels}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+def disruption_budget(object_labels: dict[str, str]) -> Manifest:
+    """Draining a node takes one pod at a time."""
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": SELECTOR}},
+    }
+
+
+def deployment(
+    image: str,
+    replicas: int,
+    metrics_port: int,
+    resources: Resources,
+    object_labels: dict[str, str],
+    rollout: pulumi.Input[str],
+) -> Manifest:
+    """The Deployment: spread over nodes, replaced one by one, never all gone."""
+    spread = {
+        "maxSkew": 1,
+        "topologyKey": "kubernetes.io/hostname",
+        "whenUnsatisfiable": "ScheduleAnyway",
+        "labelSelector": {"matchLabels": SELECTOR},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": SELECTOR},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": {
+                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
+                "spec": {
+                    "automountServiceAccountToken": False,
+                    "enableServiceLinks": False,
+                    "priorityClassName": "system-cluster-critical",
+                    "terminationGracePeriodSeconds": cloudflared.TERMINATION_SECONDS,
+                    "affinity": NOT_ON_GPU_NODES,
+                    "topologySpreadConstraints": [spread],
+                    "securityContext": pod_security(cloudflared.USER),
+                    "containers": [cloudflared.container(image, metrics_port, resources)],
+                    "volumes": cloudflared.volumes(CONFIG_MAP, SECRET),
+                },
+            },
+        },
+    }

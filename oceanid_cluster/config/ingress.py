@@ -1,0 +1,270 @@
+"""Cloudflare Tunnel ingress rules: one list, checked once, written wherever cloudflared takes its rules from.
+
+cloudflared's own validation is the contract (ingress/ingress.go, validateIngress). What it accepts although it can
+never work (a rule that an earlier one hides, a scheme that is misspelt) is refused as well: nobody would see it fail.
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from oceanid_cluster.config.go_regexp import check_go_regexp
+from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
+
+# In every API server's certificate, whatever the cluster's domain is.
+API_SERVER_NAME = "kubernetes.default.svc"
+
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOSTNAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})+")
+_ORIGIN_HOST = re.compile(
+    r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%25[A-Za-z0-9._-]+)?"
+)
+_BARE_SERVICES = ("hello_world", "hello-world", "socks-proxy", "bastion")
+_SCHEMES = ("http", "https", "ws", "wss", "tcp", "ssh", "rdp", "smb")
+# Paths that match every request, as no path does.
+_EVERY_PATH = re.compile(r"\^?/?(\.\*\$?)?|\$")
+
+
+@dataclass(frozen=True)
+class IngressRule:
+    """One rule: requests for ``hostname`` (None: every host) and ``path`` (a Go regular expression) go to ``service``.
+
+    ``origin`` holds cloudflared's ``originRequest`` options by their own names.
+    """
+
+    service: str
+    hostname: str | None = None
+    path: str | None = None
+    origin: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def document(self) -> dict[str, Any]:
+        """The rule as cloudflared's configuration file and Cloudflare's API write it."""
+        rule = {
+            "hostname": self.hostname, "path": self.path, "service": self.service, "originRequest": dict(self.origin),
+        }  # fmt: skip
+        return {name: value for name, value in rule.items() if value}
+
+    def hides(self, later: "IngressRule") -> bool:
+        """Whether every request for ``later`` comes here first (ingress/ingress.go, matchHost)."""
+        if self.hostname is None or self.hostname == later.hostname:
+            host = True
+        else:
+            suffix = self.hostname.removeprefix("*")
+            host = suffix != self.hostname and later.hostname is not None and later.hostname.endswith(suffix)
+        return host and (not self.path or bool(_EVERY_PATH.fullmatch(self.path)) or self.path == later.path)
+
+    def __str__(self) -> str:
+        where = f"'{self.hostname or '*'}'"
+        return f"{where} with path '{self.path}'" if self.path else where
+
+
+CATCH_ALL = IngressRule("http_status:404")
+
+
+def api_server_rule(hostname: str, service: str) -> IngressRule:
+    """The rule for the Kubernetes API, whose certificate is checked against the cluster's own CA."""
+    if urlsplit(service).scheme != "https":
+        return IngressRule(service, hostname)
+    return IngressRule(service, hostname, origin={"caPool": CLUSTER_CA_PATH, "originServerName": API_SERVER_NAME})
+
+
+def check_rules(rules: Sequence[IngressRule]) -> list[IngressRule]:
+    """A whole list, checked, with the 404 rule at its end. Raises ValueError naming every rule that is never used."""
+    numbered = [(f"rule {number} ({rule})", rule) for number, rule in enumerate(rules, start=1)]
+    problems = list(dead_rules(numbered))
+    if problems:
+        raise ValueError("; ".join(problems))
+    return [*rules, CATCH_ALL]
+
+
+def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[str]:
+    """What to say of each rule of a list that an earlier one hides; ``rules`` are pairs of a name and the rule."""
+    for index, (name, rule) in enumerate(rules):
+        if rule.hostname is None and not rule.path:
+            yield f"{name} would catch everything; the last rule (404) is added for you"
+            continue
+        for earlier_name, earlier in rules[:index]:
+            if earlier.hides(rule):
+                same = (earlier.hostname, earlier.path) == (rule.hostname, rule.path)
+                if same:
+                    yield f"{name} would never be used: {rule} has two rules, and {earlier_name} comes first"
+                else:
+                    yield f"{name} would never be used: {earlier_name} catches its requests first"
+                break
+
+
+def check_hostname(text: str, *, wildcard: bool = False) -> str:
+    """A DNS name in the form in which requests carry it; ``*.`` before it only with ``wildcard``.
+
+    Lower case, without the dot at the end, and in punycode: cloudflared compares byte by byte. Raises ValueError.
+    """
+    name = text.strip().lower().removesuffix(".")
+    if "://" in name:
+        raise ValueError(f"'{text}' has a scheme; a hostname is only the name")
+    if "/" in name:
+        raise ValueError(f"'{text}' has a path; a hostname is only the name (a path goes under 'path')")
+    if ":" in name:
+        raise ValueError(f"'{text}' has a port; a hostname is only the name")
+    if "*" in name[1:] or (name.startswith("*") and not name.startswith("*.")):
+        raise ValueError(f"'{text}' has a '*' elsewhere than as its whole first label")
+    name = ".".join(label if label.isascii() else _punycode(label) for label in name.split("."))
+    if len(name) > 253 or not _HOSTNAME.fullmatch(name) or (name.startswith("*") and not wildcard):
+        raise ValueError(f"'{text}' is not a host name such as app.example.org")
+    return name
+
+
+def _punycode(label: str) -> str:
+    """A label of other letters as DNS writes it. Raises ValueError for characters that IDNA maps or refuses."""
+    composed = unicodedata.normalize("NFC", label)
+    letters = all(unicodedata.category(ch)[0] in "LMN" or ch == "-" for ch in composed)
+    if not letters or composed != unicodedata.normalize("NFKC", composed):
+        raise ValueError(f"'{label}' is not a name; write it in punycode (xn--…)")
+    return f"xn--{composed.encode('punycode').decode()}"
+
+
+def check_service(text: str) -> str:
+    """An origin as cloudflared takes it: a URL without a path, or a special form. Raises ValueError."""
+    service = text.strip()
+    if any(ch.isspace() or not ch.isprintable() for ch in service):
+        raise ValueError("contains white space or a control character")
+    if service in _BARE_SERVICES:
+        return service
+    if service.startswith(("unix:", "unix+tls:")):
+        if not service.partition(":")[2].strip("/"):
+            raise ValueError(f"'{text}' names no socket; write unix:/path/of/the/socket")
+        return service
+    if service.startswith("http_status:"):
+        code = re.fullmatch(r"\+?0*([1-9][0-9]{2})", service.removeprefix("http_status:"), re.ASCII)
+        if not code:
+            raise ValueError(f"'{text}' has a status that is not from 100 to 999; write http_status:404")
+        return f"http_status:{code[1]}"
+    scheme, separator, _ = service.partition("://")
+    if not separator:
+        return _no_scheme(service)
+    if scheme.lower() not in _SCHEMES:
+        raise ValueError(
+            f"'{text}' has the unknown scheme '{scheme}'; cloudflared knows {', '.join(_SCHEMES)} (tcp for any other)"
+        )
+    return _url(service)
+
+
+def _no_scheme(service: str) -> str:
+    """Raise ValueError for a service that is no URL."""
+    scheme, colon, rest = service.partition(":")
+    if colon and scheme.lower() in _SCHEMES:
+        raise ValueError(f"'{service}' lacks the '//' after '{scheme}:'; write {scheme}://{rest.lstrip('/') or 'host'}")
+    if not service:
+        raise ValueError(f"'{service}' is not a service such as http://app.namespace.svc:8080 or http_status:404")
+    raise ValueError(f"'{service}' has no scheme; write http://{service.lstrip('/')}, or tcp:// for anything but HTTP")
+
+
+def _url(service: str) -> str:
+    try:
+        parts = urlsplit(service)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(f"'{service}' has a host or port that cannot be read") from None
+    if parts.username is not None:
+        raise ValueError("has a user name or a password, which cloudflared does not send")
+    if parts.path:
+        raise ValueError(
+            f"'{service}' has a path; cloudflared sends the request's own path to the service: write "
+            f"{parts.scheme}://{parts.netloc}"
+        )
+    if parts.query or parts.fragment or service.endswith(("?", "#")):
+        raise ValueError(f"'{service}' has a query or a fragment, which cloudflared does not send")
+    if not host:
+        raise ValueError(f"'{service}' names no host")
+    if not _ORIGIN_HOST.fullmatch(host):
+        raise ValueError(f"'{service}' has a host that is no name and no address")
+    if parts.scheme == "tcp" and port is None:
+        raise ValueError(f"'{service}' has no port, and cloudflared would make one up")
+    return service
+
+
+def parse_rules(text: str) -> tuple[IngressRule, ...]:
+    """Read ``extraIngress``: a JSON list of ``{hostname, service, path?, noTLSVerify?, originRequest?}``.
+
+    Raises ValueError that names every wrong rule, by its number and hostname.
+    """
+    form = "a list of {hostname, service, path?, noTLSVerify?, originRequest?}"
+    try:
+        value: object = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
+        raise ValueError(f"is not {form}") from None
+    if not isinstance(value, list):
+        raise ValueError(f"is not {form}")
+    rules: list[tuple[str, IngressRule]] = []
+    problems: list[str] = []
+    for number, item in enumerate(cast("list[object]", value), start=1):
+        name = rule_name(number, _given_hostname(item))
+        try:
+            rules.append((name, _rule(item)))
+        except ValueError as problem:
+            problems.append(f"{name} {problem}")
+    problems += dead_rules(rules)
+    if problems:
+        raise ValueError("has " + "\n      ".join([f"{len(problems)} wrong rules:", *problems][len(problems) == 1 :]))
+    return tuple(rule for _, rule in rules)
+
+
+def rule_name(number: int, hostname: object) -> str:
+    """How messages call a rule of ``extraIngress``."""
+    return f"rule {number} ('{hostname}')" if isinstance(hostname, str) and hostname.strip() else f"rule {number}"
+
+
+def _given_hostname(item: object) -> object:
+    return cast("dict[str, object]", item).get("hostname") if isinstance(item, dict) else None
+
+
+def _rule(item: object) -> IngressRule:
+    if not isinstance(item, dict):
+        raise ValueError("is not an object with hostname and service")
+    fields = cast("dict[str, object]", item)
+    unknown = sorted(fields.keys() - {"hostname", "service", "path", "noTLSVerify", "originRequest"})
+    if unknown:
+        raise ValueError(f"has the unknown field '{unknown[0]}'")
+    service, path = fields.get("service"), fields.get("path") or None
+    if not isinstance(service, str):
+        raise ValueError("has no service")
+    if path is not None and not isinstance(path, str):
+        raise ValueError("has a path that is not text")
+    hostname = _rule_hostname(fields.get("hostname"), path)
+    if path:
+        try:
+            check_go_regexp(path)
+        except ValueError as problem:
+            raise ValueError(f"has a path that is not a Go regular expression: it {problem}") from None
+    origin = parse_origin_request(fields.get("originRequest"))
+    if "noTLSVerify" in fields:
+        short = fields["noTLSVerify"]
+        if not isinstance(short, bool):
+            raise ValueError("has a noTLSVerify that is neither true nor false")
+        if origin.get("noTLSVerify", short) is not short:
+            raise ValueError("has two values for noTLSVerify, its own and that of originRequest")
+        if short:
+            origin["noTLSVerify"] = True
+    if origin.get("bastionMode") and service.strip() != "bastion":
+        raise ValueError("has bastionMode, with which cloudflared ignores the service; write bastion as its service")
+    try:
+        return IngressRule(check_service(service), hostname, path, origin)
+    except ValueError as problem:
+        raise ValueError(f"has a service that cannot be used: it {problem}".replace(": it '", ": '")) from None
+
+
+def _rule_hostname(value: object, path: str | None) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise ValueError("has a hostname that is not text")
+    if value is None or value.strip() in ("", "*"):
+        if not path:
+            raise ValueError("has no hostname, so it would catch everything; the 404 rule is added for you")
+        return None
+    try:
+        return check_hostname(value, wildcard=True)
+    except ValueError as problem:
+        raise ValueError(f"has a hostname that cannot be used: {problem}") from None

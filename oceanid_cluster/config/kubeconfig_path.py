@@ -1,0 +1,139 @@
+"""Where a kubeconfig is said to be: paths, and nothing that somebody put there instead of one.
+
+A common mistake is to put a kubeconfig's content, or a token, where its path belongs. Such a value is never shown.
+"""
+
+import base64
+import binascii
+import os
+import re
+import stat
+from pathlib import Path
+
+from oceanid_cluster.config.secret import looks_random
+
+VARIABLE, KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
+_CONTENT = re.compile(
+    r"[\n\r\0]|^\s*[{\[]|^\s*---|-----BEGIN|"
+    r"\b(?:apiVersion|kind|clusters?|contexts?|current-context|users?|server|token|[a-z-]+-data)[\"']?:[\s\"'\[{]"
+)
+_DATA_URL = re.compile(r"^\s*data:[^,]*,")
+_PATH, _PART = 255, 64  # characters of a path that may be shown, and of each part of it
+_FILE = re.compile(r"(?:^|/)[^/]*(?:config|\.conf|\.ya?ml|\.json)$")
+_BLOB = re.compile(r"[A-Za-z0-9+/_=-]{20,}")  # as long as a token, in any alphabet of base64
+_EXAMPLE = "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
+
+
+class PathError(ValueError):
+    """A value leads to no kubeconfig. The message holds the value only where it can be nothing but a path."""
+
+
+def checked_paths(value: str, source: str) -> str:
+    """The kubeconfigs that a value names, as kubectl takes them in KUBECONFIG: absolute paths, joined.
+
+    ``source`` is VARIABLE or KEY. The variable may hold a list, of which one file at least exists; what is not there
+    and does not look like a path is left out: kubectl skips it, too. ``~`` is expanded in the key only; in the variable
+    the shell would have done it. The result is empty when the value is. Raises PathError.
+    """
+    given = [entry for entry in _entries(value, source) if entry]
+    if not given:
+        return ""
+    if not all(map(_is_file, given)) and holds_content(value):
+        raise PathError(
+            f"{source} holds the content of a kubeconfig; it takes the path of a file.\n"
+            "  Write the content to a file that only you can read (umask 077), and give its path"
+        )
+    if source == KEY and len(given) > 1:
+        raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
+    if not value.isascii() and any(map(_is_no_utf8, given)):
+        raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
+    there = [path for path in given if _mode(path) is not None or _is_showable(path)]
+    if all(_mode(path) is None for path in given):
+        raise _wrong(given, source, "does not exist" if len(given) == 1 else "does not exist: none of these files does")
+    for path in there:
+        if _mode(path) and not _is_file(path):  # a pipe, too: it can be read once, and is read again and again
+            raise _wrong([path], source, "is not a file")
+        if not _is_file(path) and not _is_showable(path):
+            raise _hidden(source)
+    return os.pathsep.join(there)
+
+
+def holds_content(value: str) -> bool:
+    """Whether a value that should be a path is a kubeconfig itself: YAML, JSON, or either in base64."""
+    if _CONTENT.search(value):
+        return True
+    try:
+        decoded = base64.b64decode(_DATA_URL.sub("", value), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return False
+    return bool(_CONTENT.search(decoded))
+
+
+def parse_path(value: str) -> str:
+    """The key kubeconfigPath. Raises ValueError, which shows nothing of it, when it holds what belongs in the file."""
+    if holds_content(value):
+        raise ValueError("holds the content of a kubeconfig; it takes the path of a file")
+    return value.strip()
+
+
+def _entries(value: str, source: str) -> list[str]:
+    if not value.strip():
+        return []
+    if source == VARIABLE:
+        return [_absolute(entry) if entry else "" for entry in value.split(os.pathsep)]
+    entries: list[str] = []
+    for entry in value.strip().split(os.pathsep):
+        try:
+            entries.append(_absolute(str(Path(entry).expanduser())) if entry else "")
+        except (RuntimeError, ValueError):
+            raise _wrong([entry], source, "names the home of an unknown user") from None
+    return entries
+
+
+def _absolute(path: str) -> str:
+    """As it is from this folder; nothing else of it changes, as kubectl would take it literally."""
+    return path if path.startswith("/") else f"{Path.cwd()}/{path}"
+
+
+def _mode(path: str) -> int | None:
+    """The mode of what is at a path; None when nothing is there, 0 when that cannot be found out."""
+    try:
+        return Path(path).stat().st_mode
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):  # a folder that may not be read, a file in the place of a folder, too long a name
+        return 0
+
+
+def _is_file(path: str) -> bool:
+    return stat.S_ISREG(_mode(path) or 0)
+
+
+def _is_no_utf8(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _is_showable(path: str) -> bool:
+    """Whether a path that leads to no file can be nothing but a path: somebody may have put a token there."""
+    shown = path.removeprefix(f"{Path.cwd()}/")
+    if not shown.isprintable() or len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
+        return False
+    return ("/" in shown or bool(_FILE.search(shown))) and not any(map(looks_random, _BLOB.findall(shown)))
+
+
+def _wrong(paths: list[str], source: str, what: str) -> PathError:
+    if not all(_mode(path) or _is_showable(path) for path in paths):
+        return _hidden(source)
+    tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
+    note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
+    return PathError(f"the kubeconfig {os.pathsep.join(paths)} (from {source}) {what}{note}")
+
+
+def _hidden(source: str) -> PathError:
+    return PathError(
+        f"{source} is not the path of a kubeconfig; its value is not shown, for it may be a secret.\n{_EXAMPLE}"
+    )

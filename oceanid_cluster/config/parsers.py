@@ -1,0 +1,340 @@
+"""Parsers of configuration values: each takes the text of one key and raises ValueError with what is wrong.
+
+None of them shows the value of a key that may be secret.
+"""
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
+
+from oceanid_cluster.config.secret import Secret
+
+T = TypeVar("T")
+
+Resources = dict[str, dict[str, str]]
+
+_SUFFIX = {
+    "n": Decimal("1e-9"),
+    "u": Decimal("1e-6"),
+    "m": Decimal("1e-3"),
+    "": Decimal(1),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
+    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
+}
+_IMAGE = re.compile(r"[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
+_NO_LABELS = (
+    'is not an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
+    " and not the same as kubernetes.io/hostname=srv712429"
+)
+_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
+_LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+
+
+# RELEASE_NOTES of cloudflared: "Adds a new command line for tunnel run for token file" is in >=2025.4.0.
+CLOUDFLARED_TOKEN_FILE = (2025, 4)
+
+
+def text(value: str) -> str:
+    """Any text on one line."""
+    value = value.strip()
+    if any(ord(ch) < 32 for ch in value):
+        raise ValueError("contains a line break or a control character")
+    return value
+
+
+def unwrapped(value: str) -> str:
+    """The text without quotes around it, and without the ``NAME=`` or ``export NAME=`` that it was copied with."""
+    value = value.strip()
+    named = re.fullmatch(r"(?:export\s+)?[A-Z][A-Z0-9_]{2,}=(['\"].*['\"]|[^=\s].{15,})", value, re.DOTALL)
+    value = named[1] if named else value
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
+        value = value[1:-1].strip()
+    return value
+
+
+def token(value: str) -> str:
+    """A token as an HTTP header carries it: printable ASCII without spaces.
+
+    What it is often pasted with is left out: quotes, ``NAME=``, a header's name, its scheme (Bearer, token).
+    """
+    text = re.sub(r"^[A-Za-z][A-Za-z-]*:\s+", "", unwrapped(value))
+    text = unwrapped(re.sub(r"^(bearer|token|basic)\s+", "", text, flags=re.IGNORECASE))
+    if re.match(r"[a-z+]+://", text, re.IGNORECASE):
+        raise ValueError("is a URL, not a token")
+    if any(ch.isspace() for ch in text):
+        raise ValueError("contains white space or a line break; a token has none")
+    if not text or not text.isascii() or not text.isprintable():
+        raise ValueError("contains a character that no token has; copy it again")
+    return text
+
+
+def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
+    """The same parser for a secret key."""
+    return lambda value: Secret(parse(value))
+
+
+def boolean(value: str) -> bool:
+    """``true`` or ``false``."""
+    if value.strip().lower() not in ("true", "false"):
+        raise ValueError("is neither true nor false")
+    return value.strip().lower() == "true"
+
+
+def integer(low: int, high: int) -> Callable[[str], int]:
+    """A whole number from ``low`` to ``high``."""
+
+    def parse(value: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,12}", value.strip(), re.ASCII) or not low <= int(value) <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return int(value)
+
+    return parse
+
+
+def choice(*allowed: str) -> Callable[[str], str]:
+    """One of a few words."""
+
+    def parse(value: str) -> str:
+        if value.strip() not in allowed:
+            raise ValueError(f"is not one of {', '.join(allowed)}")
+        return value.strip()
+
+    return parse
+
+
+def ip_address(value: str) -> str:
+    """An IPv4 or IPv6 address, in its usual writing."""
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise ValueError(f"is not an IP address: '{value.strip()}'") from None
+
+
+def email(value: str) -> str:
+    """An e-mail address."""
+    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value.strip()):
+        raise ValueError("is not an e-mail address")
+    return value.strip()
+
+
+def hexadecimal_id(value: str) -> str:
+    """One of Cloudflare's 32-digit hexadecimal ids."""
+    if not re.fullmatch(r"[0-9a-fA-F]{32}", value.strip()):
+        raise ValueError("is not a Cloudflare id (32 hexadecimal digits)")
+    return value.strip().lower()
+
+
+def is_dns_name(value: str) -> bool:
+    """Whether a text is a DNS subdomain name in lower case (RFC 1123), as names of Kubernetes objects are."""
+    return len(value) <= 253 and bool(
+        re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value)
+    )
+
+
+def uid(value: str) -> str:
+    """The UID of a Kubernetes object."""
+    text = value.strip().lower()
+    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
+        raise ValueError("is not a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c")
+    return text
+
+
+def label_value(value: str) -> str:
+    """A non-empty Kubernetes label value."""
+    if not value.strip() or not _LABEL_VALUE.fullmatch(value.strip()):
+        raise ValueError("is not usable as a Kubernetes label value (letters, digits, '-', '_', '.'; 63 at most)")
+    return value.strip()
+
+
+def http_url(value: str) -> str:
+    """An http or https URL without credentials."""
+    try:
+        parts = urlsplit(value.strip())
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
+        raise ValueError("is not an http or https URL")
+    if parts.username is not None:
+        raise ValueError("contains a user name; credentials belong into their own secret keys")
+    return value.strip().rstrip("/")
+
+
+def git_branch(value: str) -> str:
+    """A branch name (git-check-ref-format), without what Git puts before it in full references."""
+    name = value.strip()
+    full = re.match(r"(refs/heads/|refs/remotes/[^/]+/|remotes/[^/]+/|origin/|refs/tags/|tags/|refs/)(.*)", name)
+    if full and full[1] in ("refs/tags/", "tags/"):
+        raise ValueError(f"'{name}' is a tag, and Flux follows a branch here")
+    if full and full[2]:
+        raise ValueError(f"'{name}' is a full reference; write the branch alone: {full[2]}")
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
+        raise ValueError(f"'{name}' is a commit, and Flux follows a branch here")
+    bad = r"[\x00-\x20\x7f~^:?*\[\\\s]|\.\.|//|@\{|\.lock(/|$)|(^|/)\.|^-|[/.]$|^/"
+    if not name or name in ("@", "HEAD") or re.search(bad, name):
+        raise ValueError(f"'{name}' is not a branch name")
+    return name
+
+
+def repository_path(value: str) -> str:
+    """A folder inside the Git repository, as ``./…``."""
+    path = value.strip().removeprefix("./").strip("/")
+    if ".." in path.split("/") or any(ch.isspace() for ch in path):
+        raise ValueError("is not a folder inside the repository")
+    return f"./{path}"
+
+
+def image(value: str) -> str:
+    """An image reference that is pinned: by tag (not ``latest``) or by digest."""
+    reference = image_repository(value)
+    if not has_tag(reference) or reference.endswith(":latest"):
+        raise ValueError("is not pinned: give a tag other than 'latest', or a digest")
+    return reference
+
+
+def cloudflared_image(value: str) -> str:
+    """A pinned image of cloudflared, new enough to read its token from a file."""
+    reference = image(value)
+    release = re.search(r":(20[0-9]{2})\.([0-9]{1,2})\.[0-9]+", reference)
+    if release and (int(release[1]), int(release[2])) < CLOUDFLARED_TOKEN_FILE:
+        raise ValueError(f"is cloudflared {release[0][1:]}, which cannot read its token from a file; take >=2025.4.0")
+    return reference
+
+
+def image_repository(value: str) -> str:
+    """An image reference, with or without a tag."""
+    if not _IMAGE.fullmatch(value.strip()):
+        raise ValueError("is not an image reference such as ghcr.io/owner/name:tag")
+    return value.strip()
+
+
+def image_tag(value: str) -> str:
+    """An image tag."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", value.strip()):
+        raise ValueError("is not an image tag")
+    return value.strip()
+
+
+def has_tag(reference: str) -> bool:
+    """Whether an image reference carries a tag or a digest."""
+    return "@" in reference or ":" in reference.rpartition("/")[2]
+
+
+def chart_version(value: str) -> str:
+    """A chart version (SemVer)."""
+    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", value.strip()):
+        raise ValueError("is not a chart version such as 1.2.3")
+    return value.strip()
+
+
+def host_list(value: str) -> tuple[str, ...]:
+    """Host names or addresses: a JSON list, or separated by commas."""
+    items = _json(value) if value.strip().startswith("[") else value.split(",")
+    if not isinstance(items, list):
+        raise ValueError("is not a list of hosts")
+    hosts = [item.strip().lower() if isinstance(item, str) else "" for item in cast("list[object]", items)]
+    if any(not host or "/" in host or any(ch.isspace() for ch in host) for host in hosts):
+        raise ValueError("is not a list of host names or addresses")
+    return tuple(hosts)
+
+
+def label_map(value: str) -> dict[str, str]:
+    """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
+    if value.strip().startswith("{"):
+        labels = _json(value)
+    else:
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
+            raise ValueError(_NO_LABELS)
+        labels = {name.strip(): item.strip() for name, _, item in pairs}
+    if not isinstance(labels, dict):
+        raise ValueError(_NO_LABELS)
+    for name, item in cast("dict[str, object]", labels).items():
+        if not _LABEL_NAME.fullmatch(name) or not isinstance(item, str) or not _LABEL_VALUE.fullmatch(item):
+            raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
+    return cast("dict[str, str]", labels)
+
+
+def label_selector(value: str) -> str:
+    """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
+    labels = label_map(value)
+    if not labels:
+        raise ValueError(_NO_LABELS)
+    return ",".join(f"{name}={item}" for name, item in labels.items())
+
+
+def domain(value: str) -> str:
+    """A DNS domain such as ``cluster.local``, in lower case and without dots at its ends."""
+    name = value.strip().lower().strip(".")
+    if len(name) > 200 or not re.fullmatch(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", name
+    ):
+        raise ValueError("is not a domain such as cluster.local")
+    return name
+
+
+def resource_name(value: str) -> str:
+    """An extended resource such as ``nvidia.com/gpu``."""
+    if "/" not in value or not _LABEL_NAME.fullmatch(value.strip()):
+        raise ValueError("is not an extended resource such as nvidia.com/gpu")
+    return value.strip()
+
+
+def ner_labels(value: str) -> str:
+    """A JSON list of names, in one writing; the adapter dies on anything else."""
+    names = _json(value)
+    if not isinstance(names, list) or not names:
+        raise ValueError('is not a JSON list of names such as ["O", "VESSEL"]')
+    items = cast("list[object]", names)
+    if not all(isinstance(item, str) and item.strip() for item in items) or len(set(map(str, items))) < len(items):
+        raise ValueError("is a JSON list, but not of different, non-empty names")
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+
+
+def quantity(value: str) -> str:
+    """A Kubernetes quantity greater than zero, such as 500m or 10Gi."""
+    if quantity_value(value.strip()) <= 0:
+        raise ValueError(f"has the quantity '{value}', which is not more than zero")
+    return value.strip()
+
+
+def quantity_value(value: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for (apimachinery, resource.Quantity). Raises ValueError."""
+    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)([numkMGTPE]|[KMGTPE]i)?", value, re.ASCII)
+    if not match:
+        raise ValueError(f"has the quantity '{value}', which has no known unit (500m, 2, 256Mi, 10Gi)")
+    return Decimal(match[1]) * _SUFFIX[match[2] or ""]
+
+
+def resources(default: Resources) -> Callable[[str], Resources]:
+    """CPU and memory, requests and limits; what is left out is taken from ``default``, field by field."""
+
+    def parse(value: str) -> Resources:
+        given = _json(value)
+        if not isinstance(given, dict):
+            raise ValueError('is not an object such as {"limits": {"memory": "512Mi"}}')
+        merged = {side: dict(amounts) for side, amounts in default.items()}
+        for side, amounts in cast("dict[str, object]", given).items():
+            if side not in merged or not isinstance(amounts, dict):
+                raise ValueError("takes 'requests' and 'limits', each with 'cpu' and 'memory'")
+            for unit, amount in cast("dict[str, object]", amounts).items():
+                if unit not in ("cpu", "memory"):
+                    raise ValueError(f"takes 'cpu' and 'memory' under '{side}', not '{unit}'")
+                merged[side][unit] = quantity(str(amount))
+        for unit in ("cpu", "memory"):
+            if quantity_value(merged["requests"][unit]) > quantity_value(merged["limits"][unit]):
+                raise ValueError(f"requests more {unit} than its limit allows")
+        return merged
+
+    return parse
+
+
+def _json(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ValueError("is not valid JSON") from None

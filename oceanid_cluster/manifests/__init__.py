@@ -1,0 +1,1 @@
+"""Builders that several components share: labels, security of pods, cloudflared, network policies, rollouts."""

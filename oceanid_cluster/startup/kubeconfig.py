@@ -1,0 +1,194 @@
+"""Finds the kubeconfig, has kubectl read it, and checks that it leads to the Oceanid cluster."""
+
+import ipaddress
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import pulumi
+
+from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.processes import CommandError, run
+
+CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
+# Or the operator's own preferences for kubectl change what its commands do (kubectl: pkg/kuberc).
+NO_PREFERENCES = {"KUBERC": "off"}
+_LOOPBACK = "loopback"
+# Why a file cannot be read, in the words of the system.
+_UNREADABLE = re.compile(
+    r"(permission denied|is a directory|not a directory|no such file or directory|file name too long"
+    r"|too many levels of symbolic links|input/output error)$"
+)
+# What kubectl says on standard error, and what that means; the first that fits. Its own words may hold a secret.
+_LOADING = "error loading config file"
+_REASONS = (
+    ("current-context must exist", "has no current-context; name one: pulumi config set kubeContext <context>"),
+    (_LOADING, "is not a kubeconfig (YAML or JSON of kind Config)"),
+)
+
+
+@dataclass(frozen=True)
+class Kubeconfig:
+    """A checked kubeconfig.
+
+    ``path`` is the absolute path it came from (several joined as in KUBECONFIG), ``context`` the context in use,
+    ``server`` the API server's URL, ``contents`` a kubeconfig of that context alone with its certificates inlined, and
+    ``endpoint`` what makes two servers the same.
+    """
+
+    path: str
+    context: str
+    server: str
+    contents: Secret
+    endpoint: tuple[str, ...]
+
+
+def load_kubeconfig(
+    config_path: str | None, environ: Mapping[str, str], context: str | None, known_hosts: Sequence[str] | None
+) -> Kubeconfig:
+    """The kubeconfig named by the key ``kubeconfigPath`` or by the variable KUBECONFIG.
+
+    ``context`` is the key ``kubeContext``; ``known_hosts`` the addresses and names at which our API server answers,
+    beside loopback and the cluster's service address (None: any). With both sources the variable wins, once they lead
+    to the same server. Raises RunError saying what is wrong, where, and how to fix it. Nothing is contacted.
+    """
+    try:
+        sources = {
+            VARIABLE: checked_paths(environ.get("KUBECONFIG", ""), VARIABLE),
+            KEY: checked_paths(config_path or "", KEY),
+        }
+    except PathError as problem:
+        raise pulumi.RunError(str(problem)) from None
+    found = [_read(paths, source, environ, context) for source, paths in sources.items() if paths]
+    if not found:
+        raise pulumi.RunError(
+            "no kubeconfig: neither the key kubeconfigPath nor the variable KUBECONFIG is set.\n"
+            "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
+        )
+    if len(found) == 2 and found[0].endpoint != found[1].endpoint:
+        raise pulumi.RunError(
+            "KUBECONFIG and kubeconfigPath lead to different API servers:\n"
+            f"  KUBECONFIG      {found[0].path} -> {found[0].server}\n"
+            f"  kubeconfigPath  {found[1].path} -> {found[1].server}\n"
+            "  Keep one: unset KUBECONFIG, or run: pulumi config rm kubeconfigPath"
+        )
+    if known_hosts is not None:
+        _check_host(found[0], known_hosts)
+    return found[0]
+
+
+def _read(joined: str, source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
+    chosen = ["--context", context] if context else []
+    command = ("kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json", *chosen)
+    try:
+        result = run(*command, variables={**environ, **NO_PREFERENCES, "KUBECONFIG": joined})
+    except CommandError as problem:
+        raise pulumi.RunError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
+    if result.returncode:
+        raise _wrong(source, joined, _reason(result.stderr, joined))
+    view: dict[str, Any] = json.loads(result.stdout)
+    body: dict[str, Any] = view["contexts"][0]["context"] or {}
+    name, named = str(view.get("current-context") or ""), body.get("cluster")
+    if not named:
+        raise _wrong(source, joined, f"does not name a cluster in its context '{name}'")
+    # A context without a user is one of nobody in particular: a proxy may know who that is.
+    cluster, user = _only(view, "cluster"), _only(view, "user")
+    try:
+        url = _server(cluster, user)
+    except ValueError as problem:
+        raise _wrong(source, joined, f"has no usable server URL in its cluster '{named}'{problem}") from None
+    return Kubeconfig(joined, name, url.geturl(), Secret(result.stdout), _endpoint(url, cluster))
+
+
+def _endpoint(url: SplitResult, cluster: Mapping[str, Any]) -> tuple[str, ...]:
+    """What makes an API server: scheme, host, port, path, and the name that its certificate must have."""
+    host, port = _normal(url.hostname or ""), url.port or (443 if url.scheme == "https" else 80)
+    host = _LOOPBACK if _is_loopback(host) else host
+    return (url.scheme, host, str(port), url.path.rstrip("/"), str(cluster.get("tls-server-name") or ""))
+
+
+def _reason(said: str, joined: str) -> str:
+    """What a refusal of kubectl means, in words that hold nothing of the file but names."""
+    absent = re.search(r"cannot locate (context|cluster|user) (.*)", said)
+    if absent and absent[1] == "context":
+        names = run("kubectl", "config", "get-contexts", "-o", "name", variables={"KUBECONFIG": joined})
+        return f"has no context '{absent[2]}' (it has: {', '.join(sorted(names.stdout.splitlines())) or 'none'})"
+    if absent:
+        return f"has no {absent[1]} '{absent[2]}', which its context names"
+    why = _UNREADABLE.search(said.rstrip())
+    if why and _LOADING not in said:
+        problem = "does not exist" if why[1] == "no such file or directory" else f"cannot be read: {why[1]}"
+        return f"names a certificate or key file that {problem}"
+    if why:
+        return f"cannot be read: {why[1]}"
+    return next(
+        (reason for words, reason in _REASONS if words in said),
+        "is refused by kubectl; see why: kubectl config view --minify --flatten > /dev/null",
+    )
+
+
+def _only(view: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The one cluster or user that a minified kubeconfig holds; empty when it holds none, or nothing of it."""
+    entries: list[dict[str, Any]] = view[f"{kind}s"] or []
+    found: list[dict[str, Any]] = [entry[kind] for entry in entries if entry[kind]]
+    return found[0] if found else {}
+
+
+def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:
+    """The URL of a cluster's server, as client-go reads it (rest/url_utils.go, DefaultServerURL; rest/client.go).
+
+    Raises ValueError when there is none, or when it holds credentials, which messages would show.
+    """
+    given = server = str(cluster.get("server") or "")
+    if "://" not in server:
+        secure = ("certificate-authority-data", "insecure-skip-tls-verify"), ("client-certificate-data",)
+        tls = any(map(cluster.get, secure[0])) or any(map(user.get, secure[1]))
+        server = f"{'https' if tls else 'http'}://{server}"
+    try:
+        url = urlsplit(server)
+        host, port = url.hostname, url.port
+    except ValueError:
+        raise ValueError from None
+    if url.username is not None or url.password is not None:
+        raise ValueError(": it holds credentials, which messages would show; they belong in its user")
+    if url.scheme not in ("http", "https") or not host or port == 0 or re.search(r"[\s\\]", server):
+        raise ValueError
+    if "://" not in given and url.path.strip("/"):
+        raise ValueError  # client-go takes a path only with a scheme
+    return url._replace(query="", fragment="")
+
+
+def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
+    host = kubeconfig.endpoint[1]
+    if host in {_LOOPBACK, CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
+        return
+    raise pulumi.RunError(
+        f"refusing to touch {kubeconfig.server} (from {kubeconfig.path}): it is not the Oceanid cluster.\n"
+        f"  Known hosts: loopback, {CLUSTER_SERVICE_IP}, {', '.join(known_hosts)}.\n"
+        f"  If this host is ours, allow it:  pulumi config set allowedApiHosts '[\"{host}\"]'"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return address.is_loopback
+
+
+def _normal(host: str) -> str:
+    """A host name or an address in one of its spellings: an IPv4 address inside of an IPv6 address is that address."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host.lower().rstrip(".")
+    return str(address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else str(address)
+
+
+def _wrong(source: str, where: str, what: str) -> pulumi.RunError:
+    return pulumi.RunError(f"the kubeconfig {where} (from {source}) {what}")

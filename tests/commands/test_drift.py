@@ -1,0 +1,297 @@
+"""What drift is, how it is reported, and how the one issue about it is kept."""
+
+import base64
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oceanid_cluster.commands import drift, issue
+from oceanid_cluster.commands.drift import Difference, report
+from oceanid_cluster.commands.operation import Change, Outcome
+from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.release_drift import differences, release_drift
+from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
+from sandbox.layout import ROOT
+
+TITLE = drift.TITLE
+BOT = {"login": "github-actions"}
+
+
+class Repository:
+    """The issues of a repository, behind the fake of ``gh``."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/fakes/gh.py" "$@"')
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+        monkeypatch.setenv("GH_FAKE", str(folder / "issues.json"))
+        self._file = folder / "issues.json"
+        self.write()
+
+    def write(self, *authors_and_titles: tuple[dict[str, str], str]) -> None:
+        issues = [
+            {"author": author, "state": "open", "title": title, "body": "", "comments": []}
+            for author, title in authors_and_titles
+        ]
+        self._file.write_text(json.dumps(issues), encoding="utf-8")
+
+    def issues(self) -> list[dict[str, Any]]:
+        return json.loads(self._file.read_text(encoding="utf-8"))
+
+    def states(self) -> list[str]:
+        return [one["state"] for one in self.issues()]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    return Repository(tmp_path, monkeypatch)
+
+
+def test_the_issue_is_found_again_edited_and_closed(repository: Repository) -> None:
+    issue.keep(TITLE, "one", "closed")
+    issue.keep(TITLE, "two", "closed")
+    (found,) = repository.issues()
+    assert (found["state"], found["body"]) == ("open", "two")
+    issue.keep(TITLE, None, "as before")
+    (found,) = repository.issues()
+    assert (found["state"], found["comments"]) == ("closed", ["as before"])
+    issue.keep(TITLE, None, "as before")
+    assert len(repository.issues()) == 1
+
+
+def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None:
+    people = [{"login": "mallory", "id": "U_1"}, {"login": "github-actions", "id": "U_2"}, {"login": "other-app"}]
+    repository.write(*((author, TITLE) for author in people), (BOT, "another title"))
+    issue.keep(TITLE, "ours", "closed")
+    *others, ours = repository.issues()
+    assert [one["body"] for one in others] == ["", "", "", ""]
+    assert ours["body"] == "ours"
+    issue.keep(TITLE, None, "closed")
+    assert repository.states() == ["open"] * 4 + ["closed"]
+
+
+def test_of_several_issues_of_ours_the_newest_is_kept(repository: Repository) -> None:
+    repository.write((BOT, TITLE), (BOT, TITLE), (BOT, TITLE))
+    issue.keep(TITLE, "now", "closed")
+    assert repository.states() == ["closed", "closed", "open"]
+    assert [one["body"] for one in repository.issues()] == ["", "", "now"]
+    assert repository.issues()[0]["comments"] == ["#3 says it."]
+
+
+def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -> None:
+    repository.write((BOT, TITLE), *(({"login": "p", "id": "U"}, "bug") for _ in range(3000)))
+    issue.keep(TITLE, "found", "closed")
+    assert repository.issues()[0]["body"] == "found"
+    assert len(repository.issues()) == 3001
+
+
+@pytest.mark.parametrize(
+    ("author", "ours"),
+    [
+        ({"is_bot": True, "login": "app/github-actions"}, True),
+        ({"is_bot": True, "login": "github-actions"}, True),
+        ({"login": "github-actions[bot]"}, True),
+        ({"is_bot": False, "login": "github-actions", "id": "U"}, False),
+        ({"is_bot": True, "login": "app/dependabot"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_every_spelling_of_a_workflow_is_known(
+    author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, ...]] = []
+
+    def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
+        done.append(command)
+        return json.dumps([{"number": 7, "title": TITLE, "author": author}])
+
+    monkeypatch.setattr(issue, "check_output", gh)
+    issue.keep(TITLE, None, "closed")
+    assert ("close" in done[-1]) == ours
+
+
+@pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
+def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
+    found = [Difference("update", f"apps/v1 Deployment {name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
+    body = report("prod", found)
+    assert len(body.encode()) <= issue.BODY_BYTES
+    assert "differs from the program in 5000 places:" in body
+    shown = body.count("\n- `")
+    assert shown > 20
+    assert f"… and {5000 - shown} more" in body
+    assert body.endswith("says what to do.\n")
+    issue.keep(TITLE, body, "closed")
+    issue.keep(TITLE, body, "closed")
+    assert [one["body"] for one in repository.issues()] == [body]
+
+
+def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
+    with pytest.raises(CommandError, match="Body is too long"):
+        issue.keep(TITLE, "x" * 65537, "closed")
+    assert repository.issues() == []
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Difference]:
+    outcome = Outcome(code=code, changes=list(changes), errors=["it broke"] * code, releases={"ns/name"})
+    monkeypatch.setattr(drift, "run_engine", lambda *_, **__: outcome)
+    monkeypatch.setattr(drift, "_kubectl", lambda _: None)
+    monkeypatch.setattr(drift, "release_drift", lambda *_: [("update", "Service ns/x", ("spec.type",))])
+    return drift.compare("prod", Redactor([]))
+
+
+def test_a_provider_that_is_told_of_a_new_kubeconfig_is_no_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = compared(
+        monkeypatch,
+        Change("update", "pulumi:providers:kubernetes", "k3s-provider", ("kubeconfig",)),
+        Change("create", "kubernetes:apps/v1:Deployment", "lost", gone=True),
+        Change("create", "kubernetes:apps/v1:Deployment", "new"),
+    )
+    assert [one.line() for one in found] == [
+        "missing apps/v1 Deployment lost",
+        "create apps/v1 Deployment new",
+        "update Service ns/x (spec.type), in the Helm release ns/name",
+    ]
+
+
+def test_a_comparison_that_fails_is_neither_drift_nor_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError, match="it broke"):
+        compared(monkeypatch, Change("update", "kubernetes:apps/v1:Deployment", "x"), code=1)
+
+
+@pytest.mark.parametrize(("found", "code"), [([], 0), ([Difference("update", "x", ("a",))], 1)])
+def test_a_person_gets_a_list_and_an_exit_code(
+    found: list[Difference], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(drift, "redactor", lambda *_: Redactor([]))
+    monkeypatch.setattr(drift, "compare", lambda *_: found)
+    assert drift.main(["--stack", "prod"]) == code
+    assert capsys.readouterr().out == ("update x (a)\n1 differences\n" if found else "no drift\n")
+    assert drift.main(["--stack", "prod", "--json"]) == code
+    assert json.loads(capsys.readouterr().out)["drift"] == bool(found)
+
+
+def test_could_not_ask_is_exit_code_two(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert drift.main([]) == 2
+    assert "drift: cannot tell: 'pulumi' is not installed" in capsys.readouterr().err
+
+
+def helm_record(
+    manifest: str, *, status: str = "deployed", version: int = 1, crds: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The Secret in which Helm keeps a release (pkg/storage/driver/util.go)."""
+    files = [{"name": "crds/x.yaml", "data": base64.b64encode(one.encode()).decode()} for one in crds]
+    content = gzip.compress(json.dumps({"manifest": manifest, "chart": {"files": files}}).encode())
+    data = base64.b64encode(base64.b64encode(content)).decode()
+    labels = {"owner": "helm", "name": "name", "status": status, "version": str(version)}
+    return {"kind": "Secret", "type": "helm.sh/release.v1", "metadata": {"labels": labels}, "data": {"release": data}}
+
+
+def thing(name: str, **spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "ns"}, "spec": spec}
+
+
+class Cluster(Kubectl):
+    """Answers as kubectl does: a list, or one object after another."""
+
+    def __init__(
+        self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = (), chart: Sequence[Any] = (),
+        refusal: str = "",
+    ) -> None:  # fmt: skip
+        self.records, self.live, self.wanted, self.chart, self.refusal = records, live, wanted, chart, refusal
+        self.manifests: list[str | None] = []
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str | None = None,
+        variables: Mapping[str, str] | None = None,  # noqa: ARG002
+    ) -> "subprocess.CompletedProcess[str]":
+        if self.refusal:
+            return subprocess.CompletedProcess(arguments, 1, "", self.refusal)
+        manifest = stdin
+        self.manifests.append(manifest)
+        assert {"apply", "create"}.isdisjoint(arguments) or {"--dry-run=server", "--dry-run=client"} & {*arguments}
+        items = self.records if "secrets" in arguments else self.wanted if "apply" in arguments else self.live
+        if "create" in arguments:
+            items = json.loads(str(manifest))["items"] if "--dry-run=server" in arguments else self.chart
+        text = json.dumps({"kind": "List", "items": items}) if "get" in arguments else "\n".join(map(json.dumps, items))
+        return subprocess.CompletedProcess(arguments, 0, "" if not items and "-f" in arguments else text, "")
+
+
+def test_drift_inside_a_release_is_what_a_dry_run_of_its_manifest_would_change() -> None:
+    record = helm_record("kind: Service", version=10)
+    cluster = Cluster(
+        [helm_record("kind: Older", version=9), record, helm_record("kind: Failed", status="failed", version=11)],
+        live=[thing("same", a=1), thing("edited", a=1, b=[1, {"c": 2}])],
+        wanted=[thing("same", a=1), thing("edited", a=2, b=[1, {"c": 3}]), thing("lost")],
+    )
+    assert release_drift("ns/name", cluster) == [
+        ("missing", "Service ns/lost", ()),
+        ("update", "Service ns/edited", ("spec.a", "spec.b[1].c")),
+    ]
+    assert set(cluster.manifests) == {None, "kind: Service"}
+
+
+def test_what_was_added_to_a_workload_of_a_release_is_drift_and_a_restart_is_none() -> None:
+    def workload(name: str, **template: Any) -> dict[str, Any]:
+        return {**thing(name, template=template), "kind": "Deployment"}
+
+    restarted = {"kubectl.kubernetes.io/restartedAt": "today"}
+    live = [
+        workload("added", containers=[{"name": "a", "env": ["canary"]}]),
+        workload("sidecar", containers=[{"name": "a"}, {"name": "b"}]),
+        workload("restarted", containers=[{"name": "a"}], annotations=restarted),
+    ]
+    chart = [workload(name, containers=[{"name": "a"}]) for name in ("added", "sidecar", "restarted")]
+    cluster = Cluster([helm_record("kind: Deployment")], live, live, chart)
+    assert release_drift("ns/name", cluster) == [
+        ("update", "Deployment ns/added", ("spec.template.containers[0].env",)),
+        ("update", "Deployment ns/sidecar", ("spec.template.containers",)),
+    ]
+    names = [one["metadata"]["name"] for one in json.loads(str(cluster.manifests[-1]))["items"]]
+    assert names == ["added-drift", "sidecar-drift", "restarted-drift"]
+
+
+def test_a_release_that_helm_does_not_know_is_an_error() -> None:
+    with pytest.raises(CommandError, match="no record of the release 'name' in namespace 'ns'"):
+        release_drift("ns/name", Cluster([]))
+
+
+@pytest.mark.parametrize("data", ["", "bm8=", base64.b64encode(base64.b64encode(b"\x1f\x8b\x08nonsense")).decode()])
+def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
+    broken = {**helm_record(""), "data": {"release": data}}
+    with pytest.raises(CommandError, match="cannot be read"):
+        release_drift("ns/name", Cluster([broken]))
+
+
+def test_a_cluster_that_does_not_answer_is_an_error() -> None:
+    cluster = Cluster([], refusal="E1125 noise\nThe connection was refused\n")
+    with pytest.raises(CommandError, match="'kubectl get' failed: The connection was refused"):
+        release_drift("ns/name", cluster)
+
+
+@pytest.mark.parametrize(
+    ("live", "wanted", "paths"),
+    [
+        ({"spec": {"a": 1}}, {"spec": {"a": 1}}, []),
+        ({"spec": {"a": 1}}, {"spec": {}}, ["spec.a"]),
+        ({"spec": {"a": [1]}}, {"spec": {"a": [1, 2]}}, ["spec.a"]),
+        ({"metadata": {"labels": {"a.b": "1"}}}, {"metadata": {"labels": {"a.b": "2"}}}, ['metadata.labels["a.b"]']),
+        ({"metadata": {"generation": 1, "uid": "a"}}, {"metadata": {"generation": 2}}, []),
+        ({"status": {"ready": 1}}, {"status": {}}, []),
+        ({"spec": {"status": 1}}, {"spec": {"status": 2}}, ["spec.status"]),
+    ],
+)  # fmt: skip
+def test_paths_are_written_as_the_engine_writes_them(
+    live: Mapping[str, Any], wanted: Mapping[str, Any], paths: list[str]
+) -> None:
+    assert list(differences(live, wanted)) == paths

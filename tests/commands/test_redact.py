@@ -1,0 +1,129 @@
+"""What the steps of the workflows print holds no secret, whatever an engine, a provider or a tool says."""
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+import yaml
+
+from oceanid_cluster.commands.redact import HIDDEN, Redactor, forms, kubeconfig_secrets, looks_random
+from tests.samples import TUNNEL, connector_token
+
+SECRET = 'pa+ss/w&rd<é>"7'
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        quote_plus(SECRET),
+        json.dumps({"a": SECRET}),
+        json.dumps({"a": SECRET}, ensure_ascii=False),
+        '{"a": "pa+ss/w\\u0026rd\\u003c\\u00e9\\u003e\\"7"}',
+        *(base64.b64encode(f"{before}{SECRET}".encode()).decode() for before in ("", "x", "xy")),
+        *(base64.b64encode(f"{before}{SECRET}:".encode()).decode() for before in ("", "x", "xy")),
+        base64.urlsafe_b64encode(SECRET.encode()).decode(),
+    ],
+)  # fmt: skip
+def test_a_secret_is_hidden_in_every_encoding(shown: str) -> None:
+    text = Redactor([SECRET]).text(f"before {shown} after")
+    assert HIDDEN in text
+    assert "rd" not in text.replace("after", "").replace("before", "")
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+
+
+def test_base64_is_found_at_each_alignment_without_luck() -> None:
+    secret = "no-mixed-letters-here"
+    for before in ("", "x", "xy", "xyz"):
+        encoded = base64.b64encode(f"{before}{secret}:".encode()).decode()
+        assert any(form in encoded for form in forms(secret) if form != secret), before
+
+
+def test_what_is_inside_a_secret_is_hidden_too() -> None:
+    inner = base64.b64encode(b"inner-secret-of-a-tunnel").decode()
+    key = "-----BEGIN KEY-----\nlower-case-line-of-a-private-key\n-----END KEY-----\n"
+    known = Redactor(
+        [
+            connector_token(TUNNEL, secret=inner),
+            "postgres://user:p%40ssword@db.example.org/labels",
+            json.dumps({"AccountTag": "account", "TunnelSecret": inner}),
+            key,
+        ]
+    )
+    for leak in ("inner-secret-of-a-tunnel", inner, "p%40ssword", "p@ssword", "lower-case-line-of-a-private-key"):
+        assert leak not in known.text(f"error: unexpected {leak}, sorry"), leak
+    public = f"tunnel {TUNNEL} at db.example.org for user"
+    assert known.text(public) == public
+
+
+def test_a_short_secret_hides_words_and_no_parts_of_words() -> None:
+    assert Redactor(["abc"]).text("abc abcd xabc 'abc'") == f"{HIDDEN} abcd xabc '{HIDDEN}'"
+
+
+def test_what_chance_made_is_hidden_and_what_people_named_is_not() -> None:
+    generated = "vR3kq9TzLm2XcP8wYb5NdG7h"
+    known = Redactor([])
+    assert known.text(f"data[admin-password:{{{generated}}}]") == f"data[admin-password:{{{HIDDEN}}}]"
+    assert known.text(base64.b64encode(generated.encode()).decode()) == HIDDEN
+    for name in (
+        "kustomizations.kustomize.toolkit.fluxcd.io",
+        "label-studio-deploy-7d9f8b6c5d-x2x9k",
+        "urn:pulumi:prod::oceanid-cluster::oceanid:core:CloudflareTunnel$kubernetes:apps/v1:Deployment::cloudflare-deployment",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS",
+        "https://kubernetes.default.svc.cluster.local:443/readyz",
+        "2026-11-25T07:47:15Z",
+        "failed to fully initialize or become live",
+        "oceanid_cluster/components/label_studio/component.py",
+        "ReadWriteOncePersistentVolumeClaimRetentionPolicy",
+    ):
+        assert known.text(name) == name
+
+
+def test_generated_passwords_look_random_nearly_always() -> None:
+    # The rule must not depend on luck: the seven texts are what RandomPassword of 24 characters gave.
+    for text in ("a1B2c3D4e5F6g7H8i9J0k1L2", "Zk3mQ8wLx2Vb7Np9Tc4Rf6Hy", "q7ZtM2vK9xW4bN8sL5cR3pY6"):
+        assert looks_random(text)
+
+
+def test_no_text_gives_the_runner_a_command() -> None:
+    shown = Redactor([]).text("::add-mask::x\n  ::stop-commands::y\nsee ##[error]z\na::b")
+    assert shown == ": :add-mask::x\n  : :stop-commands::y\nsee ## [error]z\na::b"
+
+
+def test_the_credentials_of_a_kubeconfig_are_known(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("token-of-a-file", encoding="utf-8")
+    user = {
+        "token": "token-in-clear",
+        "password": "pass",
+        "client-key-data": "key-data",
+        "tokenFile": str(tmp_path / "token"),
+        "username": "admin",
+        "exec": {"command": "login", "env": [{"name": "SECRET", "value": "secret-of-the-plugin"}]},
+        "auth-provider": {"name": "oidc", "config": {"refresh-token": "refresh-token-of-oidc"}},
+    }
+    document = yaml.safe_dump({"users": [{"name": "a", "user": user}, {"name": "b", "user": None}, "c"]})
+    file = tmp_path / "kubeconfig"
+    file.write_text(document, encoding="utf-8")
+    wanted = {
+        "token-in-clear", "pass", "key-data", "token-of-a-file", "secret-of-the-plugin", "refresh-token-of-oidc",
+    }  # fmt: skip
+    assert set(kubeconfig_secrets(f"/nowhere:{file}")) == wanted
+    assert set(kubeconfig_secrets(document)) == wanted, "its content instead of its path"
+    assert kubeconfig_secrets("") == []
+
+
+@pytest.mark.parametrize(
+    "text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "~nobody/x", "\0", "x" * 9999]
+)
+def test_no_kubeconfig_makes_it_fail(text: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text(text, encoding="utf-8")
+    kubeconfig_secrets(str(tmp_path / "file"))
+    kubeconfig_secrets(text)
+    kubeconfig_secrets(f"{{{text}")

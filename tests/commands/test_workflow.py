@@ -1,0 +1,112 @@
+"""The workflows' steps without a cluster: where the kubeconfig comes from, and what is shown of it."""
+
+import base64
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oceanid_cluster.commands import health, preflight, workflow
+from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
+from sandbox.layout import ROOT
+
+ENVIRONMENT = "org/default/cluster"
+CONTENT = """apiVersion: v1
+kind: Config
+clusters: [{name: a, cluster: {server: 'https://127.0.0.1:6443'}}]
+users: [{name: a, user: {token: canary-token}}]
+"""
+
+
+@pytest.fixture
+def esc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An ESC environment without a kubeconfig."""
+    (tmp_path / "bin").mkdir()
+    tools.script(tmp_path / "bin" / "pulumi", f'exec "{sys.executable}" "{ROOT}/tests/fakes/esc.py" "$@"')
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=":")
+    monkeypatch.setenv("ESC_FAKE", str(tmp_path / "esc.json"))
+    write(tmp_path / "esc.json", {})
+    return tmp_path / "esc.json"
+
+
+def write(esc: Path, values: dict[str, Any]) -> None:
+    esc.write_text(json.dumps({"environments": {ENVIRONMENT: {"pulumiConfig": values}}}), encoding="utf-8")
+
+
+@pytest.mark.usefixtures("esc")
+@pytest.mark.parametrize(
+    "variable",
+    [
+        CONTENT,
+        CONTENT.replace("\n", " "),
+        json.dumps({"kind": "Config", "users": [{"user": {"token": "canary-token"}}]}),
+        base64.b64encode(CONTENT.encode()).decode() + "canary",
+        "canary" * 1000,
+        "~canary/kubeconfig",
+        "/canary/kubeconfig",
+        "canary\n",
+    ],
+    ids=["text", "one line", "JSON", "base64", "long", "unknown user", "no file", "a word"],
+)
+def test_a_runners_variable_that_leads_to_no_file_is_refused_and_not_shown(
+    variable: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(CommandError, match="It must be a path") as problem:
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"KUBECONFIG": variable})
+    assert "canary" not in str(problem.value) + capsys.readouterr().out
+    assert not (tmp_path / "kubeconfig").exists()
+
+
+@pytest.mark.usefixtures("esc")
+def test_a_runners_variable_that_is_a_list_with_a_file_counts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own").write_text(CONTENT, encoding="utf-8")
+    workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"KUBECONFIG": f"/absent{os.pathsep}{tmp_path}/own"})
+    assert f"using the runner's KUBECONFIG: /absent:{tmp_path}/own" in capsys.readouterr().out
+
+
+def test_a_kubeconfig_of_esc_becomes_a_file_for_this_user_only(
+    esc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(esc, {"oceanid-cluster:kubeconfig": CONTENT})
+    target, later = tmp_path / "kubeconfig", tmp_path / "env"
+    target.write_text("left behind, and for everybody", encoding="utf-8")
+    target.chmod(0o644)
+    workflow.kubeconfig(ENVIRONMENT, target, {"GITHUB_ENV": str(later)})
+    assert target.read_text(encoding="utf-8") == CONTENT
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert later.read_text(encoding="utf-8") == f"KUBECONFIG={target}\n"
+    assert "canary" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("step", "module"), [("preflight", preflight), ("health", health)])
+def test_what_preflight_and_health_say_is_redacted_and_their_exit_code_kept(
+    step: str, module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main(arguments: list[str]) -> int:
+        print(f"{step}: a row with canary", flush=True)
+        print("noise with canary", end="", file=sys.stderr)
+        assert arguments[:2] == ["--stack", "prod"]
+        return 2
+
+    monkeypatch.setattr(module, "main", main)
+    monkeypatch.setattr(workflow, "redactor", lambda *_: Redactor(["canary"]))
+    assert workflow.main([step, "--stack", "prod"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == f"{step}: a row with [secret]\nnoise with [secret]\n"
+    assert shown.err == ""
+
+
+def test_what_the_configuration_cannot_tell_stops_a_step(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    for step in ("preflight", "preview", "up", "health", "drift"):
+        assert workflow.main([step, "--stack", "prod"]) == 1
+        assert f"{step}: error: 'pulumi' is not installed" in capsys.readouterr().err

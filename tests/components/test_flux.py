@@ -1,0 +1,208 @@
+"""Flux: what it reads Git with, what Git may use of the configuration, and the pairs of keys that go together."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from oceanid_cluster.components.expected import FLUX_SECRETS
+from oceanid_cluster.components.flux.component import SECRETS, receiver
+from tests.recorded import Run, plain, run_program, secret_data
+from tests.samples import (
+    AGE_KEY,
+    EVERYTHING,
+    KNOWN_HOSTS,
+    REQUIRED,
+    SIGNER,
+    ca_certificate,
+    github_app,
+    settings,
+    ssh_key,
+)
+
+SSH = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
+WEBHOOK = {"flux.webhook_token": "canary-webhook-token", "flux.webhook_hostname": "flux.example.org"}
+
+
+@pytest.fixture
+def ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Run:
+    """The program on the required keys and those of the test."""
+    return run_program({**REQUIRED, **request.param}, tmp_path, monkeypatch)
+
+
+def configured(*changes: Mapping[str, str]) -> pytest.MarkDecorator:
+    """Run the program with these keys besides the required ones."""
+    return pytest.mark.parametrize("ran", [dict(pair for change in changes for pair in change.items())], indirect=True)
+
+
+def spec(run: Run, name: str) -> dict[str, Any]:
+    """The spec of a resource."""
+    return plain(run.resources[name].inputs)["spec"]
+
+
+def secret(run: Run, part: str) -> tuple[str, dict[str, str]]:
+    """Name and clear contents of one of Flux's Secrets."""
+    resource = f"gitops-{part}"
+    return plain(run.resources[resource].inputs)["metadata"]["name"], secret_data(run, resource)
+
+
+@configured({})
+def test_without_further_keys_git_is_read_with_the_token_and_nothing_else_is_made(ran: Run) -> None:
+    assert secret(ran, "github-token")[1] == dict.fromkeys(("password", "token"), "canary-github-token") | {
+        "username": "git"
+    }
+    repository = spec(ran, "gitops-git-repo")
+    assert (repository["url"], repository["secretRef"]["name"]) == (
+        "https://github.com/goldfish-inc/oceanid", "github-token",
+    )  # fmt: skip
+    assert not {"verify", "provider"} & repository.keys()
+    assert not {"decryption", "postBuild"} & spec(ran, "gitops-kustomization").keys()
+    assert not {"gitops-ssh", "gitops-github-app", "gitops-sops-age", "gitops-webhook"} & ran.resources.keys()
+
+
+@configured(SSH)
+def test_git_is_read_over_ssh_when_there_are_keys(ran: Run) -> None:
+    repository = spec(ran, "gitops-git-repo")
+    assert (repository["url"], repository["secretRef"]["name"]) == (
+        "ssh://git@github.com/goldfish-inc/oceanid", "flux-system-ssh",
+    )  # fmt: skip
+    assert secret(ran, "ssh")[1].keys() == {"identity", "known_hosts"}
+
+
+@configured(github_app(), {"github_token": ""})
+def test_git_is_read_as_a_github_app(ran: Run) -> None:
+    repository = spec(ran, "gitops-git-repo")
+    assert (repository["provider"], repository["secretRef"]["name"]) == ("github", "github-app")
+    name, data = secret(ran, "github-app")
+    assert name == "github-app"
+    assert data.keys() == {"githubAppID", "githubAppInstallationID", "githubAppPrivateKey"}
+    assert (data["githubAppID"], data["githubAppInstallationID"]) == ("12345", "67890")
+    assert spec(ran, "version-monitor-github-provider")["secretRef"] == {"name": "github-app"}
+    marked = ran.resources["gitops-github-app"].inputs["data"]
+    assert plain(marked) != marked, "the data is not marked as secret"
+    assert "gitops-github-token" not in ran.resources
+
+
+@configured(
+    github_app(), {"gitRepositoryUrl": "https://github.example.org:8443/o/r", "flux.ca_certificate": ca_certificate()}
+)
+def test_a_github_of_ones_own_is_asked_at_its_own_address_and_trusted_by_its_ca(ran: Run) -> None:
+    data = secret(ran, "github-app")[1]
+    assert data["githubAppBaseURL"] == "https://github.example.org:8443/api/v3"
+    assert data["ca.crt"] == secret(ran, "github-token")[1]["ca.crt"] == ca_certificate()
+    provider = spec(ran, "version-monitor-github-provider")
+    assert provider["certSecretRef"] == provider["secretRef"] == {"name": "github-token"}
+
+
+@configured(github_app(), {"gitRepositoryUrl": "https://reef.ghe.com/o/r"})
+def test_a_github_with_data_residency_has_its_api_under_another_name(ran: Run) -> None:
+    assert secret(ran, "github-app")[1]["githubAppBaseURL"] == "https://api.reef.ghe.com"
+
+
+@configured({"flux.sops_age_key": AGE_KEY, "flux.runtime_info": "true", "flux.verification_keys": SIGNER})
+def test_what_git_holds_is_decrypted_filled_in_and_verified_when_asked_for(ran: Run) -> None:
+    root = spec(ran, "gitops-kustomization")
+    assert root["decryption"] == {"provider": "sops", "secretRef": {"name": "sops-age"}}
+    assert secret(ran, "sops-age") == ("sops-age", {"age.agekey": f"{AGE_KEY}\n"})
+    assert root["postBuild"] == {"substituteFrom": [{"kind": "ConfigMap", "name": "flux-runtime-info"}]}
+    reference = spec(ran, "gitops-git-repo")["verify"]
+    assert reference == {"mode": "HEAD", "secretRef": {"name": "git-verification-keys"}}
+    assert secret(ran, "verification-keys") == ("git-verification-keys", {"key-1.asc": SIGNER})
+
+
+@configured(
+    {"clusterName": "reef", "cloudflare_node_tunnel_hostname": "example.org", "labelStudioHostname": "ls.reef.org"}
+)
+def test_git_can_use_what_pulumi_knows_and_no_secret_is_in_it(ran: Run) -> None:
+    info = plain(ran.resources["gitops-runtime-info"].inputs)
+    assert info["metadata"]["name"] == "flux-runtime-info"
+    assert info["data"] == {
+        "CLUSTER_NAME": "reef",
+        "STACK": "dev",
+        "BASE_DOMAIN": "example.org",
+        "CLUSTER_DOMAIN": "cluster.local",
+        "KUBERNETES_HOSTNAME": "k3s.example.org",
+        "LABEL_STUDIO_HOSTNAME": "ls.reef.org",
+        "GPU_HOSTNAME": "gpu.example.org",
+        "NODES_DOMAIN": "nodes.example.org",
+    }
+    assert {"gitops-runtime-info", "gitops-github-token"} <= ran.dependencies("gitops-git-repo")
+
+
+@configured(WEBHOOK, {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app.web.svc:80"}]'})
+def test_a_push_reaches_the_webhook_through_the_tunnel(ran: Run) -> None:
+    receiver = plain(ran.resources["gitops-webhook"].inputs)
+    assert receiver["apiVersion"] == "notification.toolkit.fluxcd.io/v1"
+    assert receiver["spec"] == {
+        "type": "github",
+        "events": ["ping", "push"],
+        "secretRef": {"name": "webhook-token"},
+        "resources": [{"kind": "GitRepository", "name": "flux-system"}],
+    }
+    assert secret(ran, "webhook-token")[1] == {"token": "canary-webhook-token"}
+    config = plain(ran.resources["cloudflare-config"].inputs)["data"]["config.yaml"]
+    rules = yaml.safe_load(config)["ingress"]
+    assert rules[2] == {
+        "hostname": "flux.example.org",
+        "path": "^/hook/",
+        "service": "http://webhook-receiver.flux-system.svc.cluster.local:80",
+    }
+    assert [rule.get("hostname") for rule in rules[3:]] == ["app.example.org", None]
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("https://gitlab.example.org/group/repository", "gitlab"),
+        ("https://git.example.org/group/repository", "generic"),
+        ("git@github.com:owner/repository.git", "github"),
+    ],
+)
+def test_the_receiver_is_of_the_kind_of_the_repositorys_host(url: str, kind: str) -> None:
+    changes = {**WEBHOOK, "gitRepositoryUrl": url, **(SSH if "@" in url else {})}
+    assert receiver(settings(changes).flux)["spec"]["type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"flux.webhook_token": "t"}, "'flux.webhook_hostname' is missing"),
+        ({"flux.webhook_hostname": "flux.example.org"}, "'flux.webhook_token' is missing"),
+        ({"flux.github_app_id": "1"}, "'flux.github_app_private_key' is missing"),
+        ({**github_app(), "flux.github_app_id": ""}, "'flux.github_app_id' is missing"),
+        ({**github_app(), **SSH}, "are two ways to read one repository"),
+        ({**github_app(), "gitRepositoryUrl": "git@github.com:o/r"}, "is ssh, and a GitHub App reads over https"),
+        ({**SSH, "flux.ca_certificate": ca_certificate()}, "is for https, and Git is read over SSH"),
+        ({**WEBHOOK, "flux.webhook_hostname": "k3s.boathou.se"}, "'flux.webhook_hostname' is another rule's host name"),
+        ({**WEBHOOK, "flux.webhook_hostname": "label.boathou.se"}, "Label Studio's rule (labelStudioHostname)"),
+        (
+            {
+                **WEBHOOK,
+                "extraIngress": '[{"hostname": "flux.example.org", "service": "http://a:1", "path": "^/hook/"}]',
+            },
+            "the webhook's rule (flux.webhook_hostname) comes first",
+        ),
+        ({"flux.ca_certificate": "x"}, "pulumi config set flux.ca_certificate < ca.crt"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_named(changes: dict[str, str], text: str) -> None:
+    with pytest.raises(pulumi.RunError) as refusal:
+        settings(changes)
+    assert text in str(refusal.value)
+
+
+def test_with_flux_off_its_keys_ask_for_nothing() -> None:
+    off = {"enableFluxBootstrap": "false", "enableImageAutomation": "false", "flux.webhook_token": "t"}
+    found = settings(off, without=("github_token",))
+    assert [name for name, _ in found.own_rules] == ["labelStudioHostname"]
+
+
+def test_preflight_knows_the_name_of_every_secret() -> None:
+    assert set(SECRETS.values()) == set(FLUX_SECRETS)
+
+
+def test_everything_is_a_valid_configuration() -> None:
+    assert settings(EVERYTHING).flux.runtime_info

@@ -1,0 +1,236 @@
+"""The start-up checks on the configuration: every problem in one message, and no secret in it."""
+
+import base64
+import dataclasses
+import json
+
+import pulumi
+import pytest
+
+from oceanid_cluster.config.loader import all_keys, load
+from oceanid_cluster.config.schema import ConfigErrors, Key, Reader, camel_case, one_edit_apart, snake_case
+from tests.samples import (
+    ACCOUNT,
+    EVERYTHING,
+    KNOWN_HOSTS,
+    NODE_TUNNEL,
+    REQUIRED,
+    SECRET,
+    TUNNEL,
+    TUNNEL_SECRET,
+    ca_certificate,
+    connector_token,
+    github_app,
+    settings,
+    ssh_key,
+)
+
+
+def message(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = ()) -> str:
+    with pytest.raises(pulumi.RunError) as caught:
+        settings(changes, without=without)
+    return str(caught.value)
+
+
+def test_the_six_keys_of_the_readme_are_enough() -> None:
+    assert len(REQUIRED) == 6
+    assert settings().warnings == ()
+
+
+def test_everything_at_once_is_valid() -> None:
+    assert load(EVERYTHING, frozenset(EVERYTHING), "dev").warnings == ()
+    assert settings(EVERYTHING).tunnel.extra_ingress[0].path == "^/api"
+
+
+@pytest.mark.parametrize("key", sorted(REQUIRED))
+def test_a_missing_required_key_is_named_with_the_command_that_sets_it(key: str) -> None:
+    text = message(without=(key,))
+    assert f"'{key}' is missing" in text
+    assert (f"pulumi config set --secret {key}   # asks for" if key in SECRET else f"pulumi config set {key} <") in text
+    assert "has 1 problem:" in text
+
+
+def test_all_missing_keys_are_reported_at_once() -> None:
+    text = message(without=tuple(REQUIRED))
+    assert all(f"'{key}' is missing" in text for key in REQUIRED)
+    assert "has 6 problems:" in text
+
+
+@pytest.mark.parametrize(
+    ("flag", "key"),
+    [
+        ("enableCloudflareTunnel", "cloudflare_tunnel_token"),
+        ("enableNodeTunnels", "cloudflare_node_tunnel_token"),
+        ("enableLabelStudio", "postgres_url"),
+    ],
+)
+def test_a_key_is_required_only_while_its_component_is_enabled(flag: str, key: str) -> None:
+    assert settings({flag: "false"}, without=(key,))
+
+
+def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
+    keys = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
+    assert settings(keys, without=("github_token",)).flux.uses_ssh
+    assert settings({"enableFluxBootstrap": "false", "enableImageAutomation": "false"}, without=("github_token",))
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"tethysIp": "157.173.210"}, "'tethysIp' is not an IP address"),
+        ({"styxIp": "192.0.2.10"}, "'styxIp' and 'tethysIp' are the same address"),
+        ({"cloudflare_tunnel_token": "not a token"}, "'cloudflare_tunnel_token' is not a tunnel token"),
+        ({"cloudflare_tunnel_token": connector_token()[:-30]}, "'cloudflare_tunnel_token' is not a tunnel token"),
+        ({"cloudflare_node_tunnel_token": connector_token()}, "belong to the same tunnel"),
+        ({"cloudflare_tunnel_id": NODE_TUNNEL}, "'cloudflare_tunnel_id' does not agree with the tunnel id inside"),
+        ({"cloudflare_account_id": "0" * 32}, "'cloudflare_account_id' does not agree with the account id inside"),
+        ({"extraIngress": '[{"hostname":"a.example.org:80","service":"http://a"}]'}, "has a port;"),
+        ({"extraIngress": '[{"hostname":"a.example.org","service":"http://a/path"}]'}, "has a path"),
+        ({"extraIngress": '[{"hostname":"a.*.example.org","service":"http://a"}]'}, "has a '*' elsewhere"),
+        ({"extraIngress": '[{"hostname":"*","service":"http://a"}]'}, "would catch everything"),
+        ({"extraIngress": '[{"hostname":"k3s.boathou.se","service":"http://a"}]'}, "'k3s.boathou.se' has two rules"),
+        (
+            {"extraIngress": '[{"hostname":"label.boathou.se","service":"http://a"}]'},
+            "'label.boathou.se' has two rules",
+        ),
+        ({"extraIngress": "{}"}, "is not a list of"),
+        ({"labelStudioHostname": "*.example.org"}, "'labelStudioHostname' '*.example.org' is not a host name"),
+        ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
+        ({"postgres_url": "mysql://u:p@host/labels"}, "does not start with postgres://"),
+        ({"nerLabels": "O,VESSEL"}, "'nerLabels' is not valid JSON"),
+        ({"nerLabels": '{"O": 1}'}, "'nerLabels' is not a JSON list"),
+        ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has no known unit"),
+        ({"cloudflareTunnelResources": '{"requests": {"cpu": "2"}}'}, "requests more cpu than its limit"),
+        ({"gitRepositoryIntervalSeconds": "-5"}, "'gitRepositoryIntervalSeconds' is not a whole number"),
+        ({"enableFluxBootstrap": "false"}, "enableImageAutomation needs Flux, but enableFluxBootstrap is false"),
+        ({"enableFluxBootstrap": "yes"}, "'enableFluxBootstrap' is neither true nor false"),
+        ({"migration_phase": "halfway"}, "'migration_phase' is not one of preparation"),
+        ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
+        ({"flux.ssh_private_key": ssh_key()}, "'flux.known_hosts' is missing"),
+        ({"flux.ssh_private_key": "k"}, "'flux.known_hosts' is missing"),
+        ({"flux.ssh_private_key": "k"}, "'flux.ssh_private_key' is not one private key"),
+        ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
+        ({"aws.labelStudio.accessKeyId": "u"}, "'aws.labelStudio.secretAccessKey' is missing"),
+        ({"cfAccessClientSecret": "u"}, "'cfAccessClientId' is missing"),
+        ({"manageNodeTunnelDns": "true"}, "'cloudflare_zone_id' is missing"),
+        (
+            {"manageTunnelConfig": "true"},
+            "'cloudflare_api_token' is missing (needed while manageTunnelConfig is true)",
+        ),
+        ({"labelStudioImage": "docker.io/heartexlabs/label-studio"}, "is not pinned"),
+        ({"labelStudioImage": "docker.io/heartexlabs/label-studio:latest"}, "is not pinned"),
+        ({"gitRepositoryUrl": "http://github.com/a/b"}, "would send the token in clear"),
+        ({"gitRepositoryPath": "../outside"}, "is not a folder inside the repository"),
+        ({"tethys_ip": "192.0.2.99"}, "'tethysIp' and 'tethys_ip' name the same setting with different values"),
+    ],
+)
+def test_bad_input_is_named(changes: dict[str, str], expected: str) -> None:
+    text = message(changes)
+    assert expected in text
+    assert "pulumi config" in text
+
+
+def test_no_secret_appears_in_a_message() -> None:
+    broken = {
+        "cloudflare_tunnel_token": f"canary-{TUNNEL_SECRET}",
+        "cloudflare_node_tunnel_token": json.dumps({"a": "canary", "t": "canary", "s": "canary"}),
+        "postgres_url": "postgres://canary:canary@/canary?canary=1",
+        "nerLabels": "canary",
+        "github_token": "canary\nwith a line break",
+        "tethysIp": "canary",  # stored as a secret by mistake
+    }
+    with pytest.raises(pulumi.RunError) as caught:
+        settings(broken, stored_secret=frozenset(broken))
+    assert "canary" not in str(caught.value)
+
+
+def test_a_token_with_a_trailing_newline_is_accepted() -> None:
+    assert settings({"cloudflare_tunnel_token": connector_token() + "\n"}).tunnel.token.tunnel_id == TUNNEL
+
+
+def test_ids_that_agree_with_the_token_are_accepted() -> None:
+    assert settings({"cloudflare_tunnel_id": TUNNEL.upper(), "cloudflare_account_id": ACCOUNT})
+
+
+def test_an_escaped_password_is_decoded() -> None:
+    assert settings().label_studio.database.password.value == "canary@pass"
+
+
+def test_partial_resources_are_merged_field_by_field() -> None:
+    merged = settings({"cloudflareTunnelResources": '{"limits": {"memory": "1Gi"}}'}).tunnel.resources
+    assert merged == {
+        "requests": {"cpu": "200m", "memory": "256Mi"},
+        "limits": {"cpu": "500m", "memory": "1Gi"},
+    }
+
+
+def test_the_node_tunnel_runs_the_tunnels_image_unless_told_otherwise() -> None:
+    image = "registry.example.org/cloudflared:1"
+    assert settings({"cloudflared_image": image}).node_tunnels.image == image
+    assert settings({"cloudflare_node_tunnel_image": image}).tunnel.image != image
+
+
+def test_a_wrong_base_domain_is_reported_once() -> None:
+    assert "has 1 problem:" in message({"cloudflare_node_tunnel_hostname": "not a host"})
+
+
+def test_host_names_follow_the_base_domain() -> None:
+    changed = settings({"cloudflare_node_tunnel_hostname": "example.org"})
+    assert changed.tunnel.hostname == "k3s.example.org"
+    assert changed.label_studio.hostname == "label.example.org"
+    assert changed.adapter.triton_base_url == "https://gpu.example.org"
+
+
+@pytest.mark.parametrize("row", all_keys(), ids=lambda row: row.name)
+def test_every_key_is_read_in_every_spelling(row: Key) -> None:
+    nodes = '[{"name": "one", "host": "host-1", "address": "192.0.2.1"}]'
+    examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL, "nodes": nodes}
+    examples |= {**github_app(), "flux.ca_certificate": ca_certificate()}
+    text = examples.get(row.name) or (row.default or "value").format(
+        base="boathou.se", stack="dev", cloudflared_image="a:1", cluster_domain="cluster.local"
+    )
+    bare = dataclasses.replace(row, default=None)
+    assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
+    for spelling in row.spellings:
+        problems = ConfigErrors()
+        assert Reader({spelling: text}, frozenset(), problems, {}).read(bare, {}) == row.parse(text)
+        assert not problems
+
+
+def test_old_names_and_objects_are_read() -> None:
+    assert settings({"github.token": "t"}, without=("github_token",)).flux.github_token
+    assert settings({"pulumi": '{"access_token": "t"}'}).operator.access_token
+    assert settings({"labelStudioDbUrl": REQUIRED["postgres_url"]}, without=("postgres_url",)).label_studio.database
+
+
+def test_a_misspelt_key_is_a_warning() -> None:
+    warnings = settings({"tethysIpp": "192.0.2.1", "unrelated": "x"}).warnings
+    assert warnings == ("config key 'tethysIpp' is not read by this program; did you mean 'tethysIp'?",)
+
+
+def test_a_secret_stored_in_clear_is_a_warning() -> None:
+    warnings = load(REQUIRED, frozenset(REQUIRED) - {"github_token"}, "dev").warnings
+    assert warnings == (
+        "'github_token' is stored in clear; run: pulumi config set --secret github_token   # asks for the token",
+    )
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "near"),
+    [
+        ("tethysIp", "tethysIP", True),
+        ("tethysIp", "tehtysIp", True),
+        ("tethysIp", "tethysI", True),
+        ("tethysIp", "styxIp", False),
+        ("extraIngress", "extraEgress", False),
+    ],
+)
+def test_typos_are_told_from_other_keys(left: str, right: str, near: bool) -> None:
+    assert one_edit_apart(left, right) is near
+
+
+def test_a_credentials_file_and_its_base64_are_the_same_token() -> None:
+    credentials = json.dumps({"AccountTag": ACCOUNT, "TunnelID": TUNNEL, "TunnelSecret": TUNNEL_SECRET})
+    shapes = [connector_token(), credentials, base64.b64encode(credentials.encode()).decode()]
+    connectors = {settings({"cloudflare_tunnel_token": shape}).tunnel.token.connector.value for shape in shapes}
+    assert connectors == {connector_token()}

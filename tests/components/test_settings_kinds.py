@@ -1,0 +1,174 @@
+"""Kinds of configuration that cannot work are refused with the right reason; what people paste is understood."""
+
+import pulumi
+import pytest
+
+from oceanid_cluster.config.loader import all_keys
+from tests.samples import NODE_TUNNEL, connector_token, settings
+
+
+def message(changes: dict[str, str]) -> str:
+    """What the operator is told of a configuration that is refused."""
+    with pytest.raises(pulumi.RunError) as caught:
+        settings(changes)
+    return str(caught.value)
+
+
+def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
+    for row in all_keys():
+        if row.secret:
+            command = row.fix.partition("#")[0].strip()
+            assert command.startswith(f"pulumi config set --secret {row.name}")
+            assert command.endswith(row.name) or " < " in command
+
+
+@pytest.mark.parametrize(
+    ("flags", "wrong"),
+    [
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflare_node_tunnel_token": connector_token()}),
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflareProtocol": "http3"}),
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflare_account_id": "0" * 32}),
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"manageTunnelConfig": "true"}),
+        (("enableCloudflareTunnel", "enableNodeTunnels"), {"cloudflared_image": "a/cloudflared:latest"}),
+        (("enableCloudflareTunnel",), {"cloudflare_tunnel_token": "cut"}),
+        (("enableCloudflareTunnel",), {"cloudflare_node_tunnel_token": connector_token()}),
+        (("enableCloudflareTunnel",), {"cloudflare_tunnel_id": NODE_TUNNEL}),
+        (("enableCloudflareTunnel",), {"extraIngress": '[{"hostname": "k3s.boathou.se", "service": "http://a"}]'}),
+        (("enableCloudflareTunnel",), {"extraIngress": "[1]"}),
+        (("enableNodeTunnels",), {"manageNodeTunnelDns": "true"}),
+        (("enableLabelStudio",), {"postgres_url": "mysql://u:p@h/d", "aws.labelStudio.accessKeyId": "id"}),
+        (("enableTritonAdapter",), {"nerLabels": "O", "ghcrUsername": "u", "cfAccessClientId": "id"}),
+        (("enableFluxBootstrap", "enableImageAutomation"), {"gitRepositoryUrl": "http://h/r", "github_token": "a b"}),
+        (("enablePulumiOperator",), {"pulumi_access_token": "a b"}),
+    ],
+)
+def test_what_is_turned_off_demands_and_checks_nothing(flags: tuple[str, ...], wrong: dict[str, str]) -> None:
+    assert settings({**dict.fromkeys(flags, "false"), **wrong})
+    with pytest.raises(pulumi.RunError):
+        settings(wrong)
+
+
+def test_a_wrong_value_of_what_is_turned_off_is_a_warning_without_its_secret() -> None:
+    (warning,) = settings({"enableLabelStudio": "false", "postgres_url": "canary://u:p@h/d"}).warnings
+    assert "'postgres_url' does not start with postgres://" in warning
+    assert "turned off" in warning
+    assert "canary" not in warning
+    assert settings({"enableCloudflareTunnel": "false", "metricsPort": "x"}).tunnel.metrics_port == 2000
+
+
+def test_a_key_of_both_tunnels_is_checked_while_one_is_enabled() -> None:
+    assert "'cloudflareProtocol' is not one of" in message(
+        {"enableCloudflareTunnel": "false", "cloudflareProtocol": "http3"}
+    )
+
+
+@pytest.mark.parametrize("text", ['{"a/b": "c", "d": "e"}', "a/b=c,d=e", " a/b = c , d=e "])
+def test_both_node_selectors_take_both_notations(text: str) -> None:
+    changed = settings({"labelStudioNodeSelector": text, "trainingNodeSelector": text})
+    assert changed.label_studio.node_selector == {"a/b": "c", "d": "e"}
+    assert changed.adapter.training_node_selector == "a/b=c,d=e"
+
+
+@pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": 1}'])
+def test_what_is_no_node_selector_is_refused(text: str) -> None:
+    for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
+        assert f"'{name}' " in message({name: text})
+
+
+def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
+    changed = settings({"clusterDomain": "K8s.Example.org."})
+    assert changed.tunnel.service_url == "https://kubernetes.default.svc.k8s.example.org:443"
+    assert changed.ingress[0].service == "http://label-studio.apps.svc.k8s.example.org:8080"
+    assert settings().tunnel.service_url == "https://kubernetes.default.svc.cluster.local:443"
+    assert "'clusterDomain' is not a domain" in message({"clusterDomain": "https://cluster.local"})
+
+
+@pytest.mark.parametrize("reference", ["cloudflare/cloudflared:2025.2.1", "a/b:2024.12.2@sha256:" + "0" * 64])
+def test_a_cloudflared_that_cannot_read_a_token_file_is_refused(reference: str) -> None:
+    for name in ("cloudflared_image", "cloudflare_node_tunnel_image"):
+        assert "cannot read its token from a file" in message({name: reference})
+    assert settings({"cloudflared_image": "docker.io/cloudflare/cloudflared:2025.4.0"})
+
+
+@pytest.mark.parametrize(
+    ("branch", "reason"),
+    [
+        ("refs/heads/main", "write the branch alone: main"),
+        ("origin/main", "write the branch alone: main"),
+        ("refs/remotes/origin/feature/x", "write the branch alone: feature/x"),
+        ("refs/tags/v1", "is a tag"),
+        ("f" * 40, "is a commit"),
+        ("HEAD", "is not a branch name"),
+        ("a/.b", "is not a branch name"),
+        ("a.lock/b", "is not a branch name"),
+        ("/main", "is not a branch name"),
+        ("ma in", "is not a branch name"),
+    ],
+)
+def test_a_branch_is_a_branch_alone(branch: str, reason: str) -> None:
+    assert reason in message({"gitRepositoryBranch": branch})
+    assert settings({"gitRepositoryBranch": "feature/origin"}).flux.branch == "feature/origin"
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        "ghp_Abc123", '"ghp_Abc123"', "'ghp_Abc123'", "token ghp_Abc123", "Bearer ghp_Abc123", "bearer 'ghp_Abc123'",
+        "Authorization: Bearer ghp_Abc123", " ghp_Abc123\n",
+    ],
+)  # fmt: skip
+def test_a_token_is_taken_out_of_what_it_was_pasted_with(pasted: str) -> None:
+    token = settings({"github_token": pasted}).flux.github_token
+    assert token is not None
+    assert token.value == "ghp_Abc123"
+
+
+def test_the_variable_around_a_token_is_left_out() -> None:
+    value = "github_pat_" + "A1" * 20
+    for pasted in (f"GITHUB_TOKEN={value}", f"export GITHUB_TOKEN='{value}'"):
+        token = settings({"github_token": pasted}).flux.github_token
+        assert token is not None
+        assert token.value == value
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("https://github.com/settings/tokens", "is a URL, not a token"),
+        ("ghp_Abc 123", "contains white space"),
+        ("ghp_Abc\n123", "contains white space"),
+        ("ghp_Abc…", "a character that no token has"),
+    ],
+)
+def test_what_is_no_token_is_refused_without_showing_it(text: str, reason: str) -> None:
+    said = message({"github_token": text})
+    assert reason in said
+    assert text not in said
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "{}", '"{}"', "'{}'", "Bearer {}", "TUNNEL_TOKEN={}", "export TUNNEL_TOKEN='{}'",
+        "cloudflared service install {}", "sudo cloudflared service install {}", "cloudflared.exe service install {}",
+        "cloudflared tunnel run --token {}", "cloudflared tunnel --no-autoupdate run --token={}",
+        "brew install cloudflared && sudo cloudflared service install {}",
+        "docker run cloudflare/cloudflared:latest tunnel --no-autoupdate run --token {}", "--token {}",
+        "docker run -e TUNNEL_TOKEN={} cloudflare/cloudflared tunnel run",
+    ],
+)  # fmt: skip
+def test_a_tunnel_token_is_found_in_the_command_that_cloudflare_shows(around: str) -> None:
+    found = settings({"cloudflare_tunnel_token": around.format(connector_token())}).tunnel.token
+    assert found.connector.value == connector_token()
+
+
+@pytest.mark.parametrize("around", ["{}", "cloudflared service install {}", "TUNNEL_TOKEN={}"])
+def test_a_token_that_was_cut_is_still_called_that(around: str) -> None:
+    cut = connector_token()[:-31]
+    said = message({"cloudflare_tunnel_token": around.format(cut)})
+    assert "it may have been cut short while copying" in said
+    assert cut not in said
+
+
+def test_a_command_without_its_token_is_called_that() -> None:
+    assert "is a command without its token" in message({"cloudflare_tunnel_token": "cloudflared tunnel run prod"})

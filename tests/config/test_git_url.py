@@ -1,0 +1,139 @@
+"""Git URLs: every form that people copy becomes one that Flux can parse, or is refused with the right form."""
+
+import pulumi
+import pytest
+
+from oceanid_cluster.components.flux.component import repository_url
+from oceanid_cluster.config.git_url import git_url, github_page
+from tests.samples import KNOWN_HOSTS, settings, ssh_key
+
+KEYS = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
+# Not GitHub's, but the same key: what is looked at is the host.
+OTHER_HOSTS = KNOWN_HOSTS.replace("github.com", "git.example.org,[git.example.org]:2222")
+
+
+def message(changes: dict[str, str]) -> str:
+    """What the operator is told of a configuration that is refused."""
+    with pytest.raises(pulumi.RunError) as caught:
+        settings(changes)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("https://github.com/o/r", "https://github.com/o/r"),
+        ("https://github.com/o/r.git", "https://github.com/o/r.git"),
+        ("https://github.com/o/r.git/", "https://github.com/o/r.git"),
+        ("HTTPS://github.com//o/r//", "https://github.com/o/r"),
+        ("https://someone@bitbucket.org/o/r.git", "https://bitbucket.org/o/r.git"),
+        ("https://git.example.org:8443/o/r", "https://git.example.org:8443/o/r"),
+        ("https://gitlab.com/group/subgroup/r", "https://gitlab.com/group/subgroup/r"),
+        ("https://dev.azure.com/o/p/_git/r", "https://dev.azure.com/o/p/_git/r"),
+        ("git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
+        ("github.com:o/r.git", "ssh://git@github.com/o/r.git"),
+        ("git clone git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
+        ("git@ssh.dev.azure.com:v3/o/p/r", "ssh://git@ssh.dev.azure.com/v3/o/p/r"),
+        ("ssh://git@github.com/o/r", "ssh://git@github.com/o/r"),
+        ("ssh://github.com/o/r", "ssh://git@github.com/o/r"),
+        ("ssh://git@git.example.org:2222/o/r", "ssh://git@git.example.org:2222/o/r"),
+        ("ssh://gitea@[2001:db8::1]:2222/o/r", "ssh://gitea@[2001:db8::1]:2222/o/r"),
+    ],
+)
+def test_what_people_copy_becomes_what_flux_parses(text: str, url: str) -> None:
+    assert git_url(text) == git_url(f" {text}\n") == url
+    assert git_url(f"'{url}'") == url
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("ssh://git@github.com:o/r.git", "has a colon before its path; write ssh://git@github.com/o/r.git"),
+        ("git@git.example.org:2222/o/r", "if it is a port, write ssh://git@git.example.org:2222/o/r"),
+        ("github.com/o/r", "has no scheme; write https://github.com/o/r"),
+        ("http://github.com/o/r", "would send the token in clear"),
+        ("git://github.com/o/r", "is not an https or ssh URL"),
+        ("git+ssh://github.com/o/r", "is not an https or ssh URL"),
+        ("file:///srv/r", "is not an https or ssh URL"),
+        ("https://github.com/o/r/tree/main/clusters", "is a page of the repository; write https://github.com/o/r "),
+        ("https://github.com/o/r/blob/main/README.md", "is a page of the repository"),
+        ("https://github.com/o/r/pull/3", "is a page of the repository"),
+        ("https://github.com/o/r/anything", "is a page of the repository"),
+        ("https://gitlab.com/g/s/r/-/tree/main", "write https://gitlab.com/g/s/r "),
+        ("https://git.example.org/o/r/commits/main", "is a page of the repository"),
+        ("https://github.com/o/r?ref=main", "has a query behind the repository"),
+        ("https://github.com/o/r#main", "has a fragment behind the repository"),
+        ("https://github.com/o", "names an owner on GitHub"),
+        ("https://github.com/", "names no repository"),
+        ("https://", "names no host"),
+        ("https://git.example.org:0/o/r", "has a port that is not a number from 1 to 65535"),
+        ("https://git.example.org:99999/o/r", "has a port that is not a number from 1 to 65535"),
+        ("https://github.com/o/r r", "contains white space"),
+        ("https://u:canary@github.com/o/r", "contains a password or token"),
+        ("https://ghp_canary@github.com/o/r", "contains a password or token"),
+        ("ssh://git:canary@github.com/o/r", "contains a password or token"),
+        ("o/r", "is not a Git URL"),
+        ("", "is not a Git URL"),
+    ],
+)
+def test_what_flux_cannot_parse_is_refused_with_the_right_reason(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        git_url(text)
+    assert reason in str(caught.value)
+    assert "canary" not in str(caught.value)
+
+
+def test_with_keys_an_https_url_is_read_over_ssh() -> None:
+    for text in ("https://github.com/o/r", "git@github.com:o/r", "https://github.com:443/o/r"):
+        assert repository_url(settings({**KEYS, "gitRepositoryUrl": text}).flux) == "ssh://git@github.com/o/r"
+    assert repository_url(settings({"gitRepositoryUrl": "https://github.com/o/r"}).flux) == "https://github.com/o/r"
+
+
+def test_a_port_of_https_never_ends_in_an_ssh_url() -> None:
+    said = message({**KEYS, "gitRepositoryUrl": "https://github.com:8443/o/r"})
+    assert (
+        "'gitRepositoryUrl' has the HTTPS port 8443, which is not that of SSH; write ssh://git@github.com/o/r" in said
+    )
+
+
+def test_an_ssh_url_without_a_key_says_so() -> None:
+    for text in ("git@github.com:o/r", "ssh://git@github.com/o/r"):
+        assert "'gitRepositoryUrl' is ssh, but there is no deploy key" in message({"gitRepositoryUrl": text})
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "named"),
+    [
+        ("git@github.com:o/r", OTHER_HOSTS, "github.com"),
+        ("ssh://git@github.com:443/o/r", KNOWN_HOSTS, "github.com at port 443"),
+        ("git@git.example.org:o/r", KNOWN_HOSTS, "git.example.org"),
+        ("ssh://git@git.example.org:22022/o/r", OTHER_HOSTS, "git.example.org at port 22022"),
+    ],
+)
+def test_known_hosts_of_another_host_are_refused_with_the_command_that_reads_the_right_ones(
+    url: str, hosts: str, named: str
+) -> None:
+    said = message({**KEYS, "flux.known_hosts": hosts, "gitRepositoryUrl": url})
+    assert f"'flux.known_hosts' has no line for {named}" in said
+    assert "ssh-keyscan " in said
+    assert "| pulumi config set --secret flux.known_hosts" in said
+
+
+@pytest.mark.parametrize("url", ["git@git.example.org:o/r", "ssh://git@git.example.org:2222/o/r"])
+def test_known_hosts_are_looked_up_by_host_and_port(url: str) -> None:
+    assert settings({**KEYS, "flux.known_hosts": OTHER_HOSTS, "gitRepositoryUrl": url})
+
+
+@pytest.mark.parametrize(
+    ("url", "page"),
+    [
+        ("https://github.com/o/r.git", "https://github.com/o/r"),
+        ("ssh://git@github.com:22/o/r.git", "https://github.com/o/r"),
+        ("ssh://git@ssh.github.com:443/o/r", "https://github.com/o/r"),
+        ("https://github.example.org:8443/o/r", "https://github.example.org:8443/o/r"),
+        ("https://gitlab.com/o/r", None),
+        ("https://git.example.org/github/r", None),
+    ],
+)
+def test_only_a_repository_on_github_has_commit_statuses_there(url: str, page: str | None) -> None:
+    assert github_page(url) == page

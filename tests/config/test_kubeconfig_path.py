@@ -1,0 +1,211 @@
+"""A kubeconfig's path is understood as kubectl understands it; what is no path is refused, and never shown."""
+
+import base64
+import ctypes
+import gzip
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+import yaml
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.loader import load
+from tests.samples import REQUIRED, SECRET
+from tests.startup.test_start_up import document
+
+pytestmark = pytest.mark.tools
+
+CONTENT = yaml.safe_dump(document())
+ONE_LINE = CONTENT.replace("\n", " ")
+BASE64 = base64.b64encode(CONTENT.encode()).decode()
+CONTENTS = {
+    "YAML": CONTENT,
+    "YAML on one line": ONE_LINE,
+    "YAML with escaped line breaks": CONTENT.replace("\n", "\\n"),
+    "YAML without spaces": "".join(CONTENT.split()),
+    "quoted YAML": f"'{ONE_LINE}'",
+    "the end of YAML": CONTENT[CONTENT.index("users:") :],
+    "a document marker": f"--- {ONE_LINE}",
+    "JSON": json.dumps(document()),
+    "JSON on many lines": json.dumps(document(), indent=2),
+    "compact JSON": json.dumps(document(), separators=(",", ":")),
+    "base64": BASE64,
+    "base64 in lines": base64.encodebytes(CONTENT.encode()).decode(),
+    "a data URL": f"data:application/yaml;base64,{BASE64}",
+    "compressed": base64.b64encode(gzip.compress(CONTENT.encode())).decode(),
+    "quoted for a URL": quote(CONTENT, safe=""),
+    "a path and the content": f"/tmp/kubeconfig:{ONE_LINE}",
+}
+TOKENS = {
+    "a service account's": "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.canary4f8a9b7c",
+    "K3s's": "K10canary4f8a9b7ccanary4f8a9b7ccanary4f8a9b7ccanary4f8a9b7ccanary00::server:canary",
+    "a bootstrap token": "canary.0123456789abcdef",
+    "GitHub's": "ghp_canary4f8a9b7c2d1e0f9a8b7c6d5e4f3a2b1c",
+    "a password": "canary-hunter2",
+    "a secret key with slashes": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYcanaryKEY",
+    "a bearer token": "Bearer canary4f8a9b7c",
+}
+
+
+def refusal(value: str, source: str) -> str:
+    with pytest.raises(PathError) as caught:
+        checked_paths(value, source)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("source", [VARIABLE, KEY])
+@pytest.mark.parametrize("value", [*CONTENTS.values(), *TOKENS.values()], ids=[*CONTENTS, *TOKENS])
+def test_content_and_tokens_are_refused_and_nothing_of_them_is_shown(value: str, source: str) -> None:
+    text = refusal(value, source)
+    assert source in text
+    for start in range(0, max(1, len(value) - 8), 4):
+        shown = value[start : start + 8]
+        assert shown not in text or shown in "/tmp/kubeconfig: kubeconfig pulumi config set", shown
+
+
+def test_the_configuration_names_content_among_its_other_problems() -> None:
+    for value in (CONTENT, ONE_LINE):
+        with pytest.raises(Exception, match=r"'kubeconfigPath' (holds the content of|contains a line break)") as caught:
+            load({**REQUIRED, "kubeconfigPath": value, "styxIp": "nowhere"}, SECRET, "dev")
+        assert "'styxIp'" in str(caught.value)
+        assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "clusters: [x]",
+        "with space",
+        "ümlaut",
+        "n" * 255,
+        "{}",
+        "new\nline",
+        "eyJhbGciOiJSUzI1NiJ9",
+        "-",
+        "kind: Config",
+    ],
+)
+def test_a_file_is_a_file_whatever_its_name(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.touch()
+    for source in (VARIABLE, KEY):
+        if ":" not in name:
+            assert checked_paths(str(path), source) == str(path)
+    (tmp_path / "clusters").mkdir()
+    (tmp_path / "clusters" / "prod").touch()
+    assert checked_paths(f"{tmp_path}/clusters/prod", KEY) == f"{tmp_path}/clusters/prod"
+    assert "does not exist" in refusal("/srv/clusters/contexts/apiVersion.yaml", KEY)
+
+
+def test_a_list_has_one_file_at_least_and_shows_nothing_but_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("one").touch()
+    assert checked_paths(":one::", VARIABLE) == f"{tmp_path}/one"
+    assert checked_paths("one:./absent.yaml", VARIABLE) == f"{tmp_path}/one:{tmp_path}/./absent.yaml"
+    assert checked_paths("one:canary-token", VARIABLE) == f"{tmp_path}/one"
+    assert checked_paths(" : ", KEY) == ""
+    assert checked_paths("::", VARIABLE) == ""
+    assert checked_paths("  ", VARIABLE) == ""
+    assert "takes one file" in refusal("one:two", KEY)
+
+
+def test_a_tilde_is_expanded_in_the_key_and_explained_in_the_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "config").touch()
+    assert checked_paths("~/config", KEY) == f"{tmp_path}/config"
+    assert "Only a shell expands '~'" in refusal("~/config", VARIABLE)
+    assert "names the home of an unknown user" in refusal("~nobody-of-this-name/config", KEY)
+
+
+def test_what_is_no_regular_file_is_no_kubeconfig(tmp_path: Path) -> None:
+    pipe, loop = tmp_path / "pipe", tmp_path / "loop"
+    os.mkfifo(pipe)
+    loop.symlink_to(loop)
+    for path in (tmp_path, pipe, Path("/dev/null")):
+        assert "is not a file" in refusal(str(path), VARIABLE)
+    for path in (loop, Path("/etc/passwd/config"), tmp_path / ("n" * 300) / "config"):
+        found, said = judged(str(path), VARIABLE)  # kubectl says why it cannot be read
+        assert found == str(path) or "n" * 300 in str(path)
+        assert "n" * 300 not in said
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    name = os.fsdecode(b"\xff")
+    (tmp_path / name).touch()
+    assert "is not UTF-8" in refusal(str(tmp_path / name), VARIABLE)
+
+
+def _without_privileges() -> None:
+    """Root may read everything; without these two it is treated like anybody (linux/capability.h, prctl.h)."""
+    libc = ctypes.CDLL(None)
+    for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+        libc.prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP
+
+
+READ = """
+import sys, pulumi
+from oceanid_cluster.startup.kubeconfig import load_kubeconfig
+try:
+    print(load_kubeconfig(None, {"KUBECONFIG": sys.argv[1]}, None, None).server)
+except pulumi.RunError as problem:
+    print(problem)
+"""
+
+
+def test_what_may_not_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir()
+    for path in (tmp_path / "config", tmp_path / "closed" / "config", tmp_path / "ca.crt"):
+        path.write_text(CONTENT, encoding="utf-8")
+        path.chmod(0)
+    (tmp_path / "closed").chmod(0)
+    (tmp_path / "other").write_text(yaml.safe_dump(document(**{"certificate-authority": "ca.crt"})), encoding="utf-8")
+
+    def read(value: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", READ, value], preexec_fn=_without_privileges, text=True, capture_output=True,
+            check=True,
+        ).stdout  # fmt: skip
+
+    try:
+        for name in ("config", "closed/config", f"absent:{tmp_path}/closed/config"):
+            assert "cannot be read: permission denied" in read(f"{tmp_path}/{name}")
+        assert "certificate or key file that cannot be read: permission denied" in read(f"{tmp_path}/other")
+        assert "cannot be read: not a directory" in read("/etc/passwd/config")
+        (tmp_path / "loop").symlink_to(tmp_path / "loop")
+        assert "cannot be read: too many levels of symbolic links" in read(f"{tmp_path}/loop")
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+
+
+def judged(value: str, source: str) -> tuple[str, str]:
+    """The paths of a value, or none and the refusal."""
+    try:
+        return checked_paths(value, source), ""
+    except PathError as problem:
+        return "", str(problem)
+
+
+BLOBS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", min_size=20, max_size=90)
+
+
+@given(value=st.text() | st.text("/~.:{}\n\0ab ", max_size=12) | BLOBS)
+@example(value="~\0")
+@example(value="x/" * 3000)
+@example(value="\ud800")
+def test_any_text_is_paths_or_refused(value: str) -> None:
+    for source in (VARIABLE, KEY):
+        found, said = judged(value, source)
+        assert len(said) < 1000
+        assert not (value.isalnum() and len(value) >= 20 and value in said)
+        assert all(path.startswith("/") for path in found.split(os.pathsep) if path)

@@ -1,0 +1,124 @@
+"""Parsers, by property: what is valid comes back whole, anything else is a ValueError that gives nothing away."""
+
+import base64
+import json
+from decimal import Decimal
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
+from oceanid_cluster.config.loader import all_keys
+from oceanid_cluster.config.postgres import parse_postgres_url
+from oceanid_cluster.config.schema import Key
+from oceanid_cluster.config.tunnel_token import parse_tunnel_token
+
+ACCOUNTS = st.text("0123456789abcdef", min_size=32, max_size=32)
+SECRETS = st.binary(min_size=32, max_size=64).map(lambda data: base64.b64encode(data).decode())
+BLANKS = st.sampled_from(["", "\n", " ", "\r\n", "\n\n  "])
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
+HOSTS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,10}[a-z0-9])?){0,3}", fullmatch=True)
+
+
+FIELDS = st.sampled_from(["hostname", "service", "path", "noTLSVerify", "requests", "limits", "cpu", "memory"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner),
+)
+RULES = st.tuples(HOSTS.filter(lambda host: "." in host), st.sampled_from(["^/api", "^/b", r"\.html$"]))
+
+
+def refusal(row: Key, text: str) -> str | None:
+    """What a key says of a text; None if it takes it. Anything but a ValueError is a defect."""
+    try:
+        row.parse(text)
+    except ValueError as problem:
+        return str(problem)
+    return None
+
+
+@given(ACCOUNTS, st.uuids(), SECRETS, BLANKS, BLANKS, st.booleans(), st.booleans(), st.booleans())
+def test_a_token_of_any_shape_becomes_the_same_connector_token(
+    account: str, tunnel: object, secret: str, before: str, after: str, long: bool, encoded: bool, padded: bool
+) -> None:
+    names = ("AccountTag", "TunnelID", "TunnelSecret") if long else ("a", "t", "s")
+    text = json.dumps(dict(zip(names, (account, str(tunnel), secret), strict=True)))
+    if encoded or not long:
+        text = base64.b64encode(text.encode()).decode()
+        text = text if padded else text.rstrip("=")
+    token = parse_tunnel_token(before + text + after)
+    assert (token.account_id, token.tunnel_id) == (account, str(tunnel))
+    connector = json.loads(base64.b64decode(token.connector.value))
+    assert connector == {"a": account, "t": str(tunnel), "s": secret}
+
+
+@given(st.text())
+@example("[" * 100_000)
+@example(base64.b64encode(b"[" * 100_000).decode())
+@example('{"a": 1, "t": 2, "s": 3}')
+@example('{"AccountTag": null, "TunnelID": null, "TunnelSecret": null}')
+def test_no_other_text_is_a_token_and_none_of_it_is_shown(text: str) -> None:
+    with pytest.raises(ValueError, match=r"tunnel|account") as caught:
+        parse_tunnel_token(text)
+    assert len(text) < 12 or text not in str(caught.value)
+
+
+@given(TEXT, TEXT, HOSTS, st.integers(1, 65535), TEXT, st.sampled_from([None, "require", "verify-full"]))
+def test_a_postgres_url_is_taken_apart_as_it_was_put_together(
+    user: str, password: str, host: str, port: int, database: str, mode: str | None
+) -> None:
+    escaped = [quote(part, safe="") for part in (user, password, database)]
+    query = f"?sslmode={mode}" if mode else ""
+    url = parse_postgres_url(f"postgresql://{escaped[0]}:{escaped[1]}@{host}:{port}/{escaped[2]}{query}")
+    assert (url.user, url.password.value, url.host, url.port, url.database, url.tls.get("PGSSLMODE")) == (
+        user, password, host, port, database, mode,
+    )  # fmt: skip
+
+
+@given(st.text() | st.from_regex(r"postgres(ql)?://[^ ]{0,40}", fullmatch=True))
+def test_any_other_text_is_a_url_or_a_refusal_that_shows_none_of_it(text: str) -> None:
+    (row,) = (row for row in all_keys() if row.name == "postgres_url")
+    assert len(text) < 12 or text not in (refusal(row, text) or "")
+
+
+@given(st.decimals(Decimal("0.001"), 10**9, places=3), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi", "G"]))
+def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) -> None:
+    text = f"{number}{unit}"
+    assert parsers.quantity(text) == text
+    assert parsers.quantity_value(f"{number}Gi") > parsers.quantity_value(f"{number}G")
+
+
+@pytest.mark.parametrize("text", ["", "1 Gi", "512MB", "-1", "1e400000", "1GiB", "NaN", "\u0661"])
+def test_what_kubernetes_would_refuse_is_refused_here(text: str) -> None:
+    with pytest.raises(ValueError, match="has no known unit"):
+        parsers.quantity(text)
+
+
+@given(st.sampled_from(all_keys()), st.text())
+def test_no_value_of_any_key_ends_in_anything_but_a_clear_refusal(row: Key, text: str) -> None:
+    assert refusal(row, text) != ""
+
+
+@given(JSON)
+def test_no_json_in_any_key_ends_in_anything_but_a_clear_refusal(value: object) -> None:
+    for row in all_keys():
+        assert refusal(row, json.dumps(value)) != ""
+
+
+@given(st.lists(RULES, unique=True, max_size=5))
+def test_rules_keep_their_order_and_end_with_the_404(hosts: list[tuple[str, str | None]]) -> None:
+    document = [{"hostname": host, "service": "http://a:1", **({"path": path} if path else {})} for host, path in hosts]
+    rules = check_rules(parse_rules(json.dumps(document)))
+    assert [(rule.hostname, rule.path) for rule in rules[:-1]] == hosts
+    assert rules[-1] == CATCH_ALL
+
+
+def test_a_duplicate_and_an_early_catch_all_are_refused() -> None:
+    rule = IngressRule("http://a", "a.example.org")
+    with pytest.raises(ValueError, match=r"'a\.example\.org' has two rules, and rule 1"):
+        check_rules([rule, rule])
+    with pytest.raises(ValueError, match="would catch everything"):
+        check_rules([CATCH_ALL, rule])

@@ -1,0 +1,58 @@
+"""Who may reach a workload, as the configuration says it."""
+
+import re
+import shlex
+
+import pytest
+
+from oceanid_cluster.config.peers import Peer, ingress_rules, parse_peers
+from tests.samples import settings
+
+TRAEFIK = Peer("kube-system", {"app.kubernetes.io/name": "traefik"})
+
+
+def test_a_peer_is_a_namespace_and_perhaps_the_labels_of_its_pods() -> None:
+    assert parse_peers("[]") == ()
+    assert parse_peers('[{"namespace": "a"}]') == parse_peers('[{"namespace": "a", "labels": {}}]') == (Peer("a"),)
+    text = '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
+    assert parse_peers(text) == (TRAEFIK,)
+    assert TRAEFIK.manifest() == {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": "traefik"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("kube-system", "is not valid JSON"),
+        ("[" * 100_000, "is not valid JSON"),
+        ('{"namespace": "a"}', "is not a list such as"),
+        ('["kube-system"]', "is not a list such as"),
+        ("[{}]", "whose namespace is missing"),
+        ('[{"namespace": ""}]', "whose namespace is missing"),
+        ('[{"namespace": "Kube_System"}]', "'Kube_System'"),
+        ('[{"namespace": ["a"]}]', "whose namespace is missing"),
+        ('[{"namespace": "a", "podLabels": {}}]', "has the field 'podLabels'; it takes 'namespace' and 'labels'"),
+        ('[{"namespace": "a", "labels": ["b"]}]', "is not an object of labels"),
+        ('[{"namespace": "a", "labels": {"b": 1}}]', "has a label that Kubernetes would refuse: 'b'"),
+    ],
+)
+def test_a_wrong_peer_is_named(text: str, expected: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        parse_peers(text)
+
+
+def test_without_peers_there_is_no_rule_for_an_empty_one_lets_everybody_in() -> None:
+    assert ingress_rules([], 80) == []
+
+
+def test_a_label_studio_that_nothing_can_reach_is_a_warning_with_a_command_that_works() -> None:
+    without = {"enableCloudflareTunnel": "false"}
+    (warning,) = settings(without).warnings
+    assert "nothing in the cluster may reach Label Studio" in warning
+    command = shlex.split(warning.partition("pulumi config set ")[2])
+    assert settings({**without, command[0]: command[1]}).label_studio_callers == [TRAEFIK]
+    assert settings({**without, command[0]: command[1]}).warnings == ()
+    assert settings({**without, "enableLabelStudio": "false"}).warnings == ()
+    assert settings().warnings == ()
