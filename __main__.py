@@ -4,113 +4,94 @@ import os
 
 import pulumi
 
-from oceanid_cluster.components import outputs
-from oceanid_cluster.components.adapter.component import LsTritonAdapter
-from oceanid_cluster.components.base import Context
-from oceanid_cluster.components.flux.component import FluxBootstrap
-from oceanid_cluster.components.image_automation.component import ImageAutomation
-from oceanid_cluster.components.label_studio.component import LabelStudio
+from oceanid_cluster.components.adapter.component import AdapterArgs, LsTritonAdapter
+from oceanid_cluster.components.base import Context, depends_on, nearest
+from oceanid_cluster.components.flux.component import FluxArgs, FluxBootstrap
+from oceanid_cluster.components.image_automation.component import ImageAutomation, ImageAutomationArgs
+from oceanid_cluster.components.label_studio.component import LabelStudio, LabelStudioArgs
 from oceanid_cluster.components.label_studio.generated import label_studio_secrets
-from oceanid_cluster.components.node_tunnels.component import NodeTunnels
-from oceanid_cluster.components.nodes.component import NodeLabels
-from oceanid_cluster.components.operator.component import PulumiOperator
-from oceanid_cluster.components.tunnel.component import CloudflareTunnel
-from oceanid_cluster.config.loader import load_from_engine
+from oceanid_cluster.components.node_tunnels.component import NodeTunnelArgs, NodeTunnels
+from oceanid_cluster.components.nodes.component import NodeArgs, NodeLabels
+from oceanid_cluster.components.operator.component import OperatorArgs, PulumiOperator
+from oceanid_cluster.components.outputs import migration_status
+from oceanid_cluster.components.tunnel.component import CloudflareTunnel, TunnelArgs
 from oceanid_cluster.manifests.rollout import Rollout
-from oceanid_cluster.startup.guard import check_not_hosted_ci
+from oceanid_cluster.startup.configuration import load_from_engine
+from oceanid_cluster.startup.guard import check_not_hosted_ci, start_up_checks
 from oceanid_cluster.startup.identity import read_cluster
 from oceanid_cluster.startup.kubectl import open_cluster
 from oceanid_cluster.startup.providers import cloudflare_provider, kubernetes_provider
 
 # Nothing is registered before all of this holds.
-check_not_hosted_ci(os.environ)
-settings = load_from_engine()
-cluster, enabled = settings.cluster, settings.enabled
-kubectl = open_cluster(settings, os.environ)
-kubeconfig = kubectl.kubeconfig
-live = read_cluster(kubectl, settings)
+with start_up_checks():
+    check_not_hosted_ci(os.environ)
+    settings = load_from_engine()
+    kubectl = open_cluster(settings, os.environ)
+    live = read_cluster(kubectl, settings)
 
+cluster = settings.cluster
 cloudflare = cloudflare_provider(settings)
 context = Context(
-    cluster.name, kubernetes_provider(settings, kubeconfig), cluster.ready_timeout_minutes, Rollout(), cluster.domain
+    cluster=cluster.name,
+    provider=kubernetes_provider(settings, kubectl.kubeconfig),
+    timeout_minutes=cluster.ready_timeout_minutes,
+    rollout=Rollout(),
+    domain=cluster.domain,
 )
 
-
-def after(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
-    """Options of a component that comes after others, of which some may be turned off."""
-    return pulumi.ResourceOptions(depends_on=[resource for resource in previous if resource])
-
-
-nodes = NodeLabels("nodes", cluster.nodes, context) if cluster.manage_node_labels else None
+nodes = NodeLabels("nodes", NodeArgs(cluster.nodes, context)) if cluster.manage_node_labels else None
 
 flux = None
-if enabled.flux:
-    flux = FluxBootstrap("gitops", settings.flux, context, settings.hostnames, enabled.image_automation)
+if settings.flux.enabled:
+    flux_args = FluxArgs(settings.flux, context, settings.hostnames, settings.image_automation.enabled)
+    flux = FluxBootstrap("gitops", flux_args)
 
 operator = None
-if enabled.operator:
-    operator = PulumiOperator("pko", settings.operator, context, enabled.flux, after(flux))
+if settings.operator.enabled:
+    operator_args = OperatorArgs(settings.operator, context, with_flux=settings.flux.enabled)
+    operator = PulumiOperator("pko", operator_args, depends_on(flux))
 
 tunnel = None
-if enabled.tunnel:
-    tunnel = CloudflareTunnel(
-        "cloudflare",
-        settings.tunnel,
-        settings.ingress,
-        context,
-        cloudflare if settings.tunnel.manage_config else None,
-        after(operator or flux),
-    )
+if settings.tunnel.enabled:
+    write_rules = cloudflare if settings.tunnel.manage_config else None
+    tunnel_args = TunnelArgs(settings.tunnel, settings.ingress, context, write_rules)
+    tunnel = CloudflareTunnel("cloudflare", tunnel_args, depends_on(nearest(operator, flux)))
 
 node_tunnels = None
-if enabled.node_tunnels:
-    node_tunnels = NodeTunnels(
-        "node-tunnels",
-        settings.node_tunnels,
-        settings.tunnel,
-        context,
-        cloudflare,
-        after(tunnel or operator or flux, nodes),
-    )
+if settings.node_tunnels.enabled:
+    node_tunnel_args = NodeTunnelArgs(settings.node_tunnels, settings.tunnel, context, cloudflare)
+    node_tunnels = NodeTunnels("node-tunnels", node_tunnel_args, depends_on(nearest(tunnel, operator, flux), nodes))
 
-if enabled.image_automation:
-    ImageAutomation("version-monitor", settings.image_automation, settings.flux, context, after(flux))
+if settings.image_automation.enabled:
+    image_args = ImageAutomationArgs(settings.image_automation, settings.flux, context)
+    ImageAutomation("version-monitor", image_args, depends_on(flux))
 
 # Whether Label Studio is on or off: they are what its database was set up with.
 generated = label_studio_secrets(settings.label_studio, live.generated)
 
 label_studio = None
-if enabled.label_studio:
-    label_studio = LabelStudio(
-        "label-studio",
-        settings.label_studio,
-        generated,
-        settings.label_studio_callers,
-        context,
-        live.claim,
-        after(tunnel or operator or flux),
-    )
+if settings.label_studio.enabled:
+    callers = settings.label_studio_callers
+    studio_args = LabelStudioArgs(settings.label_studio, generated, callers, context, live.claim)
+    label_studio = LabelStudio("label-studio", studio_args, depends_on(nearest(tunnel, operator, flux)))
 
 adapter = None
-if enabled.adapter:
-    adapter = LsTritonAdapter(
-        "ls-triton-adapter",
-        settings.adapter,
-        context,
-        label_studio.apps_namespace if label_studio else None,
-        after(label_studio or tunnel or operator or flux),
-    )
+if settings.adapter.enabled:
+    apps = label_studio.apps_namespace if label_studio else None
+    adapter_args = AdapterArgs(settings.adapter, context, apps)
+    previous = nearest(label_studio, tunnel, operator, flux)
+    adapter = LsTritonAdapter("ls-triton-adapter", adapter_args, depends_on(previous))
 
-pulumi.export("kubeconfigPath", kubeconfig.path)
+pulumi.export("kubeconfigPath", kubectl.kubeconfig.path)
 pulumi.export("fluxNamespace", flux.namespace if flux else None)
 pulumi.export("pkoNamespace", operator.namespace if operator else None)
 pulumi.export("cloudflareNamespace", tunnel.namespace if tunnel else None)
 pulumi.export("labelStudioHostname", label_studio.hostname if label_studio else None)
-pulumi.export("migrationStatus", outputs.migration_status(cluster.migration_phase, enabled))
+pulumi.export("migrationStatus", migration_status(cluster.migration_phase, settings.enabled))
 pulumi.export("cloudflareTunnelHostname", tunnel.hostname if tunnel else None)
 pulumi.export("nodeTunnelNamespace", node_tunnels.namespace if node_tunnels else None)
 pulumi.export("gitRepository", settings.flux.url if flux else None)
 pulumi.export("gitPath", settings.flux.path if flux else None)
 pulumi.export("tritonAdapterUrl", adapter.url if adapter else None)
 pulumi.export("labelStudioAdminPassword", generated.generated_password if label_studio else None)
-pulumi.export("components", outputs.components(enabled))
+pulumi.export("components", settings.enabled)

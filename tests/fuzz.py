@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import pulumi
 import yaml
 from hypothesis import strategies as st
 
-from oceanid_cluster.config.loader import Settings, all_keys, load
+from oceanid_cluster.components.settings import Settings, all_keys
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.configuration import load
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, SIGNER, TUNNEL, connector_token, ssh_key
 
@@ -137,7 +138,7 @@ def judge(config: Mapping[str, str]) -> Settings | None:
     plain = [text for name, text in config.items() if name not in names]
     try:
         settings = load(config, frozenset(), "dev")
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         settings, shown = None, str(problem)
     else:
         shown = f"{settings.warnings} {settings!r}"
@@ -193,7 +194,7 @@ def judge_kubeconfig(content: object, folder: Path) -> Kubeconfig | None:
     path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
     try:
         return load_kubeconfig(str(path), {}, None, ["192.0.2.10"])
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         text = str(problem)
     assert str(path) in text
     assert CANARY not in text or CANARY in json.dumps(_without_users(content)), "a secret shows"

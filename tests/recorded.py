@@ -13,7 +13,7 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 from pulumi.runtime.proto import callback_pb2
 
-from oceanid_cluster.config.loader import NODES
+from oceanid_cluster.config.cluster import NODES
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.identity import Cluster
 from oceanid_cluster.startup.kubeconfig import Kubeconfig

@@ -8,7 +8,8 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oceanid_cluster.config.loader import Settings, load
+from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.startup.configuration import load
 
 ACCOUNT = "fa4e" * 8
 TUNNEL = "00000000-0000-4000-8000-00000000fa4e"
@@ -126,6 +127,6 @@ def github_app() -> dict[str, str]:
 def settings(
     changes: dict[str, str] | None = None, *, without: tuple[str, ...] = (), stored_secret: frozenset[str] = frozenset()
 ) -> Settings:
-    """The settings of a valid configuration with some keys changed or left out. Raises RunError as the program does."""
+    """The settings of a valid configuration with some keys changed or left out. Raises StartUpError."""
     given = {name: value for name, value in {**REQUIRED, **(changes or {})}.items() if name not in without}
     return load(given, SECRET | stored_secret, "dev")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from oceanid_cluster.config.loader import all_keys
+from oceanid_cluster.components.settings import all_keys
 from tests import fuzz
 from tests.recorded import run_program
 

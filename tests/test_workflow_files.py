@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.config.loader import all_keys
+from oceanid_cluster.components.settings import all_keys
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.github_job import WORKFLOWS, load, pairs

@@ -10,22 +10,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+from oceanid_cluster.components.image_automation.settings import FACTS as IMAGE_AUTOMATION
+from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
+from oceanid_cluster.components.node_tunnels.settings import FACTS as NODE_TUNNELS
+from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
+from oceanid_cluster.components.settings import CHAIN
+
 State = dict[str, Any]
 
 PROVIDER = "k3s-provider"
 # Every type of component that this program registers; a test holds the set against a run of the program.
-COMPONENTS = frozenset(
-    {
-        "oceanid:apps:LabelStudio",
-        "oceanid:core:CloudflareTunnel",
-        "oceanid:core:NodeLabels",
-        "oceanid:gitops:FluxBootstrap",
-        "oceanid:ml:LsTritonAdapter",
-        "oceanid:monitoring:ImageAutomation",
-        "oceanid:networking:NodeTunnels",
-        "oceanid:pko:PulumiOperator",
-    }
-)
+COMPONENTS = frozenset({TYPE_TOKEN, *(facts.type_token for facts in CHAIN)})
 # Stack and providers; and the generated values at the top level, which cannot be generated again.
 _TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "pulumi:index:Stash", "random:")
 _DESCRIPTION = """\
@@ -37,14 +32,8 @@ A state that was prepared before is not changed.
 With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
 and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
 """
-# By the flag's name: the component, and what the Flux chart makes for it alone.
-OPTIONAL = {
-    "ImageAutomation": (
-        "oceanid:monitoring:ImageAutomation", ("image-automation-controller", "image-reflector-controller"),
-    ),
-    "LabelStudio": ("oceanid:apps:LabelStudio", ()),
-    "NodeTunnels": ("oceanid:networking:NodeTunnels", ()),
-}  # fmt: skip
+# What may still be off in the first run, with its own Deployments: the Flux chart makes those of image automation.
+OPTIONAL = {facts.name: facts for facts in (IMAGE_AUTOMATION, LABEL_STUDIO, NODE_TUNNELS)}
 _EPILOG = """\
 exit codes: 0 the state was written; 1 the input is no state export, or is not ready; 2 wrong arguments
 
@@ -121,8 +110,11 @@ def _ours(resource: Mapping[str, Any]) -> bool:
 def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
     types, _, name = str(resource["urn"]).split("::", 2)[2].rpartition("::")
     for component in without:
-        token, controllers = OPTIONAL[component]
-        if types.split("$")[0] == token or ("helm.sh/v4:Chart$" in types and name.rpartition("/")[2] in controllers):
+        facts = OPTIONAL[component]
+        controllers = [one.name for one in facts.expected if one.kind == "Deployment"]
+        if types.split("$")[0] == facts.type_token or (
+            "helm.sh/v4:Chart$" in types and name.rpartition("/")[2] in controllers
+        ):
             return True
     return False
 

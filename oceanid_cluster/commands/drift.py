@@ -12,13 +12,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pulumi
-
 from oceanid_cluster.commands import issue
 from oceanid_cluster.commands.operation import Change, run_engine
 from oceanid_cluster.commands.redact import Redactor, redactor
 from oceanid_cluster.commands.release_drift import release_drift
 from oceanid_cluster.commands.stack_config import stack_settings
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError, check_output
 
@@ -72,7 +71,7 @@ def _kubectl(stack: str) -> Kubectl:
     """The cluster of the program, wherever the shell points."""
     try:
         return open_cluster(stack_settings(stack), os.environ)
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         raise CommandError(" ".join(str(problem).split())) from None
 
 

@@ -1,101 +1,61 @@
 """What is in the cluster already, compared with the stack's state: can a deploy create what it has to create."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, managers_of
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.commands.state import Place, StackState
-from oceanid_cluster.commands.storage import CLAIM
-from oceanid_cluster.components.expected import EXPECTED, FLUX_GROUPS, FLUX_SECRETS, NAMESPACES
+from oceanid_cluster.commands.state import StackState
+from oceanid_cluster.components.facts import Facts, Place
+from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
-RELEASE = Place("Release", "pulumi-system", "pulumi-kubernetes-operator")
 ADOPT = "pulumi config set adoptExisting true; deploy; pulumi config rm adoptExisting"
-FORGET_RELEASE = "-n pulumi-system delete secret -l owner=helm,name=pulumi-kubernetes-operator"
 _SHOWN = 4
-
-# What else a deploy creates under a fixed name, by component; a test holds the names against the program.
-_OTHERS: Mapping[str, Sequence[Place]] = {
-    "FluxBootstrap": (
-        *(Place("Secret", "flux-system", name) for name in FLUX_SECRETS),
-        Place("ConfigMap", "flux-system", "flux-runtime-info"),
-    ),
-    "PulumiOperator": (Place("Secret", "pulumi-system", "pulumi-api-secret"),),
-    "CloudflareTunnel": (
-        Place("Secret", "cloudflared", "cloudflared-credentials"),
-        Place("ConfigMap", "cloudflared", "cloudflared-config"),
-        Place("Service", "cloudflared", "cloudflared-metrics"),
-        Place("PodDisruptionBudget", "cloudflared", "cloudflared"),
-    ),
-    "NodeTunnels": (
-        Place("Secret", "node-tunnels", "tunnel-credentials"), Place("ConfigMap", "node-tunnels", "tunnel-config"),
-        Place("Service", "node-tunnels", "cloudflared-metrics"),
-    ),
-    "LabelStudio": (
-        Place("Secret", "apps", "labelstudio-db-credentials"), Place("Secret", "apps", "labelstudio-app-credentials"),
-        Place("Secret", "apps", "labelstudio-s3-credentials"), Place("PersistentVolumeClaim", "apps", CLAIM),
-        Place("Service", "apps", "label-studio"), Place("NetworkPolicy", "apps", "label-studio"),
-    ),
-    "TritonAdapter": (
-        Place("Secret", "apps", "ls-triton-adapter-ner-labels"), Place("Secret", "apps", "hf-credentials"),
-        Place("Secret", "apps", "ls-triton-adapter-cf-access"), Place("Secret", "apps", "ls-triton-adapter-sentry"),
-        Place("Secret", "apps", "ghcr-creds"), Place("Service", "apps", "ls-triton-adapter"),
-        Place("ServiceAccount", "apps", "ls-triton-adapter"), Place("NetworkPolicy", "apps", "ls-triton-adapter"),
-        Place("Role", "apps", "ls-triton-adapter-job-writer"),
-        Place("RoleBinding", "apps", "ls-triton-adapter-job-writer"),
-    ),
-}  # fmt: skip
 # Whether these are made depends on a key: that one of ours is there does not say that the deploy would make it.
-_OPTIONAL = frozenset(
-    {
-        *(one.place for one in EXPECTED if one.optional),
-        *(Place("Secret", "flux-system", name) for name in FLUX_SECRETS),
-        Place("Secret", "pulumi-system", "pulumi-api-secret"), Place("Secret", "apps", "labelstudio-s3-credentials"),
-        Place("Secret", "apps", "hf-credentials"), Place("Secret", "apps", "ls-triton-adapter-cf-access"),
-        Place("Secret", "apps", "ls-triton-adapter-sentry"), Place("Secret", "apps", "ghcr-creds"),
-    }
-)  # fmt: skip
-
-
-def places(component: str) -> list[Place]:
-    """Where the objects are that a deploy of the component creates, as far as their names are fixed."""
-    own = [one.place for one in EXPECTED if one.component == component]
-    namespaces = [Place("Namespace", "", name) for name in NAMESPACES[component]]
-    return [*namespaces, *own, *_OTHERS.get(component, ())]
+_OPTIONAL = frozenset(place for facts in CHAIN for place in facts.optional_places())
+_RELEASES = frozenset(release for facts in CHAIN for release in facts.release_places())
 
 
 def check_existing(
-    components: Iterable[str],
+    components: Sequence[Facts],
     live: Mapping[Place, Object],
     state: StackState,
     *,
     adopting: bool,
-    releases: Sequence[Object],
+    releases: Mapping[Place, Sequence[Object]],
     kubectl: str = "kubectl",
 ) -> list[Row]:
     """One row for each component: what is there, who manages it, and whether the stack knows of it.
 
-    ``live`` holds the objects that are there, ``releases`` Helm's records of the operator's release. With ``adopting``
-    the next run adopts what it finds. ``kubectl`` is how to call it so that it reaches this cluster.
+    ``live`` holds the objects that are there, ``releases`` Helm's records of each release. With ``adopting`` the next
+    run adopts what it finds. ``kubectl`` is how to call it so that it reaches this cluster.
     """
     known = set(state.objects)
-    if RELEASE in state.releases:
-        known |= {one.place for one in EXPECTED if one.component == "PulumiOperator"}
+    for facts in CHAIN:
+        if state.releases.intersection(facts.release_places()):
+            known |= {one.place for one in facts.expected}
     rows: list[Row] = []
-    for component in components:
-        wanted = places(component)
-        if component == "FluxBootstrap":
-            wanted += [place for place in live if is_flux_crd(place)]
-        rows.append(_row(component, wanted, live, known, adopting))
-    if "PulumiOperator" in components and releases and RELEASE not in state.releases:
-        fix = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {FORGET_RELEASE}"
-        rows.append(Row("existing", "operator release", "failed", f"Helm knows it, the state does not; {fix}"))
+    for facts in components:
+        wanted = [*facts.places(), *(place for place in live if is_crd_of_a_chart(facts, place))]
+        rows.append(_row(facts.name, wanted, live, known, adopting))
+    for facts in components:
+        for release in facts.release_places():
+            if releases.get(release) and release not in state.releases:
+                fix = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
+                detail = f"Helm knows it, the state does not; {fix}"
+                rows.append(Row("existing", f"{facts.title} release", "failed", detail))
     return rows
 
 
-def is_flux_crd(place: Place) -> bool:
-    """Whether a place is that of a CRD which the Flux chart brings."""
-    return place.kind == "CustomResourceDefinition" and place.name.endswith(FLUX_GROUPS)
+def forget(release: Place) -> str:
+    """The arguments with which kubectl deletes Helm's record of a release."""
+    return f"-n {release.namespace} delete secret -l owner=helm,name={release.name}"
+
+
+def is_crd_of_a_chart(facts: Facts, place: Place) -> bool:
+    """Whether a place is that of a CRD which the component's chart brings; those of a Helm release are Helm's."""
+    is_crd = place.kind == "CustomResourceDefinition" and place.name.endswith(facts.crd_groups)
+    return is_crd and not facts.releases
 
 
 def _row(
@@ -149,8 +109,8 @@ def owner(found: Object) -> str:
             if name := own.get(f"{label}.toolkit.fluxcd.io/name"):
                 return f"Flux ({tool} {name})"
     release = annotations.get("meta.helm.sh/release-name")
-    # The operator is a Helm release of ours, and helm is what writes it.
-    if any(manager.startswith("pulumi") for manager in managers) or release == RELEASE.name:
+    # What is in a Helm release of ours is written by helm.
+    if any(manager.startswith("pulumi") for manager in managers) or release in {one.name for one in _RELEASES}:
         return "Pulumi"
     if release:
         return f"Helm (release {release})"

@@ -7,19 +7,18 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import pulumi
-
 from oceanid_cluster.commands import readiness, report
 from oceanid_cluster.commands.live import find, installed_crds
 from oceanid_cluster.commands.objects import Object
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
-from oceanid_cluster.commands.state import Place, StackState, read_state
-from oceanid_cluster.components.expected import COMPONENTS, CUSTOM_RESOURCES, DEPLOY, EXPECTED, STATIC, Expected
-from oceanid_cluster.components.expected import NODES as NODE_LABELS
-from oceanid_cluster.components.outputs import components as component_flags
-from oceanid_cluster.config.loader import NODES, Settings
+from oceanid_cluster.commands.state import StackState, read_state
+from oceanid_cluster.components.facts import DEPLOY, Expected, Place
+from oceanid_cluster.components.nodes.facts import NAME as NODE_LABELS
+from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTED, Settings
+from oceanid_cluster.config.cluster import NODES
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError, ToolMissingError
@@ -30,6 +29,7 @@ _DESCRIPTION = """\
 Looks at every component: its workloads, Flux's objects, the labels of the nodes. It reads, and changes nothing.
 Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
 """
+COMPONENTS = frozenset({NODE_LABELS, *(facts.name for facts in CHAIN)})
 _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 
 
@@ -44,7 +44,7 @@ class Wanted:
 
 def wanted(settings: Settings, state: StackState) -> Wanted:
     """What the configuration turns on, and what the state holds: also after a deploy that failed half-way."""
-    flags = {**component_flags(settings.enabled), NODE_LABELS: settings.cluster.manage_node_labels}
+    flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), settings.cluster.nodes, state.objects)
 
@@ -54,18 +54,18 @@ def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:
     rows = [Row("cluster", "API server", "ok", kubectl.kubeconfig.server)]
     core = kubectl.get("deployments,daemonsets,pods,nodes", "-A")
     crds = installed_crds(kubectl)
-    objects = [one for one in EXPECTED if one.component in everything.components]
-    kinds = [CUSTOM_RESOURCES[kind] for kind in dict.fromkeys(one.kind for one in objects) if kind in CUSTOM_RESOURCES]
-    served = ",".join(resource for resource in kinds if resource in crds)
+    objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
+    custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
+    served = ",".join(resource for resource in dict.fromkeys(custom) if resource in crds)
     live = {_place(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
     pods = [one for place, one in live.items() if place.kind == "Pod"]
     if NODE_LABELS in everything.components:
         rows += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
-    for one in objects:
+    for component, one in objects:
         found = live.get(one.place)
         if found is None and one.optional and one.place not in everything.objects:
             continue
-        rows.append(_row(one, found, pods, crds))
+        rows.append(_row(component, one, found, pods, crds))
     return rows + _missing(kubectl, everything, live)
 
 
@@ -82,20 +82,20 @@ def _node(node: Node, found: Object | None) -> Row:
     return _judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
 
 
-def _row(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Row:
+def _row(component: str, one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Row:
     verdict = _verdict(one, found, pods, crds)
-    return _judged(one.component, str(one.place), verdict, one.hint(verdict.reason))
+    return _judged(component, str(one.place), verdict, one.hint(verdict.reason))
 
 
 def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Verdict:
-    crd = CUSTOM_RESOURCES.get(one.kind)
-    if found is None and crd and crd not in crds:
-        return Verdict("missing", f"CRD {crd} is not installed")
+    custom = CUSTOM_RESOURCES.get(one.kind)
+    if found is None and custom and custom.resource not in crds:
+        return Verdict("missing", f"CRD {custom.resource} is not installed")
     if found is None:
         return Verdict("missing", f"{one.kind} does not exist")
-    if one.kind in STATIC:
+    if custom and custom.static:
         return Verdict("ready", "exists")
-    return readiness.condition(found) if crd else readiness.workload(found, pods)
+    return readiness.condition(found) if custom else readiness.workload(found, pods)
 
 
 def _judged(area: str, name: str, verdict: Verdict, hint: str) -> Row:
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
             settings = stack_settings(options.stack)
             everything = wanted(settings, read_state(options.stack))
         rows = wait(open_cluster(settings, os.environ), everything, options.wait)
-    except (CommandError, pulumi.RunError) as problem:
+    except (CommandError, StartUpError) as problem:
         print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     print(report.as_json(rows) if options.json else report.as_table(rows))

@@ -7,19 +7,19 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pulumi
-
 from oceanid_cluster.commands.objects import Object, labels_of, managers_of
 from oceanid_cluster.commands.stack_config import stack_settings
-from oceanid_cluster.commands.state import Place, StackMissingError, StackState, read_state
-from oceanid_cluster.components.expected import EXPECTED, FLUX_GROUPS, OPERATOR_GROUPS
+from oceanid_cluster.commands.state import StackMissingError, StackState, read_state
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
+from oceanid_cluster.components.settings import CHAIN, EXPECTED, Settings
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
-from oceanid_cluster.config.loader import Settings
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
-FLUX, OPERATOR = "flux-system", "pulumi-system"
+FLUX = FLUX_FACTS.namespace
 _DESCRIPTION = """\
 Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
 Only what this program made is named. While the stack is up it says so, and gives no commands.
@@ -77,7 +77,7 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
     """
     namespaces = [one["metadata"]["name"] for one in cluster.namespaces]
     flux_crds = [one["metadata"]["name"] for one in cluster.crds if _is_our_flux_crd(one)]
-    crds = [one["metadata"]["name"] for one in cluster.crds if _is_our_operator_crd(one, namespaces)]
+    crds = [one["metadata"]["name"] for one in cluster.crds if _is_crd_of_our_release(one, namespaces)]
     lines = [_namespace(name, cluster) for name in namespaces] + [f"CRD {name}" for name in (*flux_crds, *crds)]
     commands: list[str] = []
     others = _other_flux(cluster.workloads)
@@ -100,16 +100,17 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
 
 def _is_our_flux_crd(crd: Object) -> bool:
     """The program labels the CRDs of the Flux chart; those of any other installation lack the label."""
-    return crd["metadata"]["name"].endswith(FLUX_GROUPS) and labels_of(crd).get(labels.MANAGED_BY) == "pulumi"
+    return crd["metadata"]["name"].endswith(FLUX_FACTS.crd_groups) and labels_of(crd).get(labels.MANAGED_BY) == "pulumi"
 
 
-def _is_our_operator_crd(crd: Object, namespaces: Sequence[str]) -> bool:
+def _is_crd_of_our_release(crd: Object, namespaces: Sequence[str]) -> bool:
     """Helm installs the CRDs of a chart as they are, without a label of ours.
 
     Its field manager is the name of the process: the Kubernetes provider (helm: pkg/kube/client.go,
     getManagedFieldsManager).
     """
-    if OPERATOR not in namespaces or not crd["metadata"]["name"].endswith(OPERATOR_GROUPS):
+    ours = [facts for facts in CHAIN if facts.releases and facts.namespace in namespaces]
+    if not any(crd["metadata"]["name"].endswith(facts.crd_groups) for facts in ours):
         return False
     return any(manager.startswith("pulumi-resource-kubernetes") for manager in managers_of(crd))
 
@@ -192,7 +193,7 @@ def main(arguments: Sequence[str]) -> int:
                 ask(kubectl), state, options(kubectl, os.environ, settings.cluster.kube_context if settings else None)
             )
         )
-    except (CommandError, pulumi.RunError) as problem:
+    except (CommandError, StartUpError) as problem:
         print(f"leftovers: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     return 0

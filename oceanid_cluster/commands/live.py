@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from oceanid_cluster.commands.objects import Object
-from oceanid_cluster.commands.state import Place
-from oceanid_cluster.components.expected import CUSTOM_RESOURCES
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
@@ -24,13 +24,18 @@ def find(kubectl: Kubectl, places: Iterable[Place]) -> dict[Place, Object]:
         groups.setdefault((place.namespace, kind), []).append(place)
     found: dict[Place, Object] = {}
     for (namespace, _), wanted in groups.items():
-        names = [f"{CUSTOM_RESOURCES.get(place.kind, place.kind.lower())}/{place.name}" for place in wanted]
+        names = [f"{_resource(place.kind)}/{place.name}" for place in wanted]
         scope = ["-n", namespace] if namespace else []
         for one in _get(kubectl, *scope, *names):
             metadata = one["metadata"]
             kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
             found[Place(one["kind"], metadata.get("namespace", ""), metadata["name"])] = kept
     return found
+
+
+def _resource(kind: str) -> str:
+    """How kubectl is asked for a kind."""
+    return CUSTOM_RESOURCES[kind].resource if kind in CUSTOM_RESOURCES else kind.lower()
 
 
 def _get(kubectl: Kubectl, *what: str) -> list[Object]:

@@ -10,22 +10,24 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 
-import pulumi
-
 from oceanid_cluster import versions
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
-from oceanid_cluster.commands.existing import RELEASE, check_existing, is_flux_crd, places
+from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
 from oceanid_cluster.commands.leftovers import options
 from oceanid_cluster.commands.live import find, installed_crds
 from oceanid_cluster.commands.objects import Object
 from oceanid_cluster.commands.readiness import node as judge_node
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
-from oceanid_cluster.commands.state import Place, StackState, read_state
-from oceanid_cluster.commands.storage import CLAIM, check_storage
-from oceanid_cluster.components.outputs import components
-from oceanid_cluster.config.loader import Settings
+from oceanid_cluster.commands.state import StackState, read_state
+from oceanid_cluster.commands.storage import check_storage
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE
+from oceanid_cluster.components.node_tunnels.settings import node_rules
+from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.startup.identity import read_uid
@@ -33,7 +35,7 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
 _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
-_CLAIM = Place("PersistentVolumeClaim", "apps", CLAIM)
+_CLAIM = Place("PersistentVolumeClaim", NAMESPACE, CLAIM)
 _DESCRIPTION = """\
 Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
 already there, compared with the stack's state. It reads, and changes nothing.
@@ -46,7 +48,7 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
     try:
         kubectl = open_cluster(settings, environ)
         uid = read_uid(kubectl)
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
     found = kubectl.kubeconfig
     rows = [Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")]
@@ -95,16 +97,21 @@ def _node(node: Node, found: Object | None) -> Row:
 
 def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
     """Storage, and what exists already, component by component."""
-    turned_on = [name for name, on in components(settings.enabled).items() if on]
-    wanted = {_CLAIM, *(place for name in turned_on for place in places(name))}
+    turned_on = [section.facts for section in settings.components if section.enabled]
+    wanted = {_CLAIM, *(place for facts in turned_on for place in facts.places())}
     crds = [Place("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
-    live = find(kubectl, wanted | {place for place in crds if is_flux_crd(place)})
+    wanted |= {place for place in crds if any(is_crd_of_a_chart(facts, place) for facts in turned_on)}
+    live = find(kubectl, wanted)
     rows: list[Row] = []
-    if settings.enabled.label_studio:
+    if settings.label_studio.enabled:
         classes = kubectl.get("storageclasses")
         rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM)))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
-    releases = kubectl.get("secrets", "-n", RELEASE.namespace, "-l", f"owner=helm,name={RELEASE.name}")
+    releases = {
+        release: kubectl.get("secrets", "-n", release.namespace, "-l", f"owner=helm,name={release.name}")
+        for facts in turned_on
+        for release in facts.release_places()
+    }
     command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
 
@@ -113,14 +120,11 @@ def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str
     """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
     if not settings.tunnel.manage_config:
         return []
-    from oceanid_cluster.components.node_tunnels.component import node_rules  # its imports are slow
-    from oceanid_cluster.config.ingress import IngressRule
-
     first = IngressRule("", settings.tunnel.hostname)
     lists = {
-        "cloudflare_tunnel_token": (settings.enabled.tunnel, [first, *settings.ingress]),
+        "cloudflare_tunnel_token": (settings.tunnel.enabled, [first, *settings.ingress]),
         "cloudflare_node_tunnel_token": (
-            settings.enabled.node_tunnels, node_rules(settings.node_tunnels, settings.tunnel.service_url),
+            settings.node_tunnels.enabled, node_rules(settings.node_tunnels, settings.tunnel.service_url),
         ),
     }  # fmt: skip
     rows: list[Row] = []

@@ -2,14 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from oceanid_cluster.commands.objects import Object, condition_of, entries, labels_of, part
-
-Reason = Literal[
-    "ready", "missing", "scaled", "no node", "unscheduled", "refused", "evicted", "image", "starting", "crash", "probe",
-    "condition", "suspended", "silent", "changed",
-]  # fmt: skip
+from oceanid_cluster.components.facts import Reason
 
 # Reasons of the kubelet for a container that waits without a fault (pkg/kubelet/kubelet_pods.go).
 _JUST_STARTING = (None, "PodInitializing", "ContainerCreating")

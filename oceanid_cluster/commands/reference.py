@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from oceanid_cluster.config.loader import SECTIONS
+from oceanid_cluster.components.settings import SECTIONS
 from oceanid_cluster.config.schema import ALWAYS, Key, keys_of
 
 BEGIN, END = "<!-- configuration: begin (make docs) -->", "<!-- configuration: end -->"

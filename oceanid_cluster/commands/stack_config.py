@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import pulumi
 import yaml
 
 from oceanid_cluster.commands.objects import Object, part
-from oceanid_cluster.config.loader import PROJECT, Settings, all_keys, read_without_secrets, which_cluster
+from oceanid_cluster.components.settings import Settings, all_keys
+from oceanid_cluster.config.cluster import which_cluster
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.processes import CommandError, check_output
 
 
@@ -60,7 +63,7 @@ def local_settings(stack: str | None, environ: Mapping[str, str]) -> Settings | 
 def _settings(given: Mapping[str, str], name: str) -> Settings:
     try:
         return read_without_secrets(given, name)
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         raise CommandError(" ".join(str(problem).split())) from None
 
 

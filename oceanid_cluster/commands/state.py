@@ -2,30 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.startup.processes import CommandError, run
 
-# How the type of a component ends, where its name in the outputs is another one.
-_NAMES = {"LsTritonAdapter": "TritonAdapter"}
+_NAMES = {facts.type_token: facts.name for facts in CHAIN}
 _ABSENT = ("no stack named", "no stack selected")
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
 class StackMissingError(CommandError):
     """There is no such stack, or none is selected."""
-
-
-class Place(NamedTuple):
-    """Where an object is. ``namespace`` is empty for an object of the whole cluster."""
-
-    kind: str
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """As kubectl takes it."""
-        return f"{f'-n {self.namespace} ' if self.namespace else ''}{self.kind.lower()}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
         token = str(resource["type"])
         kind = token.rpartition(":")[2]
         if token.startswith("oceanid:"):
-            components.add(_NAMES.get(kind, kind))
+            components.add(_NAMES.get(token, kind))
         if not token.startswith("kubernetes:") or not resource.get("custom"):
             continue
         if resource.get("external") or resource.get("delete") or kind.endswith("Patch"):

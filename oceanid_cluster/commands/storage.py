@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from oceanid_cluster.commands.objects import Object, annotations_of, part
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE, LabelStudioSettings
 from oceanid_cluster.config.parsers import quantity_value
 
-CLAIM = "label-studio-data"
 # kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _NAME = "storage class"
@@ -42,7 +41,7 @@ def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: O
     has_class = str(part(claim, "spec").get("storageClassName") or "")
     size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
     phase = part(claim, "status").get("phase", "Pending")
-    found = f"claim apps/{CLAIM}: {phase}, {size}, class {has_class or 'none'}"
+    found = f"claim {NAMESPACE}/{CLAIM}: {phase}, {size}, class {has_class or 'none'}"
     if phase == "Lost":
         return Row("cluster", _NAME, "failed", f"{found}; its volume is gone: restore it from the backup")
     notes: list[str] = []
@@ -79,4 +78,4 @@ def _size(wanted: str, size: str, order: int, classes: Sequence[Object], has_cla
     if own is None or not own.get("allowVolumeExpansion"):
         return f"class {has_class or 'none'} cannot expand volumes, labelStudioStorage is {wanted}; {back}"
     patch = f'{{"spec": {{"resources": {{"requests": {{"storage": "{wanted}"}}}}}}}}'
-    return f"labelStudioStorage is {wanted}; grow it by hand: kubectl -n apps patch pvc {CLAIM} -p '{patch}'"
+    return f"labelStudioStorage is {wanted}; grow it by hand: kubectl -n {NAMESPACE} patch pvc {CLAIM} -p '{patch}'"

@@ -3,11 +3,10 @@
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster.components.base import ChildOptions, Component, namespace
-
-NAMESPACE = "apps"
-LABEL_STUDIO = ("oceanid:apps:LabelStudio", "label-studio")
-ADAPTER = ("oceanid:ml:LsTritonAdapter", "ls-triton-adapter")
+from oceanid_cluster.components.adapter.settings import FACTS as ADAPTER
+from oceanid_cluster.components.base import ChildOptions, Component, component_urn, namespace
+from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
+from oceanid_cluster.components.label_studio.settings import NAMESPACE
 
 
 def create_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
@@ -16,15 +15,7 @@ def create_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
     It is never deleted. Level baseline, not restricted: the training Jobs that the adapter
     starts set no security context.
     """
-    aliases = [
-        pulumi.Alias(name="label-studio-ns", parent=component_urn(token, name))
-        for token, name in (LABEL_STUDIO, ADAPTER)
-        if token != owner.type_token
-    ]
+    others = [facts for facts in (LABEL_STUDIO, ADAPTER) if facts.type_token != owner.type_token]
+    aliases = [pulumi.Alias(name="label-studio-ns", parent=component_urn(facts)) for facts in others]
     manifest = namespace(NAMESPACE, owner.context.cluster, "apps", "baseline")
     return owner.register("label-studio-ns", manifest, ChildOptions(retain=True, aliases=aliases))
-
-
-def component_urn(token: str, name: str) -> str:
-    """The URN of a component of this stack, which may be turned off."""
-    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{token}::{name}"

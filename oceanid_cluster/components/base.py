@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes as k8s
 
 from oceanid_cluster import versions
+from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.manifests.rollout import Rollout
@@ -58,8 +59,26 @@ class ChildOptions:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
+def nearest(*chain: pulumi.Resource | None) -> pulumi.Resource | None:
+    """The first of these components that is on; they are named backwards along the chain."""
+    return next((component for component in chain if component), None)
+
+
+def depends_on(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
+    """Options of a component that comes after others, of which some may be off."""
+    return pulumi.ResourceOptions(depends_on=[component for component in previous if component])
+
+
+def component_urn(facts: Facts) -> str:
+    """The URN of a component of this stack, which may be off."""
+    return f"urn:pulumi:{pulumi.get_stack()}::{pulumi.get_project()}::{facts.type_token}::{facts.logical_name}"
+
+
 class Component(pulumi.ComponentResource):
-    """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs."""
+    """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs.
+
+    Each takes its logical name, its arguments (a frozen dataclass with the run's ``context``) and Pulumi's options.
+    """
 
     type_token: str  # which the stack's state holds
 
@@ -128,6 +147,12 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
         "metadata": {"name": name, "namespace": ns, "labels": dict(object_labels)},
         "data": {key: pulumi.Output.secret(text).apply(_base64) for key, text in data.items()},
     }
+
+
+def config_map(name: str, ns: str, data: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
+    """A ConfigMap."""
+    metadata = {"name": name, "namespace": ns, "labels": dict(object_labels)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
 
 
 def service(

@@ -1,20 +1,10 @@
 """What `pulumi stack output` answers."""
 
-import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
-from oceanid_cluster.config.loader import PHASES, Enabled
+from oceanid_cluster.config.cluster import PHASES
 
-# How each component is called in the outputs, by its flag in Enabled.
-COMPONENT_NAMES = {
-    "flux": "FluxBootstrap",
-    "operator": "PulumiOperator",
-    "tunnel": "CloudflareTunnel",
-    "node_tunnels": "NodeTunnels",
-    "image_automation": "ImageAutomation",
-    "label_studio": "LabelStudio",
-    "adapter": "TritonAdapter",
-}
 _DONE = ("IaC components deployed", "Parallel validation complete", "Cutover to IaC complete")
 _NEXT_STEPS = {
     "preparation": (
@@ -46,16 +36,14 @@ _NEXT_STEPS = {
 }
 
 
-def components(enabled: Enabled) -> dict[str, bool]:
-    """Each component and whether this run installs it."""
-    return {COMPONENT_NAMES[flag]: value for flag, value in dataclasses.asdict(enabled).items()}
+def migration_status(phase: str, enabled: Mapping[str, bool]) -> dict[str, Any]:
+    """Where the migration stands, as configured; ``enabled`` says of each component whether this run installs it.
 
-
-def migration_status(phase: str, enabled: Enabled) -> dict[str, Any]:
-    """Where the migration stands, as configured. It reports and never acts."""
+    It reports and never acts.
+    """
     return {
         "phase": phase,
         "completedComponents": list(_DONE[: PHASES.index(phase)]),
-        "activeComponents": [name for name, on in components(enabled).items() if on],
+        "activeComponents": [name for name, on in enabled.items() if on],
         "nextSteps": list(_NEXT_STEPS[phase]),
     }

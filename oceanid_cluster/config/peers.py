@@ -2,12 +2,11 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from oceanid_cluster.config.parsers import label_map
-from oceanid_cluster.manifests.pods import Manifest
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SHAPE = 'is not a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
@@ -20,20 +19,12 @@ class Peer:
     namespace: str
     labels: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def manifest(self) -> Manifest:
+    def manifest(self) -> dict[str, Any]:
         """As a peer of a NetworkPolicy. The label is the one that Kubernetes gives to every namespace."""
-        peer: Manifest = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}}}
+        peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}}}
         if self.labels:
             peer["podSelector"] = {"matchLabels": dict(self.labels)}
         return peer
-
-
-def ingress_rules(peers: Sequence[Manifest], port: int | str) -> list[Manifest]:
-    """The ``ingress`` of a NetworkPolicy: these peers, on one TCP port. Without peers there is no rule.
-
-    A rule with an empty ``from`` would let everybody in.
-    """
-    return [{"from": list(peers), "ports": [{"protocol": "TCP", "port": port}]}] if peers else []
 
 
 def parse_peers(text: str) -> tuple[Peer, ...]:

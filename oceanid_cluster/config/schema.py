@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
+PROJECT = "oceanid-cluster"  # the namespace of its keys
 ALWAYS = "always"
 
 
@@ -20,7 +21,8 @@ class Key:
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader).
     ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
-    ``stdin`` is where a value of several lines comes from, as a shell writes it: ``< file``.
+    ``stdin`` is where a value of several lines comes from, as a shell writes it: ``< file``. ``shared_with`` is the
+    flag of another component that uses the key, too.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Key:
     value: str
     shown_default: str | None
     stdin: str | None
+    shared_with: str | None
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -62,9 +65,10 @@ def key(
     value: str = "value",
     shown_default: str | None = None,
     stdin: str | None = None,
+    shared_with: str | None = None,
 ) -> Any:
     """Declare a dataclass field as a configuration key (see Key)."""
-    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default, stdin)
+    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default, stdin, shared_with)
     return dataclasses.field(metadata={"key": row})
 
 

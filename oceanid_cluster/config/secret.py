@@ -1,9 +1,13 @@
 """A secret value of the configuration, which cannot be printed by accident; and what looks like one."""
 
+from __future__ import annotations
+
 import itertools
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import pulumi
+if TYPE_CHECKING:
+    import pulumi
 
 
 @dataclass(frozen=True, repr=False)
@@ -17,6 +21,8 @@ class Secret:
 
     def output(self) -> pulumi.Output[str]:
         """The value as a Pulumi secret: encrypted in the state, masked in every output."""
+        import pulumi  # commands that only look are quicker without it
+
         return pulumi.Output.secret(self.value)
 
 

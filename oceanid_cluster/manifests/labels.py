@@ -43,7 +43,7 @@ def namespace_labels(cluster: str, component: str, level: PodSecurityLevel) -> d
     }
 
 
-def workload_labels(cluster: str, component: str, name: str, selector: dict[str, str]) -> dict[str, str]:
+def workload_labels(cluster: str, component: str, name: str, selector: Mapping[str, str]) -> dict[str, str]:
     """Recommended labels of a workload and its objects, beside the selector labels, which never change."""
     return {
         "app.kubernetes.io/name": name,

@@ -1,22 +1,34 @@
-"""Keeps the program away from GitHub-hosted runners, which have no business with the cluster."""
+"""The checks before the first resource: they end the run with one message; GitHub-hosted runners are kept away."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 import pulumi
+
+from oceanid_cluster.config.errors import StartUpError
+
+
+@contextmanager
+def start_up_checks() -> Generator[None]:
+    """What is checked in here ends the run with its message alone: RunError is how Pulumi is told so."""
+    try:
+        yield
+    except StartUpError as problem:
+        raise pulumi.RunError(str(problem)) from None
 
 
 def check_not_hosted_ci(environ: Mapping[str, str]) -> None:
     """Stop the program in GitHub Actions, unless the job runs on a self-hosted runner.
 
     ``environ`` is the process environment, with the variables that GitHub sets on every job ("Variables reference" in
-    its documentation). Raises RunError before anything else is read.
+    its documentation). Raises StartUpError before anything else is read.
     """
     # Whatever CI says: GitHub sets GITHUB_ACTIONS on every job, and a job may change CI.
     in_actions = environ.get("GITHUB_ACTIONS", "").strip().lower() not in ("", "false", "0")
     runner = environ.get("RUNNER_ENVIRONMENT", "").strip().lower()
     self_hosted = runner == "self-hosted" or (not runner and environ.get("SELF_HOSTED") == "true")
     if runner == "github-hosted" or (in_actions and not self_hosted):
-        raise pulumi.RunError(
+        raise StartUpError(
             "CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS\n"
             "  found: GITHUB_ACTIONS is set, and this is not a self-hosted runner.\n"
             "  If you meant cloud resources (DNS, Access, databases), change the cloud/ stack instead.\n"

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, cast
 
-import pulumi
-
-from oceanid_cluster.config.loader import Settings
+from oceanid_cluster.components.label_studio.settings import APP_SECRET, CLAIM, NAMESPACE
+from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
@@ -18,8 +18,8 @@ from oceanid_cluster.startup.processes import CommandError
 SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 _NODES = "/api/v1/nodes"
-_CREDENTIALS = "/api/v1/namespaces/apps/secrets/labelstudio-app-credentials"
-_CLAIM = "/api/v1/namespaces/apps/persistentvolumeclaims/label-studio-data"
+_CREDENTIALS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{APP_SECRET}"
+_CLAIM = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/{CLAIM}"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
 _NO_API = "that is no answer of the Kubernetes API"
@@ -73,8 +73,8 @@ class Cluster:
 def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     """Ask the API server, and make sure that it is the one of the configuration.
 
-    Its nodes count unless ``manageNodeLabels`` is off, its UID when ``clusterUid`` is set. Raises RunError that says
-    what is wrong with the connection, or which cluster this is instead.
+    Its nodes count unless ``manageNodeLabels`` is off, its UID when ``clusterUid`` is set. Raises StartUpError that
+    says what is wrong with the connection, or which cluster this is instead.
     """
     wanted = [KUBE_SYSTEM, _CREDENTIALS, _CLAIM, *([_NODES] if settings.cluster.manage_node_labels else [])]
     with ThreadPoolExecutor(len(wanted)) as pool:
@@ -84,23 +84,23 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
         nodes = [_metadata(node, "name") for one in listed for node in _items(one)]
         cluster = Cluster(_metadata(system, "uid"), frozenset(nodes), _generated(credentials), _claim(claim))
     except CommandError as problem:
-        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
+        raise StartUpError(why(str(problem), kubectl.kubeconfig)) from None
     problems = differences(cluster, settings)
     if problems:
         head = f"refusing to touch {kubectl.kubeconfig.server} (from {kubectl.kubeconfig.path}): it is another cluster."
-        raise pulumi.RunError("\n".join([head, *(f"  {line}" for line in problems)]))
+        raise StartUpError("\n".join([head, *(f"  {line}" for line in problems)]))
     return cluster
 
 
 def read_uid(kubectl: Kubectl) -> str:
     """The UID of namespace kube-system, which no other cluster has.
 
-    Raises RunError that says what is wrong with the connection.
+    Raises StartUpError that says what is wrong with the connection.
     """
     try:
         return _metadata(kubectl.raw(KUBE_SYSTEM), "uid")
     except CommandError as problem:
-        raise pulumi.RunError(why(str(problem), kubectl.kubeconfig)) from None
+        raise StartUpError(why(str(problem), kubectl.kubeconfig)) from None
 
 
 def _metadata(found: Any, field: str) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-import pulumi
-
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.processes import CommandError, run
@@ -54,7 +53,7 @@ def load_kubeconfig(
 
     ``context`` is the key ``kubeContext``; ``known_hosts`` the addresses and names at which our API server answers,
     beside loopback and the cluster's service address (None: any). With both sources the variable wins, once they lead
-    to the same server. Raises RunError saying what is wrong, where, and how to fix it. Nothing is contacted.
+    to the same server. Raises StartUpError saying what is wrong, where, and how to fix it. Nothing is contacted.
     """
     try:
         sources = {
@@ -62,15 +61,15 @@ def load_kubeconfig(
             KEY: checked_paths(config_path or "", KEY),
         }
     except PathError as problem:
-        raise pulumi.RunError(str(problem)) from None
+        raise StartUpError(str(problem)) from None
     found = [_read(paths, source, environ, context) for source, paths in sources.items() if paths]
     if not found:
-        raise pulumi.RunError(
+        raise StartUpError(
             "no kubeconfig: neither the key kubeconfigPath nor the variable KUBECONFIG is set.\n"
             "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
         )
     if len(found) == 2 and found[0].endpoint != found[1].endpoint:
-        raise pulumi.RunError(
+        raise StartUpError(
             "KUBECONFIG and kubeconfigPath lead to different API servers:\n"
             f"  KUBECONFIG      {found[0].path} -> {found[0].server}\n"
             f"  kubeconfigPath  {found[1].path} -> {found[1].server}\n"
@@ -87,7 +86,7 @@ def _read(joined: str, source: str, environ: Mapping[str, str], context: str | N
     try:
         result = run(*command, variables={**environ, **NO_PREFERENCES, "KUBECONFIG": joined})
     except CommandError as problem:
-        raise pulumi.RunError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
+        raise StartUpError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
     if result.returncode:
         raise _wrong(source, joined, _reason(result.stderr, joined))
     view: dict[str, Any] = json.loads(result.stdout)
@@ -166,7 +165,7 @@ def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
     host = kubeconfig.endpoint[1]
     if host in {_LOOPBACK, CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
         return
-    raise pulumi.RunError(
+    raise StartUpError(
         f"refusing to touch {kubeconfig.server} (from {kubeconfig.path}): it is not the Oceanid cluster.\n"
         f"  Known hosts: loopback, {CLUSTER_SERVICE_IP}, {', '.join(known_hosts)}.\n"
         f"  If this host is ours, allow it:  pulumi config set allowedApiHosts '[\"{host}\"]'"
@@ -190,5 +189,5 @@ def _normal(host: str) -> str:
     return str(address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else str(address)
 
 
-def _wrong(source: str, where: str, what: str) -> pulumi.RunError:
-    return pulumi.RunError(f"the kubeconfig {where} (from {source}) {what}")
+def _wrong(source: str, where: str, what: str) -> StartUpError:
+    return StartUpError(f"the kubeconfig {where} (from {source}) {what}")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from subprocess import CompletedProcess
 from typing import Any
 
-from oceanid_cluster.config.loader import Settings
+from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.processes import CommandError, run
 
@@ -69,7 +69,7 @@ class Kubectl:
 def open_cluster(settings: Settings | None, environ: Mapping[str, str]) -> Kubectl:
     """The cluster to which the configuration (None when it cannot be had) and the environment lead.
 
-    Raises RunError saying what is wrong with the kubeconfig. Nothing is contacted.
+    Raises StartUpError saying what is wrong with the kubeconfig. Nothing is contacted.
     """
     if settings is None:
         return Kubectl(load_kubeconfig(None, environ, None, None))

@@ -5,7 +5,7 @@ import os
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster.config.loader import Settings
+from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
 

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.__main__ import COMMANDS
-from oceanid_cluster.commands import existing, health, leftovers, stack_config
-from oceanid_cluster.commands.existing import ADOPT, RELEASE, check_existing, places
+from oceanid_cluster.commands import health, leftovers, stack_config
+from oceanid_cluster.commands.existing import ADOPT, check_existing, forget
 from oceanid_cluster.commands.leftovers import Cluster
-from oceanid_cluster.commands.state import Place, StackState, parse_state
+from oceanid_cluster.commands.state import StackState, parse_state
 from oceanid_cluster.commands.storage import check_storage
-from oceanid_cluster.components.expected import COMPONENTS, EXPECTED, NAMESPACES, NODES
-from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
+from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
+from oceanid_cluster.components.settings import CHAIN, EXPECTED
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
@@ -82,8 +85,8 @@ def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(
     manifests = [*program.manifests(), *by_app.manifests()]
     made = {(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"]) for one in manifests}
     chart = {"flux-system", "pulumi-system"}  # what charts make is compared on the engine
-    for component in NAMESPACES:
-        for place in places(component):
+    for facts in CHAIN:
+        for place in facts.places():
             if place.kind != "Deployment" or place.namespace not in chart:
                 assert tuple(place) in made, place
 
@@ -124,7 +127,8 @@ def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any
     return {one: {"kind": one.kind, "metadata": {"name": one.name, **fields}} for one in found}
 
 
-ADAPTER = tuple(places("TritonAdapter"))
+ADAPTER = tuple(TRITON_ADAPTER.places())
+(RELEASE,) = OPERATOR.release_places()
 NAMESPACE, DEPLOYMENT = Place("Namespace", "", "apps"), Place("Deployment", "apps", "ls-triton-adapter")
 HF = Place("Secret", "apps", "hf-credentials")
 IGNORED: dict[str, Any] = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
@@ -152,21 +156,19 @@ def test_what_exists_is_compared_with_the_state(
     found: dict[Place, Any], held: tuple[Place, ...], adopting: bool, state: str, said: str
 ) -> None:
     stack = StackState(frozenset(held))
-    (row,) = check_existing(["TritonAdapter"], found, stack, adopting=adopting, releases=[])
+    (row,) = check_existing([TRITON_ADAPTER], found, stack, adopting=adopting, releases={})
     assert row.state == state, row.detail
     assert said in row.detail
 
 
 def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
     operator = live(Place("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
-    record = [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]
-    rows = check_existing(
-        ["PulumiOperator"], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x"
-    )
+    record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
+    rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
     assert [row.state for row in rows] == ["ok", "failed"]
-    assert f"kubectl -x {existing.FORGET_RELEASE}" in rows[1].detail
+    assert f"kubectl -x {forget(RELEASE)}" in rows[1].detail
     known = StackState(releases=frozenset({RELEASE}))
-    (row,) = check_existing(["PulumiOperator"], operator, known, adopting=False, releases=record)
+    (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
     assert row.state == "ok"
 
 
@@ -295,7 +297,6 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
         found = stack_config.local_settings(stack, environ)
         assert found is not None
         assert found.cluster.kube_context == "c"
-    assert NODES in COMPONENTS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.commands import health, readiness
-from oceanid_cluster.components.expected import COMPONENTS, DEPLOY, EXPECTED
+from oceanid_cluster.components.facts import DEPLOY
+from oceanid_cluster.components.settings import EXPECTED
 
 CRASHED = {"terminated": {"reason": "Error", "exitCode": 3}}
 DONE = {"name": "migrate", "state": {"terminated": {"reason": "Completed", "exitCode": 0}}, "ready": True}
@@ -129,9 +130,3 @@ def test_a_node_is_judged_by_its_labels_and_its_condition() -> None:
 )
 def test_an_object_of_flux_is_judged_by_what_its_controller_says(found: dict[str, Any], reason: str) -> None:
     assert readiness.condition({"metadata": {"generation": 2}, **found}).reason == reason
-
-
-def test_every_component_has_its_rows() -> None:
-    from oceanid_cluster.components.outputs import COMPONENT_NAMES
-
-    assert {*COMPONENT_NAMES.values(), "NodeLabels"} == COMPONENTS

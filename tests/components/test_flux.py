@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster.components.expected import FLUX_SECRETS
 from oceanid_cluster.components.flux.component import SECRETS, receiver
+from oceanid_cluster.components.flux.settings import FACTS
+from oceanid_cluster.config.errors import StartUpError
 from tests.recorded import Run, plain, run_program, secret_data
 from tests.samples import (
     AGE_KEY,
@@ -189,7 +189,7 @@ def test_the_receiver_is_of_the_kind_of_the_repositorys_host(url: str, kind: str
     ],
 )
 def test_keys_that_do_not_go_together_are_named(changes: dict[str, str], text: str) -> None:
-    with pytest.raises(pulumi.RunError) as refusal:
+    with pytest.raises(StartUpError) as refusal:
         settings(changes)
     assert text in str(refusal.value)
 
@@ -201,7 +201,7 @@ def test_with_flux_off_its_keys_ask_for_nothing() -> None:
 
 
 def test_preflight_knows_the_name_of_every_secret() -> None:
-    assert set(SECRETS.values()) == set(FLUX_SECRETS)
+    assert set(SECRETS.values()) == set(FACTS.optional["Secret"])
 
 
 def test_everything_is_a_valid_configuration() -> None:

@@ -4,11 +4,12 @@ import base64
 import dataclasses
 import json
 
-import pulumi
 import pytest
 
-from oceanid_cluster.config.loader import all_keys, load
+from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import ConfigErrors, Key, Reader, camel_case, one_edit_apart, snake_case
+from oceanid_cluster.startup.configuration import load
 from tests.samples import (
     ACCOUNT,
     EVERYTHING,
@@ -27,7 +28,7 @@ from tests.samples import (
 
 
 def message(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = ()) -> str:
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         settings(changes, without=without)
     return str(caught.value)
 
@@ -139,7 +140,7 @@ def test_no_secret_appears_in_a_message() -> None:
         "github_token": "canary\nwith a line break",
         "tethysIp": "canary",  # stored as a secret by mistake
     }
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         settings(broken, stored_secret=frozenset(broken))
     assert "canary" not in str(caught.value)
 

@@ -1,15 +1,15 @@
 """Kinds of configuration that cannot work are refused with the right reason; what people paste is understood."""
 
-import pulumi
 import pytest
 
-from oceanid_cluster.config.loader import all_keys
+from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.config.errors import StartUpError
 from tests.samples import NODE_TUNNEL, connector_token, settings
 
 
 def message(changes: dict[str, str]) -> str:
     """What the operator is told of a configuration that is refused."""
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         settings(changes)
     return str(caught.value)
 
@@ -44,7 +44,7 @@ def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
 )
 def test_what_is_turned_off_demands_and_checks_nothing(flags: tuple[str, ...], wrong: dict[str, str]) -> None:
     assert settings({**dict.fromkeys(flags, "false"), **wrong})
-    with pytest.raises(pulumi.RunError):
+    with pytest.raises(StartUpError):
         settings(wrong)
 
 

@@ -1,9 +1,9 @@
 """Git URLs: every form that people copy becomes one that Flux can parse, or is refused with the right form."""
 
-import pulumi
 import pytest
 
 from oceanid_cluster.components.flux.component import repository_url
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.git_url import git_url, github_page
 from tests.samples import KNOWN_HOSTS, settings, ssh_key
 
@@ -14,7 +14,7 @@ OTHER_HOSTS = KNOWN_HOSTS.replace("github.com", "git.example.org,[git.example.or
 
 def message(changes: dict[str, str]) -> str:
     """What the operator is told of a configuration that is refused."""
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         settings(changes)
     return str(caught.value)
 

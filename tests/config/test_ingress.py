@@ -3,11 +3,11 @@
 import json
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
 from oceanid_cluster.components.remote_config import remote_rule
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
 from oceanid_cluster.manifests.cloudflared import config_file
 from tests.samples import settings
@@ -188,7 +188,7 @@ def test_a_rule_that_still_gets_requests_is_taken(earlier: dict[str, Any], later
 )
 def test_a_rule_for_a_name_of_this_program_is_refused(changes: dict[str, str], hostname: str, owner: str) -> None:
     rules = json.dumps([rule(hostname=hostname, path="^/x"), rule(hostname=hostname)])
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         settings({**changes, "extraIngress": rules})
     for number in (1, 2):
         assert f"rule {number} ('{hostname}') would never be used" in str(caught.value)

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
-from oceanid_cluster.config.loader import load
+from oceanid_cluster.startup.configuration import load
 from tests.samples import REQUIRED, SECRET
 from tests.startup.test_start_up import document
 
@@ -158,7 +158,7 @@ import sys, pulumi
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 try:
     print(load_kubeconfig(None, {"KUBECONFIG": sys.argv[1]}, None, None).server)
-except pulumi.RunError as problem:
+except StartUpError as problem:
     print(problem)
 """
 

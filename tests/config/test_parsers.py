@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
-from oceanid_cluster.config.loader import all_keys
 from oceanid_cluster.config.postgres import parse_postgres_url
 from oceanid_cluster.config.schema import Key
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token

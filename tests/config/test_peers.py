@@ -5,7 +5,8 @@ import shlex
 
 import pytest
 
-from oceanid_cluster.config.peers import Peer, ingress_rules, parse_peers
+from oceanid_cluster.config.peers import Peer, parse_peers
+from oceanid_cluster.manifests.network import ingress_rules
 from tests.samples import settings
 
 TRAEFIK = Peer("kube-system", {"app.kubernetes.io/name": "traefik"})

@@ -10,10 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from oceanid_cluster.components.expected import CUSTOM_RESOURCES, STATIC
+from oceanid_cluster.components.settings import CUSTOM_RESOURCES, EXPECTED
+from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.config.schema import keys_of
 from sandbox.layout import ROOT, Sandbox, link_project
 
 Answer = subprocess.CompletedProcess[str]
+WORKLOADS = [one for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")]
+# One pod each, the tunnel apart; the DaemonSet's node is one.
+PODS = len(WORKLOADS) - 1 + int(keys_of(TunnelSettings)["replicas"].default or "")
 
 
 def launch(home: Path, *arguments: str) -> Answer:
@@ -137,9 +142,9 @@ def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied 
         "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed", "message": message,
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    kinds = ",".join(CUSTOM_RESOURCES[kind] for kind in CUSTOM_RESOURCES if kind not in STATIC)
+    kinds = ",".join(custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static)
     for one in json.loads(engine.kubectl("-n", "flux-system", "get", kinds, "-o", "json"))["items"]:
-        resource, metadata = CUSTOM_RESOURCES[one["kind"]], one["metadata"]
+        resource, metadata = CUSTOM_RESOURCES[one["kind"]].resource, one["metadata"]
         patch = json.dumps({"status": {"observedGeneration": metadata["generation"], "conditions": [condition]}})
         command = ("patch", resource, metadata["name"], "--subresource=status", "--type=merge", "-p", patch)
         engine.kubectl("-n", "flux-system", *command)

@@ -12,14 +12,15 @@ from hypothesis import given, settings
 
 from oceanid_cluster.components.flux import component as flux
 from oceanid_cluster.components.operator import component as operator
+from oceanid_cluster.components.settings import CHAIN
 from sandbox import charts
 from tests import fuzz
-from tests.engine.engine import Engine
+from tests.engine.engine import PODS, Engine
 from tests.recorded import run_program
 from tests.samples import EVERYTHING
 
 
-def test_all_seven_components_are_ready_after_the_first_run(engine: Engine) -> None:
+def test_all_components_are_ready_after_the_first_run(engine: Engine) -> None:
     pods = engine.pods()
     ready = {
         pod["metadata"]["namespace"]
@@ -27,11 +28,11 @@ def test_all_seven_components_are_ready_after_the_first_run(engine: Engine) -> N
         if any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"]["conditions"])
     }
     assert ready == {pod["metadata"]["namespace"] for pod in pods}
-    assert ready == {"flux-system", "pulumi-system", "cloudflared", "node-tunnels", "apps"}
+    assert ready == {facts.namespace for facts in CHAIN}
     assert {o["metadata"]["name"] for o in engine.objects("imagepolicies.image.toolkit.fluxcd.io")} >= {
         "cloudflared", "cert-manager",
     }  # fmt: skip
-    assert len(pods) == 12
+    assert len(pods) == PODS
 
 
 def test_the_node_with_the_gpu_runs_its_tunnel_and_nothing_else_of_ours(engine: Engine) -> None:

@@ -92,7 +92,7 @@ def test_an_edited_node_label_changes_that_label_and_nothing_else(clean: Engine,
     (edited.folder / "oceanid_cluster").unlink()
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "oceanid_cluster", edited.folder / "oceanid_cluster", ignore=ignored)
-    config = edited.folder / "oceanid_cluster" / "config" / "loader.py"
+    config = edited.folder / "oceanid_cluster" / "config" / "cluster.py"
     config.write_text(config.read_text(encoding="utf-8").replace('"rtx4090"', '"rtx6000"'), encoding="utf-8")
     assert edited.planned() == {"nodes-calypso": "update"}
     edited.up()

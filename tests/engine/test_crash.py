@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT, Sandbox
-from tests.engine.engine import Engine
+from tests.engine.engine import PODS, WORKLOADS, Engine
 
 # Who is hit, by a word of its command line, and with which signal.
 BLOWS = (
@@ -84,7 +84,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         assert again.returncode == 0, again.stdout + again.stderr
         other.up()
         assert other.planned() == {}
-        assert len(other.pods()) == 12
-        assert len(other.objects("deployments", "daemonsets")) == 11
+        assert len(other.pods()) == PODS
+        assert len(other.objects("deployments", "daemonsets")) == len(WORKLOADS)
     finally:
         other.launcher("down")

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from oceanid_cluster import versions
-from oceanid_cluster.commands.existing import places
-from oceanid_cluster.components.expected import DEPLOY, EXPECTED, NAMESPACES
-from oceanid_cluster.config.loader import NODES
+from oceanid_cluster.components.facts import DEPLOY
+from oceanid_cluster.components.settings import CHAIN, EXPECTED
+from oceanid_cluster.config.cluster import NODES
 from sandbox.layout import ROOT
 from tests.commands.test_cloudflare_rules import answer as tunnel_answer
 from tests.commands.test_cloudflare_rules import cloudflare
-from tests.engine.engine import Answer, Engine, bare_cluster, flux_reports
+from tests.engine.engine import WORKLOADS, Answer, Engine, bare_cluster, flux_reports
 from tests.engine.proxy import cut_proxy
 
 
@@ -229,12 +229,12 @@ def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine:
 def test_what_is_expected_is_what_the_running_program_made(engine: Engine) -> None:
     live = {(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
             for o in engine.objects("deployments", "daemonsets")}  # fmt: skip
-    assert live == {(one.kind, one.namespace, one.name) for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")}
+    assert live == {tuple(one.place) for one in WORKLOADS}
     state = {(one["type"].rpartition(":")[2], one["id"]) for one in engine.state().values() if one.get("id")}
-    for component in NAMESPACES:
-        known = {(place.kind, "/".join(filter(None, place[1:]))) for place in places(component)}
-        least = 1 if component == "PulumiOperator" else 2  # what else it has is inside of its release
-        assert len(known & state) >= least, component
+    for facts in CHAIN:
+        known = {(place.kind, "/".join(filter(None, place[1:]))) for place in facts.places()}
+        least = 1 if facts.releases else 2  # what else it has is inside of its release
+        assert len(known & state) >= least, facts.name
 
 
 def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engine: Engine) -> None:
@@ -269,7 +269,7 @@ def test_preflight_shows_what_a_deploy_removes_at_cloudflare_and_no_token(clean:
 def test_preflight_passes_on_a_bare_cluster(bare: Engine) -> None:
     answer = bare.command("preflight")
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert answer.stdout.count("nothing yet") == len(NAMESPACES)
+    assert answer.stdout.count("nothing yet") == len(CHAIN)
 
 
 def test_health_of_a_bare_cluster_names_the_crds_that_are_missing(bare: Engine) -> None:

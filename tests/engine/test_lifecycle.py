@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from sandbox.engine import ADOPT
-from tests.engine.engine import Answer, Engine
+from tests.engine.engine import PODS, Answer, Engine
 
 
 def deploy(engine: Engine) -> Answer:
@@ -200,4 +200,4 @@ def test_destroy_ends_where_flux_is_dead_keeps_what_cannot_be_made_again_and_up_
     assert_untouched(clean, uids)
     assert clean.planned() == {}
     assert label_studio_values(clean) == values
-    assert len([o for o in clean.pods() if o["status"]["phase"] == "Running"]) == 12
+    assert len([o for o in clean.pods() if o["status"]["phase"] == "Running"]) == PODS

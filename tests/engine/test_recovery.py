@@ -13,7 +13,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine, bare_cluster
+from tests.engine.engine import PODS, WORKLOADS, Engine, bare_cluster
 from tests.engine.test_lifecycle import label_studio_values
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -37,8 +37,8 @@ def adopt(engine: Engine) -> None:
 def assert_whole(engine: Engine) -> None:
     """Every object is there once, and the program has nothing left to do."""
     assert engine.planned() == {}
-    assert len(engine.pods()) == 12
-    assert len(engine.objects("deployments", "daemonsets")) == 11
+    assert len(engine.pods()) == PODS
+    assert len(engine.objects("deployments", "daemonsets")) == len(WORKLOADS)
 
 
 def test_after_a_killed_engine_the_documented_commands_finish_the_run(other: Engine) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import pytest
 
-from oceanid_cluster.config.loader import all_keys
+from oceanid_cluster.components.settings import all_keys
 from sandbox import cluster
 from tests.engine.engine import Engine
 from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, TUNNEL, connector_token, ssh_key

@@ -15,12 +15,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from tests import fuzz
 
@@ -178,7 +178,7 @@ def read(kubeconfig: str, context: str | None) -> tuple[Kubeconfig | None, str]:
     """What the program makes of it, or None and its refusal."""
     try:
         return load_kubeconfig(None, {**QUICK, "KUBECONFIG": kubeconfig}, context, None), ""
-    except pulumi.RunError as problem:
+    except StartUpError as problem:
         return None, str(problem)
 
 

@@ -9,12 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster.config.loader import NODES, load
+from oceanid_cluster.config.cluster import NODES
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.configuration import load
 from oceanid_cluster.startup.guard import check_not_hosted_ci
 from oceanid_cluster.startup.identity import read_cluster, why
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
@@ -44,7 +45,7 @@ HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
     ],
 )
 def test_a_github_hosted_job_is_stopped_and_told_where_to_go(environ: dict[str, str]) -> None:
-    with pytest.raises(pulumi.RunError, match="CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS") as caught:
+    with pytest.raises(StartUpError, match="CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS") as caught:
         check_not_hosted_ci(environ)
     assert "cloud/" in str(caught.value)
     assert "self-hosted runner" in str(caught.value)
@@ -83,7 +84,7 @@ def write(folder: Path, content: object, name: str = "config") -> str:
 
 
 def refusal(config_path: str | None, variable: str | None = None, context: str | None = None) -> str:
-    with pytest.raises(pulumi.RunError) as caught:
+    with pytest.raises(StartUpError) as caught:
         load_kubeconfig(config_path, {"KUBECONFIG": variable} if variable else {}, context, HOSTS)
     assert "canary" not in str(caught.value)
     return str(caught.value)
@@ -293,7 +294,7 @@ def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str,
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = write(tmp_path, document(f"{scheme}://127.0.0.1:{server.server_port}"))
         kubectl = Kubectl(load_kubeconfig(path, {}, None, HOSTS))
-        with pytest.raises(pulumi.RunError) as caught:
+        with pytest.raises(StartUpError) as caught:
             read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
         server.shutdown()
     assert "is none: another program answers there" in str(caught.value)

@@ -3,16 +3,30 @@
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.apps import ADAPTER, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.adapter.settings import (
+    ACCESS_SECRET,
+    FACTS,
+    HF_SECRET,
+    JOB_ROLE,
+    LABELS_SECRET,
+    NAME,
+    PULL_SECRET,
+    SENTRY_SECRET,
+    SERVICE,
+    AdapterSettings,
+)
+from oceanid_cluster.components.apps import create_apps_namespace
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
-from oceanid_cluster.components.label_studio import component as label_studio
-from oceanid_cluster.config.loader import AdapterSettings
-from oceanid_cluster.config.peers import Peer, ingress_rules
+from oceanid_cluster.components.label_studio.settings import NAMESPACE
+from oceanid_cluster.components.label_studio.settings import SERVICE as LABEL_STUDIO
+from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
     NOT_ON_GPU_NODES,
     Manifest,
@@ -24,39 +38,31 @@ from oceanid_cluster.manifests.pods import (
     secret_env,
 )
 
-NAME = "ls-triton-adapter"
-SELECTOR = label_studio.MODEL_SELECTOR
-PORT = 9090
-JOB_ROLE = "ls-triton-adapter-job-writer"
-HF_SECRET, HF_KEY = "hf-credentials", "token"
-LABELS_SECRET, LABELS_KEY = "ls-triton-adapter-ner-labels", "ner-labels"
-ACCESS_SECRET = "ls-triton-adapter-cf-access"
-SENTRY_SECRET = "ls-triton-adapter-sentry"
-PULL_SECRET = "ghcr-creds"
+HF_KEY, LABELS_KEY = "token", "ner-labels"
 USER = 65532
+
+
+@dataclass(frozen=True)
+class AdapterArgs:
+    """What the adapter takes. ``apps`` is the namespace that Label Studio made; without it the adapter makes it."""
+
+    settings: AdapterSettings
+    context: Context
+    apps: pulumi.Resource | None = None
 
 
 class LsTritonAdapter(Component):
     """Runs the adapter, with the right to start training Jobs in its namespace."""
 
-    type_token = ADAPTER[0]
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: AdapterSettings,
-        context: Context,
-        apps: pulumi.Resource | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``apps`` is the namespace that Label Studio made; without it the adapter makes it.
-
-        Outputs: ``serviceUrl``, ``serviceName``.
-        """
+    def __init__(self, name: str, args: AdapterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Outputs: ``serviceUrl``, ``serviceName``."""
+        settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.url = f"http://{NAME}.{NAMESPACE}.svc.{context.domain}:{PORT}"
-        object_labels = labels.workload_labels(context.cluster, "ml", NAME, SELECTOR)
-        in_ns = ChildOptions(depends_on=[apps or create_apps_namespace(self)])
+        self.url = SERVICE.url(context.domain)
+        object_labels = labels.workload_labels(context.cluster, "ml", NAME, SERVICE.pods)
+        in_ns = ChildOptions(depends_on=[args.apps or create_apps_namespace(self)])
         secrets = adapter_secrets(settings)
         made = [
             self.create(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
@@ -75,7 +81,7 @@ class LsTritonAdapter(Component):
             deployment(settings, list(secrets), object_labels, rollout),
             ChildOptions(depends_on=[*made, account, binding]),
         )
-        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.create("svc", service(NAME, NAMESPACE, SERVICE.pods, "http", SERVICE.port, object_labels), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 
@@ -108,7 +114,7 @@ def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]
         "TRAINING_JOB_IMAGE": settings.training_image,
         "TRAINING_JOB_NAMESPACE": NAMESPACE,
         "TRAINING_JOB_TTL_SECONDS": str(settings.training_job_ttl_seconds),
-        "TRAIN_NODE_SELECTOR": settings.training_node_selector,
+        "TRAIN_NODE_SERVICE.pods": settings.training_node_selector,
         "TRAIN_GPU_RESOURCE": settings.training_gpu_resource,
         "TRAIN_GPU_COUNT": str(settings.training_gpu_count),
         "HF_DATASET_REPO": settings.hf_dataset_repo,
@@ -138,7 +144,7 @@ def deployment(
         "name": "adapter",
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": SERVICE.port, "protocol": "TCP"}],
         "env": environment(settings, secrets),
         "readinessProbe": http_probe("/health", "http", period=10),
         "livenessProbe": http_probe("/health", "http", period=20),
@@ -163,7 +169,7 @@ def deployment(
         "metadata": _metadata(NAME, object_labels),
         "spec": {
             "replicas": 1,
-            "selector": {"matchLabels": SELECTOR},
+            "selector": {"matchLabels": SERVICE.pods},
             "template": {
                 "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
                 "spec": pod,
@@ -219,15 +225,15 @@ def job_role_binding(object_labels: dict[str, str]) -> Manifest:
 
 def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
     """Only Label Studio, and whom the configuration names, may ask the adapter."""
-    caller = {"podSelector": {"matchLabels": label_studio.SELECTOR}}
+    caller = LABEL_STUDIO.neighbour
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": _metadata(NAME, object_labels),
         "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
+            "podSelector": {"matchLabels": SERVICE.pods},
             "policyTypes": ["Ingress"],
-            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], PORT),
+            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], SERVICE.port),
         },
     }
 

@@ -1,6 +1,7 @@
 """Step 1: Flux, the GitOps engine, and the repository that it follows."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,16 +9,24 @@ import pulumi
 from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
-from oceanid_cluster.components.flux.settings import FluxSettings
+from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret
+from oceanid_cluster.components.flux.settings import (
+    AGE_SECRET,
+    APP_SECRET,
+    FACTS,
+    NAME,
+    NAMESPACE,
+    RUNTIME_INFO,
+    SSH_SECRET,
+    TOKEN_SECRET,
+    VERIFICATION_SECRET,
+    WEBHOOK_SECRET,
+    FluxSettings,
+)
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest
 
-NAMESPACE = "flux-system"
-TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
-AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
-RUNTIME_INFO = "flux-runtime-info"
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
 
@@ -27,27 +36,31 @@ _KUSTOMIZE_ARGUMENTS = ["--feature-gates=CancelHealthCheckOnNewRevision=true"]
 _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 
 
+@dataclass(frozen=True)
+class FluxArgs:
+    """What Flux takes.
+
+    ``hostnames`` are what Git may use of the configuration (see ``runtime_info``); ``image_automation`` asks for the
+    controllers of image automation.
+    """
+
+    settings: FluxSettings
+    context: Context
+    hostnames: Mapping[str, str]
+    image_automation: bool
+
+
 class FluxBootstrap(Component):
     """Installs Flux from its chart and points it at the repository.
 
     It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
     """
 
-    type_token = "oceanid:gitops:FluxBootstrap"
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: FluxSettings,
-        context: Context,
-        hostnames: Mapping[str, str],
-        image_automation: bool = True,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``hostnames`` are what Git may use of the configuration (see ``runtime_info``).
-
-        ``image_automation`` asks for the controllers of image automation. Output: ``namespace``.
-        """
+    def __init__(self, name: str, args: FluxArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Output: ``namespace``."""
+        settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
@@ -56,7 +69,7 @@ class FluxBootstrap(Component):
             self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns]))
             for part, data in secrets(settings).items()
         ]
-        info = runtime_info(context.cluster, hostnames, object_labels)
+        info = runtime_info(context.cluster, args.hostnames, object_labels)
         before_git.append(self.create("runtime-info", info, ChildOptions(depends_on=[ns])))
         chart = helm.Chart(
             f"{name}-flux",
@@ -64,7 +77,7 @@ class FluxBootstrap(Component):
             version=settings.chart_version if _is_remote(settings.chart) else None,
             repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
             namespace=NAMESPACE,
-            values=chart_values(image_automation, context.domain),
+            values=chart_values(args.image_automation, context.domain),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
@@ -166,9 +179,8 @@ def _github_api(host: str) -> str | None:
 
 def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
     """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
-    metadata = {"name": RUNTIME_INFO, "namespace": NAMESPACE, "labels": dict(object_labels)}
     data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+    return config_map(RUNTIME_INFO, NAMESPACE, data, object_labels)
 
 
 def credentials_secret(settings: FluxSettings) -> str:
@@ -184,12 +196,12 @@ def receiver(settings: FluxSettings) -> Manifest:
     return {
         "apiVersion": versions.flux_api("receiver"),
         "kind": "Receiver",
-        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {
             "type": kind,
             **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
             "secretRef": {"name": WEBHOOK_SECRET},
-            "resources": [{"kind": "GitRepository", "name": "flux-system"}],
+            "resources": [{"kind": "GitRepository", "name": NAME}],
         },
     }
 
@@ -200,7 +212,7 @@ def git_repository(settings: FluxSettings) -> Manifest:
     return {
         "apiVersion": versions.flux_api("source"),
         "kind": "GitRepository",
-        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {
             "interval": f"{settings.interval_seconds}s",
             "timeout": "60s",
@@ -228,7 +240,7 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
     return {
         "apiVersion": versions.flux_api("kustomize"),
         "kind": "Kustomization",
-        "metadata": {"name": "flux-system", "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {
             "interval": f"{settings.reconciliation_seconds}s",
             "retryInterval": "2m",
@@ -238,7 +250,7 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
             "wait": True,
             "force": False,
             "deletionPolicy": "Orphan",
-            "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+            "sourceRef": {"kind": "GitRepository", "name": NAME},
             **({"decryption": decryption} if settings.sops_age_key else {}),
             **({"postBuild": substitution} if settings.runtime_info else {}),
         },

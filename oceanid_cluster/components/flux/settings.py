@@ -1,8 +1,9 @@
-"""The configuration of Flux: the repository, what it is read with, and what Git may use."""
+"""Flux: the repository, what it is read with, what Git may use, and what the commands know of it."""
 
 from dataclasses import dataclass
 
 from oceanid_cluster import versions
+from oceanid_cluster.components.facts import ComponentSettings, CustomResource, Expected, Facts, Reason
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
 from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
@@ -10,11 +11,69 @@ from oceanid_cluster.config.ingress import check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
+from oceanid_cluster.manifests.network import ServiceAddress
+
+NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
+TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
+AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
+RUNTIME_INFO = "flux-runtime-info"
+SOURCE_CONTROLLER = ServiceAddress(NAMESPACE, "source-controller", 80, {"app": "source-controller"})
+WEBHOOK_RECEIVER = ServiceAddress(NAMESPACE, "webhook-receiver", 80, {"app": "notification-controller"})
+RUNBOOK = 'docs/runbook.md, "Flux does not reconcile"'
+
+
+def hints(controller: str, resource: str, condition: str) -> dict[Reason, str]:
+    """The hints of an object of Flux: which controller serves it, and how the flux command calls its kind."""
+    return {
+        "silent": f"why not: kubectl -n {NAMESPACE} logs deploy/{controller}-controller",
+        "suspended": f"flux resume {resource} <name>",
+        "condition": condition,
+    }
+
+
+_GIT = hints("source", "source git", f"github_token, the deploy key or gitRepositoryUrl: {RUNBOOK}")
+_ROOT = hints("kustomize", "kustomization", RUNBOOK)
+_WEBHOOK = hints("notification", "receiver", f"its Secret or the repository is missing: {RUNBOOK}")
+_CONTROLLERS = ("source", "kustomize", "helm", "notification")
+FACTS = Facts(
+    name="FluxBootstrap",
+    title="Flux",
+    logical_name="gitops",
+    type_token="oceanid:gitops:FluxBootstrap",
+    namespace=NAMESPACE,
+    expected=(
+        *(Expected("Deployment", NAMESPACE, f"{name}-controller") for name in _CONTROLLERS),
+        Expected("GitRepository", NAMESPACE, NAME, _GIT),
+        Expected("Kustomization", NAMESPACE, NAME, _ROOT),
+        Expected("Receiver", NAMESPACE, NAME, _WEBHOOK, optional=True),
+    ),
+    others={"ConfigMap": [RUNTIME_INFO]},
+    optional={"Secret": [TOKEN_SECRET, SSH_SECRET, APP_SECRET, AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET]},
+    custom_resources=(
+        CustomResource("GitRepository", "gitrepositories.source.toolkit.fluxcd.io"),
+        CustomResource("Kustomization", "kustomizations.kustomize.toolkit.fluxcd.io"),
+        CustomResource("Receiver", "receivers.notification.toolkit.fluxcd.io"),
+    ),
+    # All of the chart's, with or without image automation.
+    crd_groups=tuple(
+        f".{group}.toolkit.fluxcd.io" for group in ("source", "kustomize", "helm", "image", "notification")
+    ),
+)
 
 
 @dataclass(frozen=True)
-class FluxSettings:
+class FluxSettings(ComponentSettings):
     """Flux and the repository that it follows."""
+
+    facts = FACTS
+    pairs = (
+        ("ssh_private_key", "known_hosts"),
+        ("webhook_token", "webhook_hostname"),
+        ("github_app_id", "github_app_private_key"),
+        ("github_app_id", "github_app_installation_id"),
+    )
+
+    enabled: bool = key("enableFluxBootstrap", parsers.boolean, "install Flux", default="true")
 
     github_token: Secret | None = key(
         "github_token", parsers.secret(parsers.token),

@@ -1,5 +1,6 @@
 """Step 5: Flux image automation, which proposes newer images by pushing a branch."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -7,17 +8,19 @@ import pulumi
 from oceanid_cluster import versions
 from oceanid_cluster.components.base import ChildOptions, Component, Context
 from oceanid_cluster.components.flux.component import APP_SECRET, NAMESPACE, TOKEN_SECRET
+from oceanid_cluster.components.flux.settings import NAME as REPOSITORY
 from oceanid_cluster.components.flux.settings import FluxSettings
+from oceanid_cluster.components.image_automation.settings import (
+    ALERT,
+    FACTS,
+    POLICIES,
+    PROVIDER,
+    UPDATES,
+    ImageAutomationSettings,
+)
 from oceanid_cluster.config.git_url import github_page
-from oceanid_cluster.config.loader import ImageAutomationSettings
 from oceanid_cluster.manifests.pods import Manifest
 
-# Image, and which of its tags to follow. cloudflared's tags are calendar versions, which SemVer can order.
-POLICIES: dict[str, tuple[str, Manifest]] = {
-    "cloudflared": ("docker.io/cloudflare/cloudflared", {"semver": {"range": ">=2026.0.0"}}),
-    "cert-manager": ("quay.io/jetstack/cert-manager-controller", {"semver": {"range": ">=1.0.0 <2.0.0"}}),
-    "label-studio": ("docker.io/heartexlabs/label-studio", {"semver": {"range": ">=1.23.0 <2.0.0"}}),
-}
 _COMMIT_MESSAGE = """\
 chore(images): update images
 
@@ -27,21 +30,24 @@ chore(images): update images
 """
 
 
+@dataclass(frozen=True)
+class ImageAutomationArgs:
+    """What image automation takes. It lives in Flux's namespace and pushes with Flux's credentials."""
+
+    settings: ImageAutomationSettings
+    flux: FluxSettings
+    context: Context
+
+
 class ImageAutomation(Component):
     """Follows image tags and pushes updates of marked lines to a branch of the repository."""
 
-    type_token = "oceanid:monitoring:ImageAutomation"
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: ImageAutomationSettings,
-        flux: FluxSettings,
-        context: Context,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """Lives in Flux's namespace and pushes with Flux's credentials. Output: ``branch``."""
-        super().__init__(name, context, opts)
+    def __init__(self, name: str, args: ImageAutomationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Output: ``branch``."""
+        settings, flux = args.settings, args.flux
+        super().__init__(name, args.context, opts)
         # Retained: their controllers put finalizers on them and go in the same run. Nobody acts on them any more then.
         retained = ChildOptions(retain=True)
         for image, (repository, policy) in POLICIES.items():
@@ -76,7 +82,7 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
     """Commits newer tags of marked lines under the path, and pushes them to a branch of their own."""
     spec = {
         "interval": "1h",
-        "sourceRef": {"kind": "GitRepository", "name": "flux-system"},
+        "sourceRef": {"kind": "GitRepository", "name": REPOSITORY},
         "git": {
             "checkout": {"ref": {"branch": branch}},
             "commit": {
@@ -87,7 +93,7 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
         },
         "update": {"path": settings.path, "strategy": "Setters"},
     }
-    return _object("image", "ImageUpdateAutomation", "flux-system", spec)
+    return _object("image", "ImageUpdateAutomation", UPDATES, spec)
 
 
 def notification_provider(page: str, reference: str, own_authority: bool) -> Manifest:
@@ -99,17 +105,17 @@ def notification_provider(page: str, reference: str, own_authority: bool) -> Man
     spec: Manifest = {"type": "github", "address": page, "secretRef": {"name": reference}}
     if own_authority:
         spec["certSecretRef"] = {"name": reference}
-    return _object("notification", "Provider", "github-updates", spec)
+    return _object("notification", "Provider", PROVIDER, spec)
 
 
 def alert() -> Manifest:
     """Reports Kustomizations, the one kind whose events carry the commit that GitHub's statuses hang on."""
     spec: dict[str, Any] = {
-        "providerRef": {"name": "github-updates"},
+        "providerRef": {"name": PROVIDER},
         "eventSeverity": "info",
         "eventSources": [{"kind": "Kustomization", "name": "*"}],
     }
-    return _object("notification", "Alert", "image-updates", spec)
+    return _object("notification", "Alert", ALERT, spec)
 
 
 def _object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:

@@ -2,18 +2,32 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pulumi
 import pulumi_kubernetes as k8s
 
-from oceanid_cluster.components.apps import LABEL_STUDIO, NAMESPACE, create_apps_namespace
+from oceanid_cluster.components.adapter.settings import SERVICE as ADAPTER
+from oceanid_cluster.components.apps import create_apps_namespace
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
-from oceanid_cluster.components.label_studio.generated import ADMIN_PASSWORD, SECRET_KEY, GeneratedSecrets
-from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.components.label_studio.generated import GeneratedSecrets
+from oceanid_cluster.components.label_studio.settings import (
+    ADMIN_PASSWORD,
+    APP_SECRET,
+    CLAIM,
+    DATABASE_SECRET,
+    FACTS,
+    NAME,
+    NAMESPACE,
+    S3_SECRET,
+    SECRET_KEY,
+    SERVICE,
+    LabelStudioSettings,
+)
 from oceanid_cluster.config.parsers import quantity_value
-from oceanid_cluster.config.peers import Peer, ingress_rules
+from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
     NOT_ON_GPU_NODES,
     Manifest,
@@ -25,15 +39,7 @@ from oceanid_cluster.manifests.pods import (
     secret_env,
 )
 
-NAME = "label-studio"
-SELECTOR = {"app": NAME}
-PORT = 8080
-VOLUME = "label-studio-data"
-DATABASE_SECRET = "labelstudio-db-credentials"
-APP_SECRET = "labelstudio-app-credentials"
-S3_SECRET = "labelstudio-s3-credentials"
 USER = 1001  # owner of the data folder in the image
-MODEL_SELECTOR = {"app": "ls-triton-adapter"}
 _STARTUP_PERIOD = 5  # seconds
 
 # Variables of Label Studio by the key of the Secret that holds them.
@@ -47,30 +53,31 @@ _S3_ENV = {
 }
 
 
+@dataclass(frozen=True)
+class LabelStudioArgs:
+    """What Label Studio takes. ``generated`` are the values that outlive it, ``callers`` the pods that may reach it.
+
+    ``claim`` is the spec of the volume claim that is in the cluster already.
+    """
+
+    settings: LabelStudioSettings
+    generated: GeneratedSecrets
+    callers: Sequence[Peer]
+    context: Context
+    claim: Manifest | None = None
+
+
 class LabelStudio(Component):
     """Runs Label Studio and keeps its volume."""
 
-    type_token = LABEL_STUDIO[0]
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: LabelStudioSettings,
-        generated: GeneratedSecrets,
-        callers: Sequence[Peer],
-        context: Context,
-        claim_spec: Manifest | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``generated`` are the values that outlive this component, ``callers`` the pods that may reach it.
-
-        ``claim_spec`` is the spec of the volume claim that is in the cluster already.
-
-        Outputs: ``namespace``, ``serviceName``, ``hostname``.
-        """
+    def __init__(self, name: str, args: LabelStudioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Outputs: ``namespace``, ``serviceName``, ``hostname``."""
+        settings, generated, context = args.settings, args.generated, args.context
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
-        object_labels = labels.workload_labels(context.cluster, "apps", NAME, SELECTOR)
+        object_labels = labels.workload_labels(context.cluster, "apps", NAME, SERVICE.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = ChildOptions(depends_on=[ns])
         secrets = {
@@ -85,12 +92,12 @@ class LabelStudio(Component):
             self.create(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
             for part, (known, data) in secrets.items()
         ]
-        claim = self._create_claim(settings, object_labels, ns, claim_spec)
-        self.create("network", network_policy(settings.database.port, callers, object_labels), in_ns)
+        claim = self._create_claim(settings, object_labels, ns, args.claim)
+        self.create("network", network_policy(settings.database.port, args.callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, with_s3, context, object_labels, rollout)
         self.create("deploy", workload, ChildOptions(depends_on=[*made, claim]))
-        self.create("svc", service(NAME, NAMESPACE, SELECTOR, "http", PORT, object_labels), in_ns)
+        self.create("svc", service(NAME, NAMESPACE, SERVICE.pods, "http", SERVICE.port, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
     def _create_claim(
@@ -208,7 +215,7 @@ def container(settings: LabelStudioSettings, with_s3: bool, context: Context, wr
         "name": NAME,
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": SERVICE.port, "protocol": "TCP"}],
         "env": environment(settings, with_s3, context.domain),
         "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
@@ -233,11 +240,11 @@ def deployment(
     writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
     pod: Manifest = {
         "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
+        "enableServiceLinks": False,  # they would set LABEL_STUDIO_SERVICE.port, which Label Studio reads
         "securityContext": pod_security(USER),
         "containers": [container(settings, with_s3, context, writable)],
         "volumes": [
-            {"name": "data", "persistentVolumeClaim": {"claimName": VOLUME}},
+            {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
             *({"name": name, "emptyDir": {}} for name in writable),
         ],
         # Who names the nodes may name the one with the GPU.
@@ -255,7 +262,7 @@ def deployment(
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": SELECTOR},
+            "selector": {"matchLabels": SERVICE.pods},
             "template": {
                 "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
                 "spec": pod,
@@ -280,7 +287,7 @@ def volume_claim(
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
         "metadata": {
-            "name": VOLUME,
+            "name": CLAIM,
             "namespace": NAMESPACE,
             "labels": object_labels,
             "annotations": dict(labels.SKIP_AWAIT),
@@ -298,15 +305,15 @@ def network_policy(database_port: int, callers: Sequence[Peer], object_labels: d
         "kind": "NetworkPolicy",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
         "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
+            "podSelector": {"matchLabels": SERVICE.pods},
             "policyTypes": ["Ingress", "Egress"],
-            **({"ingress": ingress_rules([peer.manifest() for peer in callers], PORT)} if callers else {}),
+            **({"ingress": ingress_rules([peer.manifest() for peer in callers], SERVICE.port)} if callers else {}),
             "egress": [
                 {"ports": dns},
                 {"ports": outside},
                 {
-                    "to": [{"podSelector": {"matchLabels": MODEL_SELECTOR}}],
-                    "ports": [{"protocol": "TCP", "port": 9090}],
+                    "to": [ADAPTER.neighbour],
+                    "ports": [{"protocol": "TCP", "port": ADAPTER.port}],
                 },
             ],
         },

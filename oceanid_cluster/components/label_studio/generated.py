@@ -6,12 +6,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_random as random
 
-from oceanid_cluster.components.apps import LABEL_STUDIO, component_urn
-from oceanid_cluster.config.loader import LabelStudioSettings
+from oceanid_cluster.components.base import component_urn
+from oceanid_cluster.components.label_studio.settings import ADMIN_PASSWORD, FACTS, SECRET_KEY, LabelStudioSettings
 from oceanid_cluster.config.secret import Secret
-
-# The keys of the Secret ``apps/labelstudio-app-credentials``.
-SECRET_KEY, ADMIN_PASSWORD = "secret-key", "admin-password"
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ def _first_known(name: str, length: int, known: Secret | None) -> pulumi.Output[
     Registered outside of the component, so that turning that off deletes nothing. A Stash gives back what it was first
     given (pulumi/pkg, resource/deploy/builtins.go); ``ignore_changes`` keeps later inputs out of every preview.
     """
-    former_parent = pulumi.Alias(parent=component_urn(*LABEL_STUDIO))
+    former_parent = pulumi.Alias(parent=component_urn(FACTS))
     options = pulumi.ResourceOptions(aliases=[former_parent])
     generated = random.RandomPassword(name, length=length, special=False, opts=options)
     stash = pulumi.Stash(

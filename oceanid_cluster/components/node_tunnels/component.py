@@ -1,43 +1,53 @@
 """Step 4: a tunnel on each labelled node, for what only that node can reach."""
 
+from dataclasses import dataclass
+
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret, service
+from oceanid_cluster.components.node_tunnels.settings import (
+    CONFIG_MAP,
+    FACTS,
+    METRICS,
+    NAME,
+    NAMESPACE,
+    SECRET,
+    SELECTOR,
+    NodeTunnelSettings,
+    node_rules,
+)
 from oceanid_cluster.components.remote_config import write_remote_config
-from oceanid_cluster.components.tunnel.component import config_map_manifest
-from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_rules
-from oceanid_cluster.config.loader import NodeTunnelSettings, TunnelSettings
+from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.manifests import cloudflared, labels
 from oceanid_cluster.manifests.pods import Manifest, pod_security
 
-NAMESPACE = "node-tunnels"
-NAME = "cloudflared-tunnel"
-SELECTOR = {"app.kubernetes.io/name": NAME}
-SECRET = "tunnel-credentials"
-CONFIG_MAP = "tunnel-config"
 # On the host network every other address is open to the LAN, and cloudflared serves pprof and its configuration there.
 # The kubelet's probes and `kubectl port-forward` come from the node itself.
 LOOPBACK = "127.0.0.1"
 
 
+@dataclass(frozen=True)
+class NodeTunnelArgs:
+    """What the node tunnels take.
+
+    ``tunnel`` says what both tunnels share; ``cloudflare`` is needed only to write rules or DNS there.
+    """
+
+    settings: NodeTunnelSettings
+    tunnel: TunnelSettings
+    context: Context
+    cloudflare: pulumi.ProviderResource | None = None
+
+
 class NodeTunnels(Component):
     """Runs cloudflared on the host network of every node labelled ``oceanid.cluster/tunnel-enabled=true``."""
 
-    type_token = "oceanid:networking:NodeTunnels"
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: NodeTunnelSettings,
-        tunnel: TunnelSettings,
-        context: Context,
-        cloudflare: pulumi.ProviderResource | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``tunnel`` says what both tunnels share; ``cloudflare`` is needed only to write rules or DNS there.
-
-        Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``.
-        """
+    def __init__(self, name: str, args: NodeTunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``."""
+        settings, tunnel, context, cloudflare = args.settings, args.tunnel, args.context, args.cloudflare
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         rules = node_rules(settings, tunnel.service_url)
@@ -56,21 +66,19 @@ class NodeTunnels(Component):
         ns = self.create_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
         in_ns = ChildOptions(depends_on=[ns])
         credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
-        config_map = self.create("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
+        settings_map = self.create("config", config_map(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
         self.create(
             "daemonset",
             daemon_set(settings, object_labels, context.rollout.checksum(data, config)),
-            ChildOptions(depends_on=[credentials, config_map]),
+            ChildOptions(depends_on=[credentials, settings_map]),
         )
-        metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
+        metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.create("metrics", metrics, in_ns)
         if cloudflare and tunnel.manage_config:
             write_remote_config(self, settings.token, rules, cloudflare)
         if cloudflare and settings.manage_dns:
             self._make_dns(settings, rules, cloudflare)
-        self.register_outputs(
-            {"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": "cloudflared-metrics"}
-        )
+        self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": METRICS})
 
     def _make_dns(
         self, settings: NodeTunnelSettings, rules: list[IngressRule], cloudflare: pulumi.ProviderResource
@@ -89,17 +97,6 @@ class NodeTunnels(Component):
                 comment=f"node tunnel of {self.context.cluster}",
                 opts=self.options(ChildOptions(provider=cloudflare)),
             )
-
-
-def node_rules(settings: NodeTunnelSettings, service_url: str) -> list[IngressRule]:
-    """The rules of the node tunnel. The kubelet's port gives root on the node, so it is published only on request."""
-    rules = [
-        api_server_rule(f"*.nodes.{settings.base}", service_url),
-        IngressRule("http://localhost:8000", f"gpu.{settings.base}"),
-    ]
-    if settings.expose_kubelet:
-        rules.append(IngressRule("tcp://localhost:10250", f"*.pod.{settings.base}"))
-    return check_rules(rules)
 
 
 def daemon_set(settings: NodeTunnelSettings, object_labels: dict[str, str], rollout: pulumi.Input[str]) -> Manifest:

@@ -1,27 +1,35 @@
 """Step 0: the labels of the machines, by which pods find their place."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 
 from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.manifests.pods import Manifest
+
+
+@dataclass(frozen=True)
+class NodeArgs:
+    """What the labels take. ``nodes`` are in the cluster: a patch would make a node that it does not find."""
+
+    nodes: Sequence[Node]
+    context: Context
 
 
 class NodeLabels(Component):
     """Sets the ``oceanid.cluster/*`` labels of existing nodes by server-side patch, owning those keys only."""
 
-    type_token = "oceanid:core:NodeLabels"
+    type_token = TYPE_TOKEN
 
-    def __init__(
-        self, name: str, nodes: Sequence[Node], context: Context, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        """``nodes`` are in the cluster, which was looked at before: a patch would make a node that it does not find."""
-        super().__init__(name, context, opts)
-        for node in nodes:
+    def __init__(self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Output: ``nodes``."""
+        super().__init__(name, args.context, opts)
+        for node in args.nodes:
             self.create(node.name, node_patch(node))
-        self.register_outputs({"nodes": [node.host for node in nodes]})
+        self.register_outputs({"nodes": [node.host for node in args.nodes]})
 
 
 def node_patch(node: Node) -> Manifest:

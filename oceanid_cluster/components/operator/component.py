@@ -1,20 +1,19 @@
 """Step 2: the Pulumi Kubernetes Operator."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi_kubernetes.helm.v3 import Release
 
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
-from oceanid_cluster.components.flux.component import NAMESPACE as FLUX_NAMESPACE
-from oceanid_cluster.config.loader import OperatorSettings
-from oceanid_cluster.config.peers import ingress_rules
+from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
+from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAMESPACE, RELEASE, OperatorSettings
+from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, container_security, pod_security
 
-NAMESPACE = "pulumi-system"
-API_SECRET = "pulumi-api-secret"
-RELEASE = "pulumi-kubernetes-operator"
 # The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
 POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
 # The labels that the operator gives to the pods in which it runs programs.
@@ -25,23 +24,23 @@ WORKSPACE = {
 }
 
 
+@dataclass(frozen=True)
+class OperatorArgs:
+    """What the operator takes. ``with_flux``: Flux is installed, and workspaces may fetch what it read from Git."""
+
+    settings: OperatorSettings
+    context: Context
+    with_flux: bool
+
+
 class PulumiOperator(Component):
     """Installs the operator as a Helm release, with its Pulumi Cloud token when there is one."""
 
-    type_token = "oceanid:pko:PulumiOperator"
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: OperatorSettings,
-        context: Context,
-        with_flux: bool = True,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``with_flux``: Flux is installed, and workspaces may fetch what it read from Git.
-
-        Outputs: ``namespace``, and ``secretName`` (None without a token).
-        """
+    def __init__(self, name: str, args: OperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Outputs: ``namespace``, and ``secretName`` (None without a token)."""
+        settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
         ns = self.create_namespace("operator", "restricted", NAMESPACE)
@@ -54,7 +53,7 @@ class PulumiOperator(Component):
                     "api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns])
                 )
             )
-        if with_flux:
+        if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))
         Release(
             f"{name}-helm",
@@ -77,17 +76,18 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
     Named and shaped as in the operator's documentation ("Pulumi Kubernetes Operator 2.0", Flux integration), for the
     namespace in which Stacks find the operator's token.
     """
-    workspaces = {
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": NAMESPACE}},
-        "podSelector": {"matchLabels": WORKSPACE},
+    workspaces = Peer(NAMESPACE, WORKSPACE).manifest()
+    metadata = {
+        "name": "allow-pulumi-fetch-flux-artifacts",
+        "namespace": SOURCE_CONTROLLER.namespace,
+        "labels": object_labels,
     }
-    metadata = {"name": "allow-pulumi-fetch-flux-artifacts", "namespace": FLUX_NAMESPACE, "labels": object_labels}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
         "metadata": metadata,
         "spec": {
-            "podSelector": {"matchLabels": {"app": "source-controller"}},
+            **SOURCE_CONTROLLER.neighbour,
             "policyTypes": ["Ingress"],
             "ingress": ingress_rules([workspaces], "http"),
         },

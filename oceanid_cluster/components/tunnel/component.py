@@ -1,45 +1,52 @@
 """Step 3: the Cloudflare Tunnel, through which the Kubernetes API and the applications are reached."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret, service
 from oceanid_cluster.components.remote_config import write_remote_config
+from oceanid_cluster.components.tunnel.settings import (
+    CONFIG_MAP,
+    FACTS,
+    METRICS,
+    NAME,
+    NAMESPACE,
+    SECRET,
+    SELECTOR,
+    TunnelSettings,
+)
 from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_rules
-from oceanid_cluster.config.loader import TunnelSettings
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.manifests import cloudflared, labels
 from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, pod_security
 
-NAMESPACE = "cloudflared"
-NAME = "cloudflared"
-SELECTOR = {"app.kubernetes.io/name": NAME}
-SECRET = "cloudflared-credentials"
-CONFIG_MAP = "cloudflared-config"
+
+@dataclass(frozen=True)
+class TunnelArgs:
+    """What the tunnel takes.
+
+    ``rules`` follow the Kubernetes API's; ``cloudflare`` is given only to write the rules there.
+    """
+
+    settings: TunnelSettings
+    rules: Sequence[IngressRule]
+    context: Context
+    cloudflare: pulumi.ProviderResource | None = None
 
 
 class CloudflareTunnel(Component):
     """Runs cloudflared with one list of rules, written to its file and, with ``manageTunnelConfig``, to Cloudflare."""
 
-    type_token = "oceanid:core:CloudflareTunnel"
+    type_token = FACTS.type_token
 
-    def __init__(
-        self,
-        name: str,
-        settings: TunnelSettings,
-        rules: Sequence[IngressRule],
-        context: Context,
-        cloudflare: pulumi.ProviderResource | None = None,
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        """``rules`` follow the Kubernetes API's; ``cloudflare`` is given only to write the rules there.
-
-        Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``.
-        """
+    def __init__(self, name: str, args: TunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        """Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``."""
+        settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
-        all_rules = check_rules([api_server_rule(settings.hostname, settings.service_url), *rules])
+        all_rules = check_rules([api_server_rule(settings.hostname, settings.service_url), *args.rules])
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
@@ -54,7 +61,7 @@ class CloudflareTunnel(Component):
         ns = self.create_namespace("networking", "restricted", NAMESPACE)
         in_ns = ChildOptions(depends_on=[ns])
         credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
-        config_map = self.create("config", config_map_manifest(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
+        settings_map = self.create("config", config_map(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
         self.create("pdb", disruption_budget(object_labels), in_ns)
         self.create(
             "deployment",
@@ -66,26 +73,20 @@ class CloudflareTunnel(Component):
                 object_labels,
                 context.rollout.checksum(data, config),
             ),
-            ChildOptions(depends_on=[credentials, config_map]),
+            ChildOptions(depends_on=[credentials, settings_map]),
         )
-        metrics = service("cloudflared-metrics", NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
+        metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.create("svc", metrics, in_ns)
-        if cloudflare:
-            write_remote_config(self, settings.token, all_rules, cloudflare)
+        if args.cloudflare:
+            write_remote_config(self, settings.token, all_rules, args.cloudflare)
         self.register_outputs(
             {
                 "namespace": NAMESPACE,
                 "hostname": settings.hostname,
                 "deploymentName": NAME,
-                "metricsServiceName": "cloudflared-metrics",
+                "metricsServiceName": METRICS,
             }
         )
-
-
-def config_map_manifest(name: str, ns: str, data: dict[str, str], object_labels: dict[str, str]) -> Manifest:
-    """A ConfigMap."""
-    metadata = {"name": name, "namespace": ns, "labels": object_labels}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
 def disruption_budget(object_labels: dict[str, str]) -> Manifest:

@@ -1,0 +1,119 @@
+"""What single keys cannot tell: prerequisites, pairs, and values of several components that must agree or differ."""
+
+from oceanid_cluster.components.facts import ComponentSettings
+from oceanid_cluster.components.flux.settings import check_flux
+from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
+from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.config.cluster import check_addresses
+from oceanid_cluster.config.ingress import IngressRule, dead_rules, rule_name
+from oceanid_cluster.config.schema import ConfigErrors, keys_of
+
+
+def check_together(settings: Settings, problems: ConfigErrors) -> None:
+    """Note what single keys cannot tell: pairs, prerequisites, and values that must agree or differ."""
+    enabled = [section for section in settings.components if section.enabled]
+    for section in enabled:
+        _check_needs(section, settings, problems)
+    check_addresses(settings.cluster, problems)
+    for section in enabled:
+        _check_pairs(section, problems)
+    if settings.flux.enabled:
+        check_flux(settings.flux, problems)
+    _check_tunnel_ids(settings, problems)
+    _check_cloudflare(settings, problems)
+    if settings.tunnel.enabled:
+        _check_ingress(settings, problems)
+
+
+def advice(settings: Settings) -> list[str]:
+    """What is valid and yet hardly meant."""
+    if settings.label_studio.enabled and not settings.label_studio_callers:
+        traefik = '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
+        reason = "the tunnel is off and labelStudioIngressFrom is empty"
+        command = f"pulumi config set labelStudioIngressFrom '{traefik}'"
+        return [f"nothing in the cluster may reach Label Studio: {reason}. For K3s's Traefik: {command}"]
+    return []
+
+
+def _check_needs(section: ComponentSettings, settings: Settings, problems: ConfigErrors) -> None:
+    """A component that is on, and cannot work without one that is off."""
+    own = keys_of(type(section))["enabled"].name
+    for other in settings.components:
+        if other.facts in section.facts.needs and not other.enabled:
+            flag = keys_of(type(other))["enabled"].name
+            problems.add(f"{own} needs {other.facts.title}, but {flag} is false", f"pulumi config set {own} false")
+
+
+def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
+    """Keys of which one is nothing without the other."""
+    rows = keys_of(type(section))
+    for pair in section.pairs:
+        left, right = (rows[name] for name in pair)
+        # A malformed one is there as well.
+        there = [getattr(section, name) is not None or problems.about(rows[name].name) for name in pair]
+        if there[0] != there[1]:
+            absent = right if there[0] else left
+            problems.add(f"'{left.name}' and '{right.name}' go together, and '{absent.name}' is missing", absent.fix)
+
+
+def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
+    """What is needed to write to Cloudflare."""
+    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
+    dns, rules = node_tunnels.manage_dns and node_tunnels.enabled, tunnel.manage_config and settings.any_tunnel
+    for flag, on, row, value in (
+        ("manageNodeTunnelDns", dns, keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
+        ("manageNodeTunnelDns", dns, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+        ("manageTunnelConfig", rules, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+    ):
+        if on and value is None and not problems.about(row.name):
+            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.fix)
+
+
+_OWN_RULES = {"labelStudioHostname": "Label Studio's rule", "flux.webhook_hostname": "the webhook's rule"}
+
+
+def _check_ingress(settings: Settings, problems: ConfigErrors) -> None:
+    """Rules that are hidden by those which this program puts before them."""
+    tunnel = settings.tunnel
+    if not tunnel.hostname:
+        return
+    own = [("the Kubernetes API's rule (cloudflare_tunnel_hostname)", IngressRule("", tunnel.hostname))]
+    for name, rule in settings.own_rules:
+        own.append((f"{_OWN_RULES[name]} ({name})", rule))
+        for problem in dead_rules(own):
+            problems.add(f"'{name}' is another rule's host name: {problem}", f"pulumi config set {name} <hostname>")
+    for number, rule in enumerate(tunnel.extra_ingress or (), start=1):
+        name = rule_name(number, rule.hostname)
+        for problem in dead_rules([*own, (name, rule)]):
+            if problem.startswith(name):
+                problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
+
+
+def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
+    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
+    tokens = [
+        ("cloudflare_tunnel_token", tunnel.token, "cloudflare_tunnel_id", tunnel.tunnel_id, tunnel.enabled),
+        (
+            "cloudflare_node_tunnel_token", node_tunnels.token, "cloudflare_node_tunnel_id", node_tunnels.tunnel_id,
+            node_tunnels.enabled,
+        ),
+    ]  # fmt: skip
+    in_use = [(key_name, token, id_name, given) for key_name, token, id_name, given, on in tokens if on and token]
+    if len({token.tunnel_id for _, token, _, _ in in_use}) < len(in_use):
+        problems.add(
+            "'cloudflare_tunnel_token' and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would"
+            " mix their traffic",
+            keys_of(NodeTunnelSettings)["token"].fix,
+        )
+    for key_name, token, id_name, given in in_use:
+        if given and given.lower() != token.tunnel_id:
+            problems.add(
+                f"'{id_name}' does not agree with the tunnel id inside '{key_name}'",
+                f"pulumi config rm {id_name}   (the token says it)",
+            )
+        if tunnel.account_id and tunnel.account_id != token.account_id:
+            problems.add(
+                f"'cloudflare_account_id' does not agree with the account id inside '{key_name}'",
+                "pulumi config rm cloudflare_account_id   (the token says it)",
+            )

@@ -1,0 +1,116 @@
+"""What the commands know of a component without installing it: its names, its objects, and how each is judged."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import ClassVar, Literal, NamedTuple
+
+Reason = Literal[
+    "ready", "missing", "scaled", "no node", "unscheduled", "refused", "evicted", "image", "starting", "crash", "probe",
+    "condition", "suspended", "silent", "changed",
+]  # fmt: skip
+
+DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
+
+
+class Place(NamedTuple):
+    """Where an object is. ``namespace`` is empty for an object of the whole cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """As kubectl takes it."""
+        return f"{f'-n {self.namespace} ' if self.namespace else ''}{self.kind.lower()}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One object that must be in the cluster, and what to do about it.
+
+    ``hints`` belong to reasons: a hint is shown for its reason only, so that it never contradicts the detail. An
+    ``optional`` object depends on more than its component's flag: without the state, it is expected only where it
+    exists.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    hints: Mapping[Reason, str] = field(default_factory=lambda: MappingProxyType({}))
+    optional: bool = False
+
+    @property
+    def place(self) -> Place:
+        """Where it is."""
+        return Place(self.kind, self.namespace, self.name)
+
+    def hint(self, reason: Reason) -> str:
+        """What to do, for this reason; empty when the detail says it all."""
+        if reason in ("missing", "scaled", "changed"):
+            return DEPLOY
+        return self.hints.get(reason, "")
+
+
+@dataclass(frozen=True)
+class CustomResource:
+    """A kind of custom resource as kubectl is asked for it, with its group: other projects have a Kustomization too.
+
+    A ``static`` one has no status: it is there, or it is not.
+    """
+
+    kind: str
+    resource: str
+    static: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a component is called, and what a deploy of it leaves in the cluster.
+
+    ``name`` is its name in the outputs, ``title`` in messages; ``logical_name`` and ``type_token`` are those that the
+    stack's state holds. ``expected`` is what health looks at; ``others`` and ``optional`` are what else a deploy
+    creates in the namespace under a fixed name, ``optional`` depending on a key. ``crd_groups`` are endings of the
+    names of the CRDs that its chart brings, ``releases`` the names of its Helm releases, ``needs`` the components
+    without which it cannot work.
+    """
+
+    name: str
+    title: str
+    logical_name: str
+    type_token: str
+    namespace: str
+    expected: tuple[Expected, ...]
+    others: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])  # names by kind
+    optional: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    custom_resources: tuple[CustomResource, ...] = ()
+    crd_groups: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
+    needs: tuple["Facts", ...] = ()
+
+    def places(self) -> Iterator[Place]:
+        """Where the objects are that a deploy of the component creates, as far as their names are fixed."""
+        yield Place("Namespace", "", self.namespace)
+        yield from (one.place for one in self.expected)
+        for group in (self.others, self.optional):
+            yield from (Place(kind, self.namespace, name) for kind, names in group.items() for name in names)
+
+    def optional_places(self) -> Iterator[Place]:
+        """Those of them that depend on a key."""
+        yield from (one.place for one in self.expected if one.optional)
+        yield from (Place(kind, self.namespace, name) for kind, names in self.optional.items() for name in names)
+
+    def release_places(self) -> list[Place]:
+        """Its Helm releases."""
+        return [Place("Release", self.namespace, name) for name in self.releases]
+
+
+class ComponentSettings:
+    """The settings of a component: a frozen dataclass whose first field, ``enabled``, is the component's flag.
+
+    ``pairs`` are fields of which one is nothing without the other.
+    """
+
+    facts: ClassVar[Facts]
+    pairs: ClassVar[Sequence[tuple[str, str]]] = ()
+    enabled: bool

@@ -1,0 +1,111 @@
+"""Label Studio: its configuration, and what the commands know of it."""
+
+from dataclasses import dataclass
+
+from oceanid_cluster import versions
+from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.ingress import check_hostname
+from oceanid_cluster.config.parsers import Resources
+from oceanid_cluster.config.peers import Peer, parse_peers
+from oceanid_cluster.config.postgres import PostgresUrl, parse_postgres_url
+from oceanid_cluster.config.schema import key
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.manifests.network import ServiceAddress
+
+NAMESPACE, NAME = "apps", "label-studio"
+SERVICE = ServiceAddress(NAMESPACE, NAME, 8080, {"app": NAME})
+CLAIM = "label-studio-data"
+DATABASE_SECRET, S3_SECRET = "labelstudio-db-credentials", "labelstudio-s3-credentials"
+APP_SECRET = "labelstudio-app-credentials"
+SECRET_KEY, ADMIN_PASSWORD = "secret-key", "admin-password"  # the keys of the last one
+_RUNBOOK = 'database or secrets: docs/runbook.md, "Label Studio"'
+FACTS = Facts(
+    name="LabelStudio",
+    title="Label Studio",
+    logical_name=NAME,
+    type_token="oceanid:apps:LabelStudio",
+    namespace=NAMESPACE,
+    expected=(Expected("Deployment", NAMESPACE, NAME, {"probe": _RUNBOOK, "crash": _RUNBOOK}),),
+    others={
+        "Secret": [DATABASE_SECRET, APP_SECRET],
+        "PersistentVolumeClaim": [CLAIM],
+        "Service": [NAME],
+        "NetworkPolicy": [NAME],
+    },
+    optional={"Secret": [S3_SECRET]},
+)
+_RESOURCES: Resources = {
+    "requests": {"cpu": "250m", "memory": "1Gi"},
+    "limits": {"cpu": "2", "memory": "2Gi"},
+}
+
+
+@dataclass(frozen=True)
+class LabelStudioSettings(ComponentSettings):
+    """Label Studio."""
+
+    facts = FACTS
+    pairs = (("s3_access_key_id", "s3_secret_access_key"),)
+
+    enabled: bool = key("enableLabelStudio", parsers.boolean, "install Label Studio", default="true")
+    database: PostgresUrl = key(
+        "postgres_url", parse_postgres_url, "database of Label Studio (from the cloud stack)", secret=True,
+        old=("labelStudioDbUrl",), needed_by="enableLabelStudio", value="url",
+    )  # fmt: skip
+    hostname: str = key(
+        "labelStudioHostname", check_hostname, "public host name of Label Studio", default="label.{base}"
+    )
+    image: str = key("labelStudioImage", parsers.image, "image of Label Studio", default=versions.image("label-studio"))
+    storage: str = key(
+        "labelStudioStorage", parsers.quantity, "size of Label Studio's volume when made; later changes do nothing",
+        default="10Gi",
+    )  # fmt: skip
+    storage_class: str | None = key(
+        "labelStudioStorageClass", parsers.text,
+        "storage class of Label Studio's volume when made; later changes do nothing",
+        shown_default="the cluster's default",
+    )  # fmt: skip
+    node_selector: dict[str, str] = key(
+        "labelStudioNodeSelector", parsers.label_map,
+        "nodes that may run Label Studio: `name=value,…` or a JSON object; without it, any node that has no GPU",
+        default="{{}}",
+    )  # fmt: skip
+    resources: Resources = key(
+        "labelStudioResources", parsers.resources(_RESOURCES), "CPU and memory, merged field by field",
+        default="{{}}", shown_default="250m/1Gi, limits 2/2Gi",
+    )  # fmt: skip
+    admin_email: str = key(
+        "labelStudioAdminEmail",
+        parsers.email,
+        "first user of Label Studio, made at its first start",
+        default="admin@{base}",
+    )
+    admin_password: Secret | None = key(
+        "labelStudioAdminPassword", parsers.secret(parsers.text),
+        "password of Label Studio's first user, read at its first start", secret=True,
+        shown_default="generated once", value="password",
+    )  # fmt: skip
+    secret_key: Secret | None = key(
+        "labelStudioSecretKey", parsers.secret(parsers.text), "Label Studio's SECRET_KEY, which signs its sessions",
+        secret=True, shown_default="generated once", value="key",
+    )  # fmt: skip
+    ingress_from: tuple[Peer, ...] = key(
+        "labelStudioIngressFrom", parse_peers,
+        "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
+    )  # fmt: skip
+    s3_access_key_id: Secret | None = key(
+        "aws.labelStudio.accessKeyId", parsers.secret(parsers.token),
+        "uploads in S3: access key id, if both keys are set", secret=True, value="id",
+    )  # fmt: skip
+    s3_secret_access_key: Secret | None = key(
+        "aws.labelStudio.secretAccessKey",
+        parsers.secret(parsers.token),
+        "uploads in S3: secret access key",
+        secret=True,
+        value="key",
+    )
+    s3_bucket: str = key(
+        "aws.labelStudio.bucketName", parsers.text, "uploads in S3: bucket", default="labelstudio-goldfish-uploads"
+    )
+    s3_region: str = key("aws.labelStudio.region", parsers.text, "uploads in S3: region", default="us-east-1")

@@ -1,0 +1,109 @@
+"""Which cluster: its name, its nodes, how it is reached, and what holds for every component."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.kubeconfig_path import parse_path
+from oceanid_cluster.config.nodes import Node, parse_nodes
+from oceanid_cluster.config.schema import ALWAYS, ConfigErrors, Reader, key, keys_of
+
+PHASES = ("preparation", "parallel-validation", "cutover", "cleanup")
+
+# The machines of Oceanid; their addresses are keys of their own, and the key `nodes` replaces the whole table.
+# Edit a label here and run `pulumi up`: that label changes, and nothing else.
+NODES = (
+    Node("tethys", "srv712429", None, {"node": "tethys", "provider": "hostinger", "control-plane": "primary"}),
+    Node("styx", "srv712695", None, {"node": "styx", "provider": "hostinger", "control-plane": "secondary"}),
+    Node(
+        "calypso", "calypso", None, {"node": "calypso", "provider": "local", "gpu": "rtx4090", "tunnel-enabled": "true"}
+    ),
+)
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """Which cluster, how it is reached, and what holds for every component."""
+
+    kubeconfig_path: str | None = key("kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG")
+    kube_context: str | None = key("kubeContext", parsers.text, "context of the kubeconfig; else its current context")
+    allowed_api_hosts: tuple[str, ...] = key(
+        "allowedApiHosts", parsers.host_list, "further hosts at which the API server may answer", default="[]"
+    )
+    adopt_existing: bool = key(
+        "adoptExisting",
+        parsers.boolean,
+        "adopt objects that are already in the cluster (the provider's `upsertExistingObjects`)",
+        default="false",
+    )
+    name: str = key(
+        "clusterName", parsers.label_value,
+        "label and identity of the cluster; another one means another cluster: never change it",
+        default="oceanid-{stack}",
+    )  # fmt: skip
+    tethys_ip: str = key(
+        "tethysIp", parsers.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
+    )
+    styx_ip: str = key(
+        "styxIp", parsers.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
+    )
+    calypso_ip: str = key(
+        "calypsoIp", parsers.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
+        default="192.168.2.80",
+    )  # fmt: skip
+    domain: str = key(
+        "clusterDomain", parsers.domain, "domain of the cluster (`--cluster-domain` of K3s)", default="cluster.local"
+    )
+    nodes: tuple[Node, ...] = key(
+        "nodes", parse_nodes,
+        "machines of another cluster: [{name, host, address, labels?}]; then the three addresses above are not needed",
+        shown_default="tethys, styx, calypso",
+    )  # fmt: skip
+    uid: str | None = key(
+        "clusterUid", parsers.uid, "UID of namespace kube-system; a cluster with another one is refused"
+    )
+    manage_node_labels: bool = key(
+        "manageNodeLabels", parsers.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
+    )
+    ready_timeout_minutes: int = key(
+        "readyTimeoutMinutes", parsers.integer(1, 60), "minutes that a workload may take to get ready", default="5"
+    )
+    migration_phase: str = key(
+        "migration_phase", parsers.choice(*PHASES), f"phase shown by migrationStatus: {', '.join(PHASES)}",
+        default="preparation",
+    )  # fmt: skip
+
+
+_WHICH_CLUSTER = (
+    "kubeconfig_path", "kube_context", "allowed_api_hosts", "tethys_ip", "styx_ip", "calypso_ip", "nodes", "uid",
+    "manage_node_labels",
+)  # fmt: skip
+
+
+def which_cluster() -> frozenset[str]:
+    """The keys, in every spelling, that say which cluster it is and how it is reached."""
+    rows = keys_of(ClusterSettings)
+    return frozenset(name for field in _WHICH_CLUSTER for name in rows[field].spellings)
+
+
+def read_cluster_settings(reader: Reader, flags: Mapping[str, bool]) -> ClusterSettings:
+    """The cluster's section: the key ``nodes``, or the table of Oceanid, which needs its addresses."""
+    rows = keys_of(ClusterSettings)
+    nodes: tuple[Node, ...] | None = reader.read(rows["nodes"], flags)
+    addresses = ("tethys_ip", "styx_ip", "calypso_ip")
+    if nodes or reader.is_given(rows["nodes"]):
+        rows |= {name: replace(rows[name], needed_by=None) for name in addresses}
+    found: dict[str, Any] = {name: reader.read(row, flags) for name, row in rows.items()}
+    if not nodes:
+        found["nodes"] = tuple(replace(node, address=found[name]) for node, name in zip(NODES, addresses, strict=True))
+    return ClusterSettings(**found)
+
+
+def check_addresses(cluster: ClusterSettings, problems: ConfigErrors) -> None:
+    """Note machines of the default table with the same address; those of the key ``nodes`` are different already."""
+    addresses = {f"{node.name}Ip": node.address for node in cluster.nodes}
+    for name, address in addresses.items():
+        twin = next((other for other in addresses if other < name and addresses[other] == address), None)
+        if address and twin:
+            problems.add(f"'{twin}' and '{name}' are the same address", f"pulumi config set {name} <ip>")

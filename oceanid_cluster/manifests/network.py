@@ -1,0 +1,39 @@
+"""Services and the network policies that guard them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from oceanid_cluster.config.peers import Peer
+from oceanid_cluster.manifests.pods import Manifest
+
+
+@dataclass(frozen=True)
+class ServiceAddress:
+    """Where a Service answers, and which pods serve it; owned by the component that makes it."""
+
+    namespace: str
+    name: str
+    port: int
+    pods: Mapping[str, str]
+
+    def url(self, domain: str) -> str:
+        """The address in a cluster of this DNS domain."""
+        return f"http://{self.name}.{self.namespace}.svc.{domain}:{self.port}"
+
+    @property
+    def peer(self) -> Peer:
+        """Its pods, for a network policy of any namespace."""
+        return Peer(self.namespace, self.pods)
+
+    @property
+    def neighbour(self) -> Manifest:
+        """Its pods, for a network policy of its own namespace."""
+        return {"podSelector": {"matchLabels": dict(self.pods)}}
+
+
+def ingress_rules(peers: Sequence[Manifest], port: int | str) -> list[Manifest]:
+    """The ``ingress`` of a NetworkPolicy: these peers, on one TCP port. Without peers there is no rule.
+
+    A rule with an empty ``from`` would let everybody in.
+    """
+    return [{"from": list(peers), "ports": [{"protocol": "TCP", "port": port}]}] if peers else []
