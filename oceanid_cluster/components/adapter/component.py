@@ -114,7 +114,7 @@ def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]
         "TRAINING_JOB_IMAGE": settings.training_image,
         "TRAINING_JOB_NAMESPACE": NAMESPACE,
         "TRAINING_JOB_TTL_SECONDS": str(settings.training_job_ttl_seconds),
-        "TRAIN_NODE_SERVICE.pods": settings.training_node_selector,
+        "TRAIN_NODE_SELECTOR": settings.training_node_selector,
         "TRAIN_GPU_RESOURCE": settings.training_gpu_resource,
         "TRAIN_GPU_COUNT": str(settings.training_gpu_count),
         "HF_DATASET_REPO": settings.hf_dataset_repo,
