@@ -28,6 +28,11 @@ def chart(name: str) -> Chart:
     return Chart(entry["chart"], entry.get("repository"), str(entry["version"]))
 
 
+def charts() -> list[str]:
+    """The names of all pinned charts."""
+    return [*_document()["charts"]]
+
+
 def flux_api(group: str) -> str:
     """The API version of a Flux group (source, kustomize, image, notification) that the pinned chart serves."""
     return str(_document()["charts"]["flux2"]["apiVersions"][group])
@@ -48,3 +53,8 @@ def minimum_kubernetes() -> str:
 def image(name: str) -> str:
     """The pinned image ``name`` with its tag. Raises KeyError for an image that is not in the file."""
     return str(_document()["images"][name])
+
+
+def images() -> list[str]:
+    """The names of all pinned images."""
+    return [*_document()["images"]]

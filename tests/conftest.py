@@ -1,13 +1,17 @@
 """Settings of all tests."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from sandbox import tools
+from tests.program import Program
+from tests.recorded import Run, run_program
 
 # The same cases in every run, so that a change is judged by what it changed; `make soak` looks for new ones.
 # A busy machine is slow, and that is no defect of what is tested.
@@ -26,3 +30,19 @@ def kubectl_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
             folder = tools.build([tools.ALL["kubectl"]])["kubectl"].parent
             patch.setenv("PATH", f"{os.environ.get('PATH', '')}{os.pathsep}{folder}")
         yield
+
+
+_runs: dict[str, Run] = {}
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Program:
+    """Runs the program on a configuration; the same configuration is run once."""
+
+    def run(config: Mapping[str, str]) -> Run:
+        key = json.dumps(config, sort_keys=True)
+        if key not in _runs:
+            _runs[key] = run_program(config, tmp_path, monkeypatch)
+        return _runs[key]
+
+    return run

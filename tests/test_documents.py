@@ -95,7 +95,7 @@ def test_every_documented_command_that_would_take_its_providers_from_the_state_t
     assert len(found) > 15
 
 
-@pytest.mark.parametrize("name", ["cloudflared", "label-studio", "ls-triton-adapter", "training-worker"])
+@pytest.mark.parametrize("name", versions.images())
 def test_every_image_is_pinned(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9._-]+", versions.image(name))
     assert not versions.image(name).endswith(":latest")

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster.components.flux.component import SECRETS, receiver
+from oceanid_cluster.components.flux.component import CRD_TYPE, SECRETS, SERVICE_TYPE, receiver
 from oceanid_cluster.components.flux.settings import FACTS
 from oceanid_cluster.config.errors import StartUpError
+from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
 from tests.recorded import Run, plain, run_program, secret_data
 from tests.samples import (
     AGE_KEY,
@@ -206,3 +208,44 @@ def test_preflight_knows_the_name_of_every_secret() -> None:
 
 def test_everything_is_a_valid_configuration() -> None:
     assert settings(EVERYTHING).flux.runtime_info
+
+
+@pytest.mark.parametrize("kind", [CRD_TYPE, SERVICE_TYPE, "kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Secret"])
+def test_git_can_neither_change_nor_prune_what_the_chart_makes(program: Program, kind: str) -> None:
+    found = annotations(program(EVERYTHING), kind)
+    assert found["a"] == "b"
+    assert found[RECONCILE] == "disabled"
+    assert (PRUNE in found) is (kind == CRD_TYPE)
+
+
+def test_the_crds_of_the_chart_carry_our_ownership_label(program: Program) -> None:
+    run = program(EVERYTHING)
+    properties: dict[str, Any] = dict(transformed(run, CRD_TYPE).props)
+    assert properties["metadata"]["labels"] == {"oceanid.cluster/managed-by": "pulumi"}
+    assert "labels" not in str(transformed(run, SERVICE_TYPE).props)
+
+
+def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> None:
+    (transform,) = program(EVERYTHING).transforms
+    chart = {"chart": "flux2", "values": {"a": "b"}}
+    arguments = pulumi.ResourceTransformArgs(False, "kubernetes:helm.sh/v4:Chart", "x", chart, pulumi.ResourceOptions())
+    assert transform(arguments).props == chart
+
+
+def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program: Program) -> None:
+    service = transformed(program(EVERYTHING), SERVICE_TYPE)
+    assert annotations(program(EVERYTHING), SERVICE_TYPE)["pulumi.com/skipAwait"] == "true"
+    assert "pulumi.com/skipAwait" not in annotations(program(EVERYTHING), CRD_TYPE)
+    assert isinstance(service.opts.custom_timeouts, pulumi.CustomTimeouts)
+    assert service.opts.custom_timeouts.create == "5m"
+
+
+def test_image_controllers_are_installed_only_with_image_automation(program: Program) -> None:
+    for wanted in (True, False):
+        run = program({**REQUIRED, "enableImageAutomation": str(wanted).lower()})
+        values = plain(run.resources["gitops-flux"].inputs)["values"]
+        images = {"imageAutomationController", "imageReflectionController"}
+        assert {name: values[name]["create"] for name in images} == dict.fromkeys(images, wanted)
+        others = {name for name in values if name.endswith("Controller")} - images
+        assert len(others) == 4
+        assert all(values[name].get("create", True) for name in others)

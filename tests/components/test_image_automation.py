@@ -17,8 +17,9 @@ from oceanid_cluster.components.image_automation.component import (
     update_automation,
 )
 from sandbox import tools
+from tests.program import Program
 from tests.recorded import ROOT
-from tests.samples import settings
+from tests.samples import REQUIRED, settings
 
 pytestmark = pytest.mark.tools
 
@@ -95,3 +96,9 @@ def test_a_marker_promises_only_a_policy_that_exists_and_follows_the_same_image(
         else:
             assert not policy, f"{image} follows a branch"
     assert {policy for _, _, policy in rows if policy} == POLICIES.keys() - {"cert-manager"}
+
+
+def test_only_a_repository_on_github_gets_a_github_provider(program: Program) -> None:
+    assert "version-monitor-github-provider" in program(REQUIRED).resources
+    elsewhere = program({**REQUIRED, "gitRepositoryUrl": "https://gitlab.com/o/r"}).resources
+    assert not {"version-monitor-github-provider", "version-monitor-version-alert"} & elsewhere.keys()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
 from oceanid_cluster.startup.configuration import load
 from tests.samples import REQUIRED, SECRET
-from tests.startup.test_start_up import document
+from tests.startup.test_kubeconfig_refusals import document
 
 pytestmark = pytest.mark.tools
 

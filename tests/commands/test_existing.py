@@ -1,0 +1,61 @@
+"""What exists already is compared with the stack's state."""
+
+from typing import Any
+
+import pytest
+
+from oceanid_cluster.commands.existing import ADOPT, check_existing, forget
+from oceanid_cluster.commands.state import StackState
+from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
+
+
+def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any) -> dict[Place, dict[str, Any]]:
+    fields = {"managedFields": [{"manager": manager}], **metadata}
+    return {one: {"kind": one.kind, "metadata": {"name": one.name, **fields}} for one in found}
+
+
+ADAPTER = tuple(TRITON_ADAPTER.places())
+(RELEASE,) = OPERATOR.release_places()
+NAMESPACE, DEPLOYMENT = Place("Namespace", "", "apps"), Place("Deployment", "apps", "ls-triton-adapter")
+HF = Place("Secret", "apps", "hf-credentials")
+IGNORED: dict[str, Any] = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
+
+
+@pytest.mark.parametrize(
+    ("found", "held", "adopting", "state", "said"),
+    [
+        ({}, (), False, "ok", "nothing yet"),
+        (live(NAMESPACE, DEPLOYMENT), (NAMESPACE, DEPLOYMENT), False, "ok", "2 objects, managed by Pulumi"),
+        (live(NAMESPACE), (), False, "failed", f"in the cluster, not in the state. Adopt them, for one run: {ADOPT}"),
+        (live(NAMESPACE), (), True, "ok", "this run adopts them (adoptExisting)"),
+        (live(NAMESPACE), (NAMESPACE, DEPLOYMENT), False, "warning", "ls-triton-adapter: in the state, not in"),
+        (live(NAMESPACE, manager="kubectl"), (), False, "failed", "managed by kubectl"),
+        (live(NAMESPACE, manager="kubectl-edit"), (NAMESPACE,), False, "ok", "1 objects, managed by Pulumi"),
+        (live(NAMESPACE, **BY_FLUX), (NAMESPACE,), False, "warning", "managed by Flux (Kustomization apps)"),
+        (live(NAMESPACE, **BY_FLUX, annotations=IGNORED), (NAMESPACE,), False, "ok", "1 objects, managed by Pulumi"),
+        (live(HF, manager="kubectl"), (), False, "ok", "nothing yet"),
+        (live(HF), (), False, "failed", "Secret/hf-credentials: in the cluster, not in the state"),
+        (live(*ADAPTER), (), False, "failed", " more: in the cluster, not in the state"),
+    ],
+)  # fmt: skip
+def test_what_exists_is_compared_with_the_state(
+    found: dict[Place, Any], held: tuple[Place, ...], adopting: bool, state: str, said: str
+) -> None:
+    stack = StackState(frozenset(held))
+    (row,) = check_existing([TRITON_ADAPTER], found, stack, adopting=adopting, releases={})
+    assert row.state == state, row.detail
+    assert said in row.detail
+
+
+def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
+    operator = live(Place("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
+    record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
+    rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
+    assert [row.state for row in rows] == ["ok", "failed"]
+    assert f"kubectl -x {forget(RELEASE)}" in rows[1].detail
+    known = StackState(releases=frozenset({RELEASE}))
+    (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
+    assert row.state == "ok"

@@ -1,0 +1,100 @@
+"""What the commands know of the components is what the program makes; what is forgotten of a new one is named here."""
+
+import dataclasses
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+from oceanid_cluster.components.base import Component
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.flux.settings import FACTS as FLUX
+from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
+from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED
+from oceanid_cluster.config.schema import keys_of
+from tests.recorded import ROOT, Run, plain, run_program
+from tests.samples import EVERYTHING, REQUIRED, github_app
+
+FOLDERS = sorted(path.parent.name for path in (ROOT / "oceanid_cluster" / "components").glob("*/component.py"))
+# What charts make is compared on the engine.
+CHARTS = {FLUX.namespace, *(facts.namespace for facts in CHAIN if facts.releases)}
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    with pytest.MonkeyPatch.context() as patch:
+        return run_program(EVERYTHING, tmp_path_factory.mktemp("program"), patch)
+
+
+def places(run: Run) -> set[Place]:
+    return {
+        Place(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
+        for one in run.manifests()
+        if one["kind"] != "Node"
+    }
+
+
+def test_every_component_is_a_field_of_the_settings() -> None:
+    assert {*FOLDERS} - {"nodes"} == COMPONENTS.keys(), "a folder without a field of Settings, or the reverse"
+    for name, section in COMPONENTS.items():
+        assert section.__module__ == f"oceanid_cluster.components.{name}.settings"
+
+
+@pytest.mark.parametrize("section", COMPONENTS.values(), ids=COMPONENTS.keys())
+def test_a_section_begins_with_the_flag_of_its_component(section: type) -> None:
+    assert dataclasses.fields(section)[0].name == "enabled"
+    assert keys_of(section)["enabled"].name.startswith("enable")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_component_takes_a_name_arguments_and_options(folder: str) -> None:
+    module = importlib.import_module(f"oceanid_cluster.components.{folder}.component")
+    classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
+    (component,) = [one for one in classes if issubclass(one, Component)]
+    parameters = inspect.signature(component).parameters
+    assert [*parameters] == ["name", "args", "opts"]
+    arguments = parameters["args"].annotation
+    assert dataclasses.is_dataclass(arguments)
+    assert arguments.__dataclass_params__.frozen  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything: Run) -> None:
+    rows = {one.place for one in EXPECTED}
+    judged = {
+        Place(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
+        for one in everything.manifests()
+        if one["kind"] in ("Deployment", "DaemonSet") or ".fluxcd.io/" in one["apiVersion"]
+    }
+    assert judged - rows == set()
+    assert len(judged) > 10
+
+
+def test_preflight_looks_for_everything_that_a_deploy_creates(everything: Run) -> None:
+    known = {place for facts in CHAIN for place in facts.places()}
+    # In another component's namespace, where a second writer is no harm.
+    shared = Place("NetworkPolicy", FLUX.namespace, "allow-pulumi-fetch-flux-artifacts")
+    assert places(everything) - known == {shared}
+
+
+def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(
+    everything: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = places(everything) | places(run_program({**REQUIRED, **github_app()}, tmp_path, monkeypatch))
+    for facts in CHAIN:
+        for place in facts.places():
+            if place.kind != "Deployment" or place.namespace not in CHARTS:
+                assert place in made, place
+
+
+def test_every_helm_release_is_one_that_the_commands_know(everything: Run) -> None:
+    releases = [one for one in everything.resources.values() if one.typ == "kubernetes:helm.sh/v3:Release"]
+    made = {Place("Release", plain(one.inputs)["namespace"], plain(one.inputs)["name"]) for one in releases}
+    assert made == {release for facts in CHAIN for release in facts.release_places()}
+    assert made.issuperset(OPERATOR.release_places())
+
+
+def test_no_two_components_have_the_same_name() -> None:
+    for field in ("name", "title", "logical_name", "type_token"):
+        names = [getattr(facts, field) for facts in CHAIN]
+        assert len({*names}) == len(names), field

@@ -1,0 +1,22 @@
+"""The tunnels of the nodes: what they publish, and what not."""
+
+from tests.program import Program, config_file
+from tests.recorded import plain
+from tests.samples import EVERYTHING, REQUIRED
+
+
+def test_the_node_tunnels_metrics_and_pprof_are_not_on_the_lan(program: Program) -> None:
+    run = program(REQUIRED)
+    assert config_file(run, "node-tunnels-config")["metrics"] == "127.0.0.1:2200"
+    pod = plain(run.resources["node-tunnels-daemonset"].inputs)["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert {container[probe]["httpGet"]["host"] for probe in ("readinessProbe", "livenessProbe")} == {"127.0.0.1"}
+    assert config_file(run, "cloudflare-config")["metrics"] == "0.0.0.0:2000"  # in the pod's own network
+    pod = plain(run.resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    assert "host" not in pod["containers"][0]["readinessProbe"]["httpGet"]
+
+
+def test_the_kubelet_is_published_only_on_request(program: Program) -> None:
+    hosts = [rule.get("hostname") for rule in config_file(program(REQUIRED), "node-tunnels-config")["ingress"]]
+    assert hosts == ["*.nodes.boathou.se", "gpu.boathou.se", None]
+    assert "*.pod.boathou.se" in str(config_file(program(EVERYTHING), "node-tunnels-config"))

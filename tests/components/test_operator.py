@@ -1,0 +1,41 @@
+"""The Pulumi operator: what its chart makes, and what its workspaces may fetch."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from oceanid_cluster.manifests import labels
+from tests.program import Program, in_namespace, peers
+from tests.recorded import ROOT, plain
+from tests.samples import REQUIRED
+
+
+@pytest.mark.tools
+def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> None:
+    renderer = ROOT / plain(program(REQUIRED).resources["pko-helm"].inputs)["postrender"]
+    metadata = {"name": "x", "annotations": {"a": "b"}}
+    rendered = yaml.safe_dump_all(
+        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
+    )
+    answer = subprocess.run([renderer], input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
+    found = list(yaml.safe_load_all(answer.stdout))
+    assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
+    for one in found:
+        assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
+
+
+def test_the_operators_workspaces_may_fetch_what_flux_read(program: Program) -> None:
+    run = program(REQUIRED)
+    policy = plain(run.resources["pko-flux-artifacts"].inputs)
+    assert policy["metadata"]["namespace"] == "flux-system"
+    assert policy["spec"]["podSelector"] == {"matchLabels": {"app": "source-controller"}}
+    assert [rule["ports"] for rule in policy["spec"]["ingress"]] == [[{"protocol": "TCP", "port": "http"}]]
+    workspace = {
+        "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
+        "app.kubernetes.io/name": "pulumi",
+        "app.kubernetes.io/component": "workspace",
+    }
+    assert peers(run, "pko-flux-artifacts") == [in_namespace("pulumi-system", **workspace)]
+    alone = program({**REQUIRED, "enableFluxBootstrap": "false", "enableImageAutomation": "false"})
+    assert "pko-flux-artifacts" not in alone.resources

@@ -1,0 +1,68 @@
+"""What the program registers under Pulumi's mocks, for tests of its components."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pulumi
+import yaml
+
+from tests.recorded import Run, plain
+
+Program = Callable[[Mapping[str, str]], Run]
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value inside a value, with its path."""
+    yield path, value
+    if isinstance(value, dict):
+        for name, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from walk(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for at, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            yield from walk(item, f"{path}[{at}]")
+
+
+def workloads(run: Run) -> list[dict[str, Any]]:
+    found = [m for m in run.manifests() if m["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job")]
+    assert len(found) >= 4
+    return found
+
+
+def transformed(run: Run, kind: str) -> pulumi.ResourceTransformResult:
+    (transform,) = run.transforms
+    properties = {"metadata": {"name": "x", "annotations": {"a": "b"}}}
+    return transform(pulumi.ResourceTransformArgs(True, kind, "x", properties, pulumi.ResourceOptions()))
+
+
+def annotations(run: Run, kind: str) -> dict[str, str]:
+    properties: dict[str, Any] = dict(transformed(run, kind).props)
+    return properties["metadata"]["annotations"]
+
+
+def without_secrets(value: Any) -> Any:
+    if plain(value) != value and isinstance(value, dict) and "value" in value and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
+        return None
+    if isinstance(value, dict):
+        return {name: without_secrets(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [without_secrets(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def peers(run: Run, name: str) -> list[dict[str, Any]]:
+    """The peers of a policy that has no rule without peers, which would let everybody in."""
+    rules = plain(run.resources[name].inputs)["spec"].get("ingress", [])
+    assert all(rule["from"] for rule in rules)
+    return [peer for rule in rules for peer in rule["from"]]
+
+
+def in_namespace(name: str, **labels: str) -> dict[str, Any]:
+    peer: dict[str, Any] = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": name}}}
+    return {**peer, "podSelector": {"matchLabels": labels}} if labels else peer
+
+
+def config_file(run: Run, name: str) -> dict[str, Any]:
+    return yaml.safe_load(plain(run.resources[name].inputs)["data"]["config.yaml"])
+
+
+RECONCILE, PRUNE = "kustomize.toolkit.fluxcd.io/reconcile", "kustomize.toolkit.fluxcd.io/prune"

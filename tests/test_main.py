@@ -1,0 +1,54 @@
+"""``python -m oceanid_cluster``: one help, and the former names."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from oceanid_cluster.__main__ import COMMANDS
+from tests.recorded import ROOT
+
+
+def run_module(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_a_command_does_and_how_it_ends(command: str) -> None:
+    answer = run_module("oceanid_cluster", command, "--help")
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.startswith(f"usage: python -m oceanid_cluster {command}")
+    assert "-h, --help" in answer.stdout
+    if command != "workflow":
+        assert "exit codes: 0 " in answer.stdout
+
+
+def test_one_help_lists_every_command() -> None:
+    answer = run_module("oceanid_cluster", "--help")
+    assert answer.returncode == 0
+    assert re.findall(r"^  ([a-z-]+) +[a-z]", answer.stdout, re.MULTILINE)[-len(COMMANDS) :] == [*COMMANDS]
+    modules = (ROOT / "oceanid_cluster" / "commands").glob("*.py")
+    commands = {path.stem.replace("_", "-") for path in modules if "def main(" in path.read_text(encoding="utf-8")}
+    assert commands == COMMANDS.keys()
+
+
+def test_an_unknown_command_is_answered_with_those_that_exist() -> None:
+    answer = run_module("oceanid_cluster", "helth")
+    assert answer.returncode == 2
+    assert "health" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+FORMER = {"remains": "leftovers", "takeover": "adopt-state"}
+
+
+@pytest.mark.parametrize(("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS)])
+def test_the_former_names_work_and_say_the_new_ones(old: str, new: str) -> None:
+    answer = run_module(f"oceanid_cluster.{old.replace('-', '_')}", "--help")
+    assert answer.returncode == 0
+    assert answer.stderr.splitlines() == [f"{new}: this command is now: python -m oceanid_cluster {new}"]
+    assert answer.stdout.startswith(f"usage: python -m oceanid_cluster {new}")
