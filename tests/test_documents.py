@@ -10,7 +10,7 @@ import pytest
 
 from oceanid_cluster import versions
 from oceanid_cluster.commands import reference
-from oceanid_cluster.components.settings import COMPONENTS, all_keys
+from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
 from oceanid_cluster.config.schema import keys_of
 from tests.recorded import ROOT
 from tests.samples import REQUIRED
@@ -129,6 +129,19 @@ def test_the_table_of_names_is_that_of_the_program() -> None:
         for facts in [section.facts]
     ]  # fmt: skip
     assert rows == expected
+
+
+def test_the_diagram_of_the_chain_shows_every_component() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"\w+\[([A-Z]\w+)\]", text)} == {"NodeLabels", *(facts.name for facts in CHAIN)}
+
+
+def test_every_place_where_a_rule_is_exists() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Where a rule is")[2]
+    places = re.findall(r"`([\w/<>-]+\.(?:py|yaml))`", text)
+    assert len(places) > 10
+    for place in places:
+        assert [*(ROOT / "oceanid_cluster").glob(place.replace("<name>", "*"))], place
 
 
 # Words of our own for ideas that have a usual name, and what to write instead.

@@ -1,1 +1,1 @@
-"""The components, one a file, in the order in which they are installed."""
+"""A folder for each component: ``settings.py`` says what it is, ``component.py`` makes its resources."""
