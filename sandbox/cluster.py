@@ -46,6 +46,7 @@ def start(sandbox: Sandbox) -> None:
         "--authorization-mode=RBAC", f"--service-cluster-ip-range={_SERVICE_RANGE}",
         f"--service-account-issuer={_ISSUER}", f"--service-account-key-file={pki / 'apiserver.key'}",
         f"--service-account-signing-key-file={pki / 'apiserver.key'}",
+        *([f"--client-ca-file={sandbox.client_ca}"] if sandbox.client_ca.exists() else []),
     ])]  # fmt: skip
     _wait_ready(sandbox, api, pki / "apiserver.crt", [child for child in children if child])
     _write_kubeconfig(sandbox, api, pki / "apiserver.crt", token.read_text(encoding="utf-8").split(",")[0])

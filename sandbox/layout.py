@@ -101,6 +101,11 @@ class Sandbox:
         """The administrator's kubeconfig."""
         return self.home / "kubeconfig"
 
+    @property
+    def client_ca(self) -> Path:
+        """A certificate authority, in PEM, whose certificates log users in, beside the token; if it is there."""
+        return self.home / "client-ca.crt"
+
     def environment(self) -> dict[str, str]:
         """What plain ``pulumi``, ``kubectl`` and ``helm`` need to work on this sandbox."""
         return {

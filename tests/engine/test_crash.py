@@ -14,7 +14,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT, Sandbox
-from tests.engine.engine import PODS, WORKLOADS, Engine
+from tests.engine.engine import PODS, WORKLOADS, Engine, launch
 
 # Who is hit, by a word of its command line, and with which signal.
 BLOWS = (
@@ -51,16 +51,16 @@ def test_the_next_up_finishes_what_a_broken_one_began(
 ) -> None:
     other = Engine(tmp_path / "home", tmp_path / "program")
     environment = {**os.environ, "SANDBOX_DIR": str(other.sandbox.home)}
-    # What was broken may have lost what a Deployment needs, which is then waited for in vain: a minute, here.
+    # What is broken may lose the ServiceAccount of a Deployment, which is then waited for in vain: a minute, here. The
+    # next run has the default time: by then the ReplicaSet controller tries again only after as long as it failed.
     config = other.folder / "Pulumi.sandbox.yaml"
     config.write_text(
-        config.read_text(encoding="utf-8") + "  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
+        f"{config.read_text(encoding='utf-8')}  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
     )
-    up = ("up", "--config-file", str(config))
     try:
         run = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", *up], cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            [sys.executable, "-m", "sandbox", "up", "--config-file", str(config)], cwd=ROOT, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         assert run.stdout
         created, broken, output = 0, False, list[str]()
@@ -80,7 +80,8 @@ def test_the_next_up_finishes_what_a_broken_one_began(
                     run.kill()
         run.wait()
         assert broken, f"it ended before it could be broken\n{''.join(output)}"
-        again = other.launcher(*up)
+        other.reset_configuration()
+        again = other.launcher("up")
         assert again.returncode == 0, again.stdout + again.stderr
         other.up()
         assert other.planned() == {}
@@ -88,3 +89,34 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         assert len(other.objects("deployments", "daemonsets")) == len(WORKLOADS)
     finally:
         other.launcher("down")
+
+
+def test_make_gitops_killed_at_several_places_is_finished_by_the_next_one(tmp_path: Path) -> None:
+    """As a power cut does it: everything of the sandbox, controllers and Git server included."""
+    home = tmp_path / "home"
+    other = Sandbox(home)
+    environment = {**os.environ, "SANDBOX_DIR": str(home)}
+    try:
+        for place in ("control plane ready", "gitops-git-repo creating", "waiting for Flux"):
+            run = subprocess.Popen(
+                [sys.executable, "-m", "sandbox", "gitops"], cwd=ROOT, env=environment, text=True,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            )  # fmt: skip
+            assert run.stdout
+            output: list[str] = []
+            for line in run.stdout:
+                output.append(line)
+                if place in line:
+                    break
+            run.kill()
+            for pid in cluster.processes(other):
+                os.kill(pid, signal.SIGKILL)
+            run.stdout.close()
+            run.wait()
+            assert place in output[-1], "".join(output)
+        again = launch(home, "gitops")
+        assert again.returncode == 0, again.stdout + again.stderr
+        health = launch(home, "health", "--wait", "60")
+        assert health.returncode == 0, health.stdout + health.stderr
+    finally:
+        launch(home, "down")

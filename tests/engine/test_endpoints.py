@@ -3,11 +3,13 @@
 import json
 import re
 import shlex
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine, bare_cluster
@@ -132,3 +134,44 @@ def test_a_destroy_uses_todays_kubeconfig_and_a_plain_up_after_it_adopts_what_wa
     assert again.returncode == 0, again.stdout + again.stderr
     assert "adopting what a destroy retained" in again.stderr
     assert stale.planned() == {}
+
+
+def with_new_certificate(engine: Engine) -> dict[str, str | None]:
+    """Rotate the API server's client authority, and log in by a certificate of the new one; returns the variables."""
+    assert engine.launcher("down").returncode == 0
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(engine.sandbox.client_ca))
+    assert engine.launcher("cluster").returncode == 0
+    issued = authority.issue_cert("sandbox.invalid", common_name="system:admin", organization_name="system:masters")
+    document = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    document["users"][0]["user"] = {
+        "client-certificate-data": b64encode(issued.cert_chain_pems[0].bytes()).decode(),
+        "client-key-data": b64encode(issued.private_key_pem.bytes()).decode(),
+    }
+    path = engine.folder / "by-certificate"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return {"KUBECONFIG": str(path)}
+
+
+def test_after_a_rotated_client_certificate_every_documented_command_uses_the_new_one(tmp_path: Path) -> None:
+    """As ``k3s certificate rotate-ca`` leaves it: a new client certificate, and the one in the state is refused."""
+    with bare_cluster(tmp_path) as engine:
+        first = engine.pulumi("up", "--yes", "--skip-preview", variables=with_new_certificate(engine))
+        assert first.returncode == 0, first.stdout + first.stderr
+        rotated = with_new_certificate(engine)
+        refused = engine.pulumi("refresh", "--yes", "--skip-preview", variables=rotated)
+        assert "server has asked for the client to provide credentials" in refused.stdout + refused.stderr
+        for command in (
+            ("preview", "--refresh", "--run-program", "--expect-no-changes"),
+            ("refresh", "--run-program", "--yes", "--skip-preview"),
+            ("up", "--refresh", "--run-program", "--yes", "--skip-preview"),
+        ):
+            answer = engine.pulumi(*command, variables=rotated)
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+            assert "replaced" not in answer.stdout.partition("Resources:")[2]
+        for command in (("preflight",), ("drift", "--stack", "sandbox"), ("leftovers",)):
+            answer = engine.command(*command, KUBECONFIG=str(rotated["KUBECONFIG"]))
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+        rotated = with_new_certificate(engine)
+        destroyed = engine.pulumi("destroy", "--run-program", "--yes", "--skip-preview", variables=rotated)
+        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr

@@ -141,6 +141,24 @@ def test_an_application_that_never_gets_ready_does_not_hold_up_the_bootstrap(flu
     flux.applied(flux.push())
 
 
+def test_an_application_that_waits_for_the_operator_does_not_deadlock_the_bootstrap(flux: GitOps) -> None:
+    """Git asks for a Stack from the first second on, and its CRD comes with the operator, which comes after Flux."""
+    program = {"projectRepo": "https://github.com/pulumi/examples", "branch": "main", "stack": "dev"}
+    metadata = {"name": "program", "namespace": "web"}
+    stack = {"apiVersion": "pulumi.com/v1", "kind": "Stack", "metadata": metadata, "spec": program}
+    flux.applied(flux.commit({ONE: stack, ROOT_FILE: with_resource(flux, "one.yaml")}))
+    assert flux.pulumi("destroy", "--yes", "--skip-preview", "--run-program").returncode == 0
+    flux.kubectl("delete", "crd", "stacks.pulumi.com")  # and the Stack with it: a cluster as bare as before
+    again = flux.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)
+    assert again.returncode == 0, again.stdout + again.stderr
+    flux.reconcile("kustomization")  # else it tries again after two minutes
+    flux.kubectl("-n", "web", "wait", "stack.pulumi.com/program", "--for=create", "--timeout=60s")
+    flux.applied(flux.git("rev-parse", "HEAD"))
+    assert flux.command("health", "--wait", "60").returncode == 0
+    flux.git("revert", "--no-edit", "HEAD")
+    flux.applied(flux.push())
+
+
 def owned_by_us(flux: GitOps) -> list[dict[str, Any]]:
     """Every live object that the stack made: of its own, of the Flux chart, and of the operator's release."""
     kinds = [
