@@ -47,7 +47,7 @@ def test_one_help_lists_every_command() -> None:
     assert answer.returncode == 0
     assert re.findall(r"^  ([a-z-]+) +[a-z]", answer.stdout, re.MULTILINE)[-len(COMMANDS) :] == [*COMMANDS]
     modules = {path.stem.replace("_", "-") for path in (ROOT / "oceanid_cluster").glob("*.py") if _is_command(path)}
-    assert modules - {"--main--"} == COMMANDS.keys() | FORMER.keys()
+    assert modules - {"--main--"} == {*COMMANDS, *FORMER} - NEVER_MODULES
 
 
 def _is_command(path: Path) -> bool:
@@ -62,9 +62,12 @@ def test_an_unknown_command_is_answered_with_those_that_exist() -> None:
 
 
 FORMER = {"remains": "leftovers", "takeover": "adopt-state"}
+NEVER_MODULES = {"graph"}  # commands that came after the one door
 
 
-@pytest.mark.parametrize(("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS)])
+@pytest.mark.parametrize(
+    ("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS if name not in NEVER_MODULES)]
+)
 def test_the_former_names_work_and_say_the_new_ones(old: str, new: str) -> None:
     answer = run_module(f"oceanid_cluster.{old.replace('-', '_')}", "--help")
     assert answer.returncode == 0
@@ -106,7 +109,15 @@ def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out()
     state = parse_state(
         [
             {"type": "pulumi:pulumi:Stack"},
-            {"type": "oceanid:ml:LsTritonAdapter"},
+            {"type": "oceanid:core:CloudflareTunnel"},
+            {
+                "type": "oceanid:ml:LsTritonAdapter",
+                "dependencies": [
+                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel::cloudflare",
+                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel$kubernetes:core/v1:Secret::cloudflare-x",
+                    "urn:pulumi:dev::oceanid-cluster::pulumi:providers:kubernetes::k3s",
+                ],
+            },
             {"type": "kubernetes:helm.sh/v4:Chart"},
             kubernetes("core/v1:Namespace", "apps"),
             kubernetes("apps/v1:Deployment", "apps/label-studio"),
@@ -119,7 +130,8 @@ def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out()
     )
     assert state.objects == {Place("Namespace", "", "apps"), Place("Deployment", "apps", "label-studio")}
     assert state.releases == {RELEASE}
-    assert state.components == {"TritonAdapter"}
+    assert state.components == {"CloudflareTunnel", "TritonAdapter"}
+    assert state.chain == {"CloudflareTunnel": frozenset(), "TritonAdapter": {"CloudflareTunnel"}}
 
 
 def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any) -> dict[Place, dict[str, Any]]:
