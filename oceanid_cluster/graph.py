@@ -85,11 +85,12 @@ def _title(component: str) -> str:
 def _components(found: Found) -> list[Group]:
     """A group for each component that has a row in health, and one for what else was deleted."""
     groups: list[Group] = []
-    for component in (*NAMESPACES, "state"):
+    for component in NAMESPACES:
         boxes = [_box(one.place, one.verdict) for one in found.judged if one.area == component]
-        title = "Deleted" if component == "state" else _title(component)
-        groups.append(Group(component, title, _folded(boxes)))
-    return groups
+        groups.append(Group(component, _title(component), _folded(boxes)))
+    deleted = [one for one in found.judged if one.area not in (NODES, *NAMESPACES)]
+    boxes = [_box(one.place, one.verdict, f"namespace {one.place.namespace or 'none'}") for one in deleted]
+    return [*groups, Group("deleted", "Deleted", _folded(boxes))]
 
 
 def nodes(found: Found) -> Group:

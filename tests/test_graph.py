@@ -59,6 +59,7 @@ def test_a_label_says_what_it_was_given(text: str) -> None:
     label = escape(text)
     said = " ".join("".join(char if char.isprintable() else " " for char in text).split())
     assert unescaped(label).replace("$ ", "$") == said.replace("$ ", "$")
+    assert not re.match(r"[^\w#]|\d+[.)]", label)  # as a list or a heading does
     assert "//" not in label
     assert "www." not in label.lower()
 
