@@ -40,8 +40,8 @@ _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
-_BOXES, _LINES = 16, 6
-_WIDTH, _CHARACTERS = 44, 160
+_BOXES, _LINES = 12, 6
+_WIDTH, _CHARACTERS = 44, 120
 _API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
@@ -120,7 +120,8 @@ def _from_git(found: Found, releases: Sequence[Object]) -> tuple[list[Group], li
         owner = _owner(one)
         if owner:
             arrows.append(Arrow(owner, place))
-        if place in ours or not (owner or place.kind in _OWNERS) or place.kind not in (*_WORKLOADS, *_OWNERS):
+        applied = place.kind in (*_OWNERS, "GitRepository") or (owner and place.kind in _WORKLOADS)
+        if place in ours or not applied:
             continue
         verdict = readiness.workload(one, pods) if place.kind in _WORKLOADS else readiness.condition(one)
         boxes.append(_box(place, verdict, f"namespace {place.namespace}"))
@@ -242,6 +243,6 @@ def main(arguments: Sequence[str]) -> int:
         chart = flowchart(picture.groups, picture.arrows)
         print(chart if options.format == "mermaid" else as_svg(chart))
     except (CommandError, pulumi.RunError) as problem:
-        print(f"graph: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"graph: cannot draw it: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2
     return 0 if picture.ready else 1

@@ -1,6 +1,7 @@
 """The picture of the cluster, as far as it needs none: text that Mermaid can read, and what leads where."""
 
 import re
+import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oceanid_cluster import graph
+from oceanid_cluster.commands import ToolMissingError
 from oceanid_cluster.health import Found, Judged, Wanted
 from oceanid_cluster.mermaid import Arrow, Box, Group, as_svg, escape, flowchart
 from oceanid_cluster.readiness import Verdict
@@ -97,12 +99,25 @@ def test_a_picture_that_nobody_can_take_in_is_folded_with_the_failures_shown() -
     judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), Verdict("ready", "Ready")) for number in range(300)]
     judged[299] = Judged("NodeLabels", Place("Node", "", "n299"), Verdict("missing", "has it joined?"))
     nodes = graph.nodes(Found({}, judged))
-    assert len(nodes.boxes) == 16
+    assert len(nodes.boxes) == 12
     assert nodes.boxes[0].lines == ["node/n299", "0 pods", "has it joined?"]
-    assert nodes.boxes[-1].lines == ["and 285 more"]
+    assert nodes.boxes[-1].lines == ["and 289 more"]
     failed = graph.nodes(Found({}, [Judged(one.area, one.place, judged[299].verdict) for one in judged[:20]]))
-    assert failed.boxes[-1].lines == ["and 5 more, 5 of them not ready"]
+    assert failed.boxes[-1].lines == ["and 9 more, 9 of them not ready"]
     assert failed.boxes[-1].state == "failed"
+
+
+def test_mermaid_accepts_the_longest_picture() -> None:
+    verdict = Verdict("probe", "error: " * 100)
+    judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), verdict) for number in range(300)]
+    groups = 13  # eight components, two lists of host names, what was deleted, Git, and what Flux applied
+    assert groups * len(flowchart([graph.nodes(Found({}, judged))], [])) < 50_000  # its maxTextSize
+
+
+def test_a_picture_for_a_browser_needs_a_package_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mermaidx", None)
+    with pytest.raises(ToolMissingError, match="pip install mermaidx"):
+        as_svg("flowchart LR")
 
 
 SERVICE: dict[str, Any] = {"spec": {"selector": {"app": "web"}}}
