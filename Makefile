@@ -10,7 +10,7 @@ SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= 3
 export SANDBOX_DIR OCEANID_CACHE CHARTS
 
-.PHONY: help up gitops health preview outputs env kubectl pulumi down reset test unit soak lint docs lock bench
+.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test unit soak lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -38,6 +38,9 @@ gitops: $(READY) ## up, and then Git drives it: a repository on this machine, an
 
 health: $(READY) ## is everything in the sandbox ready
 	@$(SANDBOX) health $(ARGS)
+
+graph: $(READY) ## a picture of the sandbox, as Mermaid text: make graph > cluster.mmd
+	@$(SANDBOX) graph $(ARGS)
 
 preview: $(READY) ## what an up would change
 	@$(SANDBOX) preview $(ARGS)

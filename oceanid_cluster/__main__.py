@@ -12,6 +12,7 @@ _NAME = "python -m oceanid_cluster"
 COMMANDS = {
     "preflight": "can a deploy work? Run it before one",
     "health": "is everything ready? Run it after one",
+    "graph": "a picture of what is installed, and of what is ready",
     "drift": "does the cluster differ from the program?",
     "leftovers": "what is left after a destroy, and how to remove it",
     "adopt-state": "turn the state of the TypeScript program into one of this program",

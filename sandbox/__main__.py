@@ -40,6 +40,7 @@ def main(arguments: Sequence[str]) -> int:
             "preview",
             "outputs",
             "health",
+            "graph",
             "env",
             "kubectl",
             "pulumi",
@@ -83,9 +84,9 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         for name, value in sandbox.environment().items():
             print(f"export {name}={shlex.quote(value)}")
         return 0
-    if verb == "health":
-        command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *rest]
-        environment = sandbox.process_environment("health")
+    if verb in ("health", "graph"):
+        command = [sandbox.bin / "python", "-m", "oceanid_cluster", verb, *rest]
+        environment = sandbox.process_environment(verb)
         return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
     if verb == "kubectl":
         command = [sandbox.bin / "kubectl", *rest]

@@ -42,49 +42,92 @@ class Wanted:
     objects: frozenset[Place] = field(default_factory=frozenset[Place])
 
 
-def wanted(settings: Settings, state: StackState) -> Wanted:
-    """What the configuration turns on, and what the state holds: also after a deploy that failed half-way."""
+def ask(stack: str | None, *, every: bool) -> tuple[Settings | None, StackState | None]:
+    """The stack's configuration and state; with ``every``, without Pulumi: the configuration's file, and no state.
+
+    ``stack`` None is the selected one. Raises CommandError.
+    """
+    if every:
+        return local_settings(stack, os.environ), None
+    return stack_settings(stack), read_state(stack)
+
+
+def wanted(settings: Settings | None, state: StackState | None) -> Wanted:
+    """What the configuration turns on, and what the state holds: also after a deploy that failed half-way.
+
+    Without a state, every component.
+    """
+    if settings is None or state is None:
+        return Wanted(nodes=settings.cluster.nodes if settings else NODES)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), settings.cluster.nodes, state.objects)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """One object that is expected, and how it is: ``area`` is its component, ``hint`` what to do about it."""
+
+    area: str
+    place: Place
+    verdict: Verdict
+    hint: str = ""
+
+    def row(self) -> Row:
+        """Its row in the table."""
+        if self.verdict.ready:
+            return Row(self.area, str(self.place), "ok", self.verdict.detail)
+        hint = f" ({self.hint})" if self.hint else ""
+        return Row(self.area, str(self.place), "failed", self.verdict.detail + hint)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in the cluster: the live objects that were asked for, and how each one that is expected is."""
+
+    live: Mapping[Place, Object]
+    judged: Sequence[Judged]
+
+
 def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:
     """The state of everything that is expected, as it is now. Raises CommandError."""
-    rows = [Row("cluster", "API server", "ok", kubectl.kubeconfig.server)]
+    server = Row("cluster", "API server", "ok", kubectl.kubeconfig.server)
+    return [server, *(one.row() for one in look(kubectl, everything).judged)]
+
+
+def look(kubectl: Kubectl, everything: Wanted) -> Found:
+    """Workloads, pods, nodes and Flux's objects as they are now, all that is expected judged. Raises CommandError."""
     core = kubectl.get("deployments,daemonsets,pods,nodes", "-A")
     crds = installed_crds(kubectl)
     objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
     custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
     served = ",".join(resource for resource in dict.fromkeys(custom) if resource in crds)
-    live = {_place(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
+    live = {place_of(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
     pods = [one for place, one in live.items() if place.kind == "Pod"]
+    judged: list[Judged] = []
     if NODE_LABELS in everything.components:
-        rows += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
+        judged += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
     for component, one in objects:
         found = live.get(one.place)
         if found is None and one.optional and one.place not in everything.objects:
             continue
-        rows.append(_row(component, one, found, pods, crds))
-    return rows + _missing(kubectl, everything, live)
+        verdict = _verdict(one, found, pods, crds)
+        judged.append(Judged(component, one.place, verdict, one.hint(verdict.reason)))
+    return Found(live, judged + _missing(kubectl, everything, live))
 
 
-def _place(found: Object) -> Place:
+def place_of(found: Object) -> Place:
+    """Where a live object is."""
     return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
 
 
-def _node(node: Node, found: Object | None) -> Row:
-    place = f"node/{node.host}"
+def _node(node: Node, found: Object | None) -> Judged:
+    place = Place("Node", "", node.host)
     if found is None:
-        return Row(NODE_LABELS, place, "failed", f"{node.name} is not in the cluster: has it joined?")
+        return Judged(NODE_LABELS, place, Verdict("missing", f"{node.name} is not in the cluster: has it joined?"))
     labels = {f"oceanid.cluster/{label}": value for label, value in node.labels.items()}
     verdict = readiness.node(found, labels)
-    return _judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
-
-
-def _row(component: str, one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Row:
-    verdict = _verdict(one, found, pods, crds)
-    return _judged(component, str(one.place), verdict, one.hint(verdict.reason))
+    return Judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
 
 
 def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Verdict:
@@ -98,18 +141,12 @@ def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: 
     return readiness.condition(found) if custom else readiness.workload(found, pods)
 
 
-def _judged(area: str, name: str, verdict: Verdict, hint: str) -> Row:
-    if verdict.ready:
-        return Row(area, name, "ok", verdict.detail)
-    return Row(area, name, "failed", verdict.detail + (f" ({hint})" if hint else ""))
-
-
-def _missing(kubectl: Kubectl, everything: Wanted, live: Mapping[Place, Object]) -> list[Row]:
+def _missing(kubectl: Kubectl, everything: Wanted, live: Mapping[Place, Object]) -> list[Judged]:
     """What else the state holds, and somebody deleted: a Secret, a ConfigMap, a Service."""
     shown = {one.place for one in EXPECTED}
     others = [place for place in everything.objects if place not in shown and place not in live]
     gone = sorted(set(others) - find(kubectl, others).keys()) if others else []
-    return [Row("state", str(place), "failed", f"{place.kind} does not exist ({DEPLOY})") for place in gone]
+    return [Judged("state", place, Verdict("missing", f"{place.kind} does not exist"), DEPLOY) for place in gone]
 
 
 def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
@@ -162,13 +199,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        if options.all:
-            settings = local_settings(options.stack, os.environ)
-            everything = Wanted(nodes=settings.cluster.nodes if settings else NODES)
-        else:
-            settings = stack_settings(options.stack)
-            everything = wanted(settings, read_state(options.stack))
-        rows = wait(open_cluster(settings, os.environ), everything, options.wait)
+        settings, state = ask(options.stack, every=options.all)
+        rows = wait(open_cluster(settings, os.environ), wanted(settings, state), options.wait)
     except (CommandError, StartUpError) as problem:
         print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
         return 2

@@ -1,7 +1,8 @@
 """What the stack's state holds: which objects and components. Values in the state are neither kept nor shown."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from oceanid_cluster.components.facts import Place
@@ -19,11 +20,15 @@ class StackMissingError(CommandError):
 
 @dataclass(frozen=True)
 class StackState:
-    """The Kubernetes objects, the Helm releases and the components that a stack's state holds."""
+    """The Kubernetes objects, the Helm releases and the components that a stack's state holds.
+
+    ``chain`` says after which others each component comes.
+    """
 
     objects: frozenset[Place] = frozenset()
     releases: frozenset[Place] = frozenset()
     components: frozenset[str] = frozenset()
+    chain: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
 
 def read_state(stack: str | None) -> StackState:
@@ -52,12 +57,12 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
     """
     objects: set[Place] = set()
     releases: set[Place] = set()
-    components: set[str] = set()
+    chain: dict[str, frozenset[str]] = {}
     for resource in resources:
         token = str(resource["type"])
         kind = token.rpartition(":")[2]
-        if token.startswith("oceanid:"):
-            components.add(_NAMES.get(token, kind))
+        if component := _component(token):
+            chain[component] = frozenset(_owners(resource.get("dependencies") or ())) - {component}
         if not token.startswith("kubernetes:") or not resource.get("custom"):
             continue
         if resource.get("external") or resource.get("delete") or kind.endswith("Patch"):
@@ -65,4 +70,17 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
         namespace, _, name = str(resource.get("id") or "").rpartition("/")
         if name:
             (releases if token == _RELEASE else objects).add(Place(kind, namespace, name))
-    return StackState(frozenset(objects), frozenset(releases), frozenset(components))
+    return StackState(frozenset(objects), frozenset(releases), frozenset(chain), chain)
+
+
+def _owners(urns: Iterable[str]) -> Iterator[str]:
+    """The components to which resources belong: a URN names the types of all parents (pulumi: sdk/go/common/urn)."""
+    for urn in urns:
+        if component := _component(urn.split("::")[2].partition("$")[0]):
+            yield component
+
+
+def _component(token: str) -> str:
+    """How a component is called in the outputs; empty for the type of anything else."""
+    kind = token.rpartition(":")[2]
+    return _NAMES.get(token, kind) if token.startswith("oceanid:") else ""

@@ -16,7 +16,15 @@ def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out()
     state = parse_state(
         [
             {"type": "pulumi:pulumi:Stack"},
-            {"type": "oceanid:ml:LsTritonAdapter"},
+            {"type": "oceanid:core:CloudflareTunnel"},
+            {
+                "type": "oceanid:ml:LsTritonAdapter",
+                "dependencies": [
+                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel::cloudflare",
+                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel$kubernetes:core/v1:Secret::cloudflare-x",
+                    "urn:pulumi:dev::oceanid-cluster::pulumi:providers:kubernetes::k3s",
+                ],
+            },
             {"type": "kubernetes:helm.sh/v4:Chart"},
             kubernetes("core/v1:Namespace", "apps"),
             kubernetes("apps/v1:Deployment", "apps/label-studio"),
@@ -29,4 +37,5 @@ def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out()
     )
     assert state.objects == {Place("Namespace", "", "apps"), Place("Deployment", "apps", "label-studio")}
     assert state.releases == {RELEASE}
-    assert state.components == {"TritonAdapter"}
+    assert state.components == {"CloudflareTunnel", "TritonAdapter"}
+    assert state.chain == {"CloudflareTunnel": frozenset(), "TritonAdapter": {"CloudflareTunnel"}}

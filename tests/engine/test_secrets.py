@@ -112,6 +112,10 @@ def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
         answer = engine.pulumi(*arguments, watch=watch)
         assert answer.returncode == 0, arguments
         printed.append((answer.stdout + answer.stderr).encode())
+    for command in ("health", "graph"):
+        answer = engine.command(command)
+        assert answer.returncode < 2, answer.stderr
+        printed.append((answer.stdout + answer.stderr).encode())
     printed.append(b"\0".join(seen))
     assert any(b"pulumi-language-python" in line for line in seen)
     yield engine, printed

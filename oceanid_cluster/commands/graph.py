@@ -1,0 +1,250 @@
+"""A picture of what is installed: ``python -m oceanid_cluster graph`` draws the live cluster as a Mermaid flowchart.
+
+It reads, and changes nothing. What health judges, it draws as health judges it.
+"""
+
+import argparse
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
+from urllib.parse import urlsplit
+
+import yaml
+
+from oceanid_cluster.commands import health, readiness
+from oceanid_cluster.commands.health import Found, Wanted, place_of
+from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, flowchart
+from oceanid_cluster.commands.objects import Object, entries, labels_of, part
+from oceanid_cluster.commands.readiness import Verdict
+from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.state import StackState
+from oceanid_cluster.components.facts import Facts, Place
+from oceanid_cluster.components.nodes.facts import NAME as NODES
+from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.manifests.cloudflared import CONFIG_KEY
+from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
+from oceanid_cluster.startup.processes import CommandError
+
+_DESCRIPTION = """\
+Draws what is installed, as a Mermaid flowchart: the components in the order of the chain, their workloads, the host
+names that lead in, what Flux follows, the nodes. It reads, and changes nothing. GitHub shows the text as a picture in
+a block marked `mermaid`; an editor with a preview of Mermaid does, too.
+"""
+_EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
+_HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
+# Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
+_OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
+_WORKLOADS = ("Deployment", "DaemonSet")
+# A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
+_BOXES, _LINES = 12, 6
+_WIDTH, _CHARACTERS = 44, 120
+_API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
+_DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
+_USER = re.compile(r"(?<=://)[^/\s]*@")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The groups of a picture, and the arrows between them."""
+
+    groups: Sequence[Group]
+    arrows: Sequence[Arrow] = field(default_factory=list[Arrow])
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing in it failed."""
+        return all(box.state != "failed" for group in self.groups for box in group.boxes)
+
+
+def draw(kubectl: Kubectl, everything: Wanted, state: StackState) -> Picture:
+    """The picture of the cluster as it is now. Raises CommandError."""
+    found = health.look(kubectl, everything)
+    applied, arrows = _from_git(found, kubectl.get(_HELM_RELEASES, "-A"))
+    hosts, more = _host_names(kubectl, everything, found)
+    turned_off = [name for name in _numbered() if name not in everything.components]
+    off = Group(_OFF, _OFF, [Box((_OFF, name), [_title(name)], "off") for name in turned_off])
+    api = Group("entry", "Cluster", [Box(_API, [_API, kubectl.kubeconfig.server])])
+    chain = [Arrow(first, later, thick=True) for later, earlier in state.chain.items() for first in sorted(earlier)]
+    return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
+
+
+def _numbered() -> list[str]:
+    """The components in the order of the chain; the labels of the nodes come first."""
+    return [NODES, *(facts.name for facts in CHAIN)]
+
+
+def _title(component: str) -> str:
+    namespace = next((f" ({facts.namespace})" for facts in CHAIN if facts.name == component), "")
+    return f"{_numbered().index(component)} {component}{namespace}"
+
+
+def _components(found: Found) -> list[Group]:
+    """A group for each component that has a row in health, and one for what else was deleted."""
+    groups: list[Group] = []
+    for component in (facts.name for facts in CHAIN):
+        boxes = [_box(one.place, one.verdict) for one in found.judged if one.area == component]
+        groups.append(Group(component, _title(component), _folded(boxes)))
+    deleted = [one for one in found.judged if one.area not in _numbered()]
+    boxes = [_box(one.place, one.verdict, f"namespace {one.place.namespace or 'none'}") for one in deleted]
+    return [*groups, Group("deleted", "Deleted", _folded(boxes))]
+
+
+def nodes(found: Found) -> Group:
+    """The machines: those whose labels we manage, as health judges them, and all others."""
+    judged = {one.place: one.verdict for one in found.judged if one.area == NODES}
+    others = [place for place in found.live if place.kind == "Node" and place not in judged]
+    verdicts = {**judged, **{place: readiness.node(found.live[place], {}) for place in others}}
+    pods = [part(one, "spec").get("nodeName") for place, one in found.live.items() if place.kind == "Pod"]
+    boxes = [_box(place, one, f"{pods.count(place.name)} pods") for place, one in verdicts.items()]
+    return Group(NODES, _title(NODES) if judged else "Nodes", _folded(boxes))
+
+
+def _from_git(found: Found, releases: Sequence[Object]) -> tuple[list[Group], list[Arrow]]:
+    """The repository that Flux follows, what it applied from there, and how these hang together."""
+    live = {**found.live, **{place_of(one): one for one in releases}}
+    pods = [one for place, one in live.items() if place.kind == "Pod"]
+    ours = {one.place for one in found.judged}
+    arrows: list[Arrow] = []
+    sources: list[Box] = []
+    boxes: list[Box] = []
+    for place, one in live.items():
+        if place.kind == "GitRepository":
+            branch = part(one, "spec", "ref").get("branch")
+            lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
+            sources.append(Box((_GIT, place), lines, store=True))
+            arrows.append(Arrow((_GIT, place), place))
+        owner = _owner(one)
+        if owner:
+            arrows.append(Arrow(owner, place))
+        applied = place.kind in (*_OWNERS, "GitRepository") or (owner and place.kind in _WORKLOADS)
+        if place in ours or not applied:
+            continue
+        verdict = readiness.workload(one, pods) if place.kind in _WORKLOADS else readiness.condition(one)
+        boxes.append(_box(place, verdict, f"namespace {place.namespace}"))
+    return [Group(_GIT, _GIT, sources), Group("applied", "Applied by Flux", _folded(boxes))], arrows
+
+
+def _owner(one: Object) -> Place | None:
+    """What applied an object: a HelmRelease, a Kustomization; for the root Kustomization its source."""
+    labels, source = labels_of(one), part(one, "spec", "sourceRef")
+    for kind in ("HelmRelease", "Kustomization"):
+        name, namespace = labels.get(f"{_OWNERS[kind]}/name"), labels.get(f"{_OWNERS[kind]}/namespace")
+        if name and namespace:
+            return Place(kind, namespace, name)
+    if one["kind"] != "Kustomization" or not source.get("name"):
+        return None
+    return Place(str(source.get("kind")), source.get("namespace") or one["metadata"]["namespace"], source["name"])
+
+
+def _host_names(kubectl: Kubectl, everything: Wanted, found: Found) -> tuple[list[Group], list[Arrow]]:
+    """The host names of each tunnel, by the service to which its rules lead, and what answers there."""
+    services = {place_of(one): one for one in kubectl.get("services", "-A")}
+    groups: list[Group] = []
+    arrows: list[Arrow] = []
+    for facts in (facts for facts in CHAIN if facts.name in everything.components):
+        boxes: list[Box] = []
+        component = facts.name
+        for service, hosts in _rules(kubectl, facts).items():
+            leads_to, problem = target(service, services, found)
+            more = [f"and {len(hosts) - _LINES} more"] if len(hosts) > _LINES else []
+            lines = [*hosts[:_LINES], *more, public(service), *problem]
+            boxes.append(Box((component, service), lines, "failed" if problem else "plain"))
+            arrows.append(Arrow((component, service), leads_to))
+        groups.append(Group((component, "hosts"), f"Host names through {component}", _folded(boxes)))
+    return groups, arrows
+
+
+def _rules(kubectl: Kubectl, facts: Facts) -> dict[str, list[str]]:
+    """The host names in a tunnel's file, with their paths, by service; the rule for all others is left out."""
+    found: dict[str, list[str]] = {}
+    for place in facts.places():
+        config_maps = kubectl.get("configmap", place.name, "-n", place.namespace) if place.kind == "ConfigMap" else ()
+        for rule in (rule for one in config_maps for rule in read_rules(part(one, "data").get(CONFIG_KEY))):
+            host, path = rule.get("hostname"), rule.get("path")
+            if host or path:
+                found.setdefault(str(rule.get("service")), []).append(f"{host or '*'}{f' {path}' if path else ''}")
+    return found
+
+
+def read_rules(text: object) -> list[Object]:
+    """The rules in cloudflared's configuration file; none when it is absent, or was edited beyond reading."""
+    try:
+        document: object = yaml.safe_load(text) if isinstance(text, str) else None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return []
+    return entries(cast("Object", document), "ingress") if isinstance(document, dict) else []
+
+
+def target(service: str, services: Mapping[Place, Object], found: Found) -> tuple[object, list[str]]:
+    """What answers behind a service of a rule, as far as it is in the picture, and what is wrong with it."""
+    try:
+        host = urlsplit(service).hostname or ""
+    except ValueError:
+        return None, []
+    name, _, rest = host.partition(".")
+    namespace, _, kind = rest.partition(".")
+    if not kind.startswith("svc"):
+        return None, []
+    if (namespace, name) == ("default", "kubernetes"):
+        return _API, []
+    one = services.get(Place("Service", namespace, name))
+    if one is None:
+        return None, ["this Service does not exist"]
+    selector = part(one, "spec", "selector").items()
+    for place, workload in found.live.items():
+        pod = part(workload, "spec", "template", "metadata", "labels").items()
+        if place.kind in _WORKLOADS and place.namespace == namespace and selector and selector <= pod:
+            return place, []
+    return None, []
+
+
+def _box(place: Place, verdict: Verdict, *more: str) -> Box:
+    state: State = "ok" if verdict.ready else "failed"
+    text = public(_DIGEST.sub(r"\1", verdict.detail))
+    lines = textwrap.wrap(textwrap.shorten(text, _CHARACTERS, placeholder=" …"), _WIDTH)
+    return Box(place, [f"{place.kind.lower()}/{place.name}", *more, *lines], state)
+
+
+def public(text: str) -> str:
+    """A text without the user and password of a URL, and without what looks like a secret."""
+    return Redactor([]).text(_USER.sub("", text))
+
+
+def _folded(boxes: Sequence[Box]) -> list[Box]:
+    """As many boxes as can be taken in, what failed first, and one that counts the others."""
+    if len(boxes) <= _BOXES:
+        return [*boxes]
+    ordered = sorted(boxes, key=lambda box: box.state != "failed")
+    shown, others = ordered[: _BOXES - 1], ordered[_BOXES - 1 :]
+    failed = sum(box.state == "failed" for box in others)
+    text = f"and {len(others)} more" + (f", {failed} of them not ready" if failed else "")
+    return [*shown, Box(("more", others[0].key), [text], "failed" if failed else others[0].state)]
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster graph", description=_DESCRIPTION, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
+    parser.add_argument("--all", action="store_true", help="expect every component, without asking Pulumi")
+    parser.add_argument(
+        "--format", choices=("mermaid", "svg"), default="mermaid",
+        help="svg is for a browser, and needs the package mermaidx",
+    )  # fmt: skip
+    options = parser.parse_args(arguments)
+    try:
+        settings, state = health.ask(options.stack, every=options.all)
+        picture = draw(open_cluster(settings, os.environ), health.wanted(settings, state), state or StackState())
+        chart = flowchart(picture.groups, picture.arrows)
+        print(chart if options.format == "mermaid" else as_svg(chart))
+    except (CommandError, StartUpError) as problem:
+        print(f"graph: cannot draw it: {' '.join(str(problem).split())}", file=sys.stderr)
+        return 2
+    return 0 if picture.ready else 1

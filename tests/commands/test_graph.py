@@ -1,0 +1,161 @@
+"""The picture of the cluster, as far as it needs none: text that Mermaid can read, and what leads where."""
+
+import re
+import sys
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oceanid_cluster.commands import graph
+from oceanid_cluster.commands.health import Found, Judged, Wanted
+from oceanid_cluster.commands.mermaid import Arrow, Box, Group, as_svg, escape, flowchart
+from oceanid_cluster.commands.readiness import Verdict
+from oceanid_cluster.components.facts import Place
+from oceanid_cluster.startup.processes import ToolMissingError
+
+# All that a chart of ours may consist of. Between quotes: letters, digits, a few harmless characters, entities.
+LABEL = r"(?:[^\W_]|[ \-./,()=']|#\d+;)*"
+TEXT = rf'"{LABEL}(?:<br/>{LABEL})*"'
+LINE = re.compile(
+    "|".join(
+        [
+            "flowchart LR",
+            "  classDef [a-z]+ [a-z0-9#:,\\- ]+",
+            rf"  subgraph g\d+\[{TEXT}\]",
+            rf"    b\d+(?:\[{TEXT}\]|\[\({TEXT}\)\]):::(?:ok|failed|off|plain)",
+            "  end",
+            r"  [gb]\d+ (?:-->|==>) [gb]\d+",
+        ]
+    )
+)
+HOSTILE = [
+    'a"b', "end", "`code`", "%%{init: {}}%%", "https://user@example.org/x", "www.example.org", "Ww.WWW.example.org",
+    "1. one", "2) two", "- item", "+ item", "* item", "*.nodes.example.org", "__bold__", "# title", "=====", "---",
+    "<b>x</b>", "<br/>", "&amp;", "a;b", "style a:b#c;", "classDef x:#1;", "click b1 href", "]:::failed", "[x](y)",
+    "a\nb", "\ttab", "a@example.org", "subgraph x", "$$x$$", "ünïcode.例", "~~~", "|a|b|", "\\",
+    "    code", "http_status:404", "graph", ":::ok", "a -- b --> c", "#quot;", "10.0.0.1", "10. x", "0",
+]  # fmt: skip
+
+
+def chart(texts: Sequence[str]) -> str:
+    boxes = [Box(number, [text, text]) for number, text in enumerate(texts)]
+    return flowchart([Group("g", texts[0], boxes)], [Arrow(0, len(texts) - 1), Arrow("g", "g")])
+
+
+def unescaped(label: str) -> str:
+    return re.sub(r"#(\d+);", lambda match: chr(int(match[1])), label)
+
+
+@given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=8))
+def test_every_line_is_of_the_few_forms_that_are_sure_to_be_read(texts: list[str]) -> None:
+    for line in chart(texts).split("\n"):
+        assert LINE.fullmatch(line), line
+
+
+@given(st.text() | st.sampled_from(HOSTILE))
+def test_a_label_says_what_it_was_given(text: str) -> None:
+    label = escape(text)
+    said = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    assert unescaped(label).replace("$ ", "$") == said.replace("$ ", "$")
+    assert not re.match(r"[^\w#]|\d+[.)]", label)  # as a list or a heading does
+    assert "//" not in label
+    assert "www." not in label.lower()
+
+
+def shown(svg: str) -> str:
+    """All text of a picture, without white space: lines are wrapped."""
+    return "".join("".join(ET.fromstring(svg).itertext()).split())
+
+
+def assert_mermaid_shows(texts: Sequence[str]) -> None:
+    picture = shown(as_svg(chart(texts)))
+    assert "Unsupportedmarkdown" not in picture
+    for text in texts:
+        assert "".join(unescaped(escape(text)).split()) in picture, text
+
+
+def test_mermaid_itself_shows_hostile_names_as_they_are() -> None:
+    assert_mermaid_shows(HOSTILE)
+
+
+@settings(max_examples=2)
+@given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1), min_size=12, max_size=12))
+def test_mermaid_itself_shows_any_name(texts: list[str]) -> None:
+    assert_mermaid_shows(texts)
+
+
+def test_what_is_not_drawn_has_no_arrow_and_an_empty_group_no_frame() -> None:
+    lines = flowchart([Group("a", "A", [Box(1, ["x"])]), Group("b", "B", [])], [Arrow(1, 2), Arrow("a", "b")])
+    assert "subgraph" in lines
+    assert '"B"' not in lines
+    assert not re.search("-->|==>", lines)
+
+
+def test_a_picture_that_nobody_can_take_in_is_folded_with_the_failures_shown() -> None:
+    judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), Verdict("ready", "Ready")) for number in range(300)]
+    judged[299] = Judged("NodeLabels", Place("Node", "", "n299"), Verdict("missing", "has it joined?"))
+    nodes = graph.nodes(Found({}, judged))
+    assert len(nodes.boxes) == 12
+    assert nodes.boxes[0].lines == ["node/n299", "0 pods", "has it joined?"]
+    assert nodes.boxes[-1].lines == ["and 289 more"]
+    failed = graph.nodes(Found({}, [Judged(one.area, one.place, judged[299].verdict) for one in judged[:20]]))
+    assert failed.boxes[-1].lines == ["and 9 more, 9 of them not ready"]
+    assert failed.boxes[-1].state == "failed"
+
+
+def test_mermaid_accepts_the_longest_picture() -> None:
+    verdict = Verdict("probe", "error: " * 100)
+    judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), verdict) for number in range(300)]
+    groups = 13  # eight components, two lists of host names, what was deleted, Git, and what Flux applied
+    assert groups * len(flowchart([graph.nodes(Found({}, judged))], [])) < 50_000  # its maxTextSize
+
+
+def test_a_picture_for_a_browser_needs_a_package_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mermaidx", None)
+    with pytest.raises(ToolMissingError, match="pip install mermaidx"):
+        as_svg("flowchart LR")
+
+
+SERVICE: dict[str, Any] = {"spec": {"selector": {"app": "web"}}}
+WEB: dict[str, Any] = {"spec": {"template": {"metadata": {"labels": {"app": "web", "x": "y"}}}}}
+PLACE = Place("Deployment", "web", "web")
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "problem"),
+    [
+        ("http://app.web.svc.cluster.local:80", PLACE, []),
+        ("http://app.web.svc:80", PLACE, []),
+        ("http://app.other.svc:80", None, ["this Service does not exist"]),
+        ("https://kubernetes.default.svc.cluster.local:443", "Kubernetes API", []),
+        ("http://localhost:8000", None, []),
+        ("http://192.0.2.1:80", None, []),
+        ("http_status:404", None, []),
+        ("http://[", None, []),
+    ],
+)
+def test_a_host_name_leads_to_the_pods_behind_its_service(service: str, target: object, problem: list[str]) -> None:
+    found = Found({PLACE: WEB, Place("Deployment", "web", "other"): {}}, [])
+    assert graph.target(service, {Place("Service", "web", "app"): SERVICE}, found) == (target, problem)
+
+
+@pytest.mark.parametrize("text", [None, "", "[", "ingress: 3", "- a", "ingress: [3]\nx: 1"])
+def test_a_file_of_rules_that_was_edited_beyond_reading_has_none(text: str | None) -> None:
+    assert [rule for rule in graph.read_rules(text) if rule] == []
+
+
+def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:
+    token = "Zk8vQ1" * 6
+    text = f"cannot clone https://git:{token}@example.org/a.git: 403, {token}"
+    assert graph.public(text) == "cannot clone https://example.org/a.git: 403, [secret]"
+    assert graph.public("ssh://git@example.org/a.git") == "ssh://example.org/a.git"
+
+
+def test_wanted_without_a_state_is_every_component() -> None:
+    from oceanid_cluster.commands.health import wanted
+
+    assert wanted(None, None) == Wanted()

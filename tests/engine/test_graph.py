@@ -1,0 +1,102 @@
+"""The picture of a live cluster: what is drawn, how what is broken or turned off looks, and when it cannot be drawn."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+from oceanid_cluster.components.nodes.facts import NAME as NODES
+from oceanid_cluster.components.settings import CHAIN, EXPECTED
+from tests.commands.test_graph import LINE
+from tests.engine.engine import Engine, flux_reports
+
+# docs/architecture.md, "The chain".
+ARROWS = {
+    ("FluxBootstrap", "PulumiOperator"), ("PulumiOperator", "CloudflareTunnel"), ("FluxBootstrap", "ImageAutomation"),
+    ("CloudflareTunnel", "NodeTunnels"), ("NodeLabels", "NodeTunnels"), ("CloudflareTunnel", "LabelStudio"),
+    ("LabelStudio", "TritonAdapter"),
+}  # fmt: skip
+
+
+def picture(engine: Engine, *arguments: str, code: int = 0) -> str:
+    answer = engine.command("graph", *arguments)
+    assert answer.returncode == code, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def chain(text: str) -> set[tuple[str, str]]:
+    """The thick arrows, by the names of components."""
+    names = dict(re.findall(r'subgraph (g\d+)\["\d (\w+)', text))
+    return {(names[start], names[end]) for start, end in re.findall(r"(g\d+) ==> (g\d+)", text)}
+
+
+def leads_to(text: str, host: str) -> str:
+    """The box to which the box of a host name has an arrow."""
+    boxes = dict(re.findall(r'(b\d+)\["([^"]*)"\]', text))
+    (start,) = [name for name, label in boxes.items() if host in label]
+    (end,) = re.findall(rf"{start} --> (b\d+)", text)
+    return boxes[end]
+
+
+def test_the_picture_shows_every_component_workload_node_and_host_name(engine: Engine) -> None:
+    flux_reports(engine)
+    text = picture(engine)
+    assert [line for line in text.splitlines() if not LINE.fullmatch(line)] == []
+    assert chain(text) == ARROWS
+    for one in EXPECTED:
+        if one.kind in ("Deployment", "DaemonSet"):
+            assert re.search(rf'"{one.kind.lower()}/{one.name}<br/>(\d)/\1"\]:::ok', text), one
+    for number, component in enumerate((NODES, *(facts.name for facts in CHAIN))):
+        assert re.search(rf'subgraph g\d+\["{number} {component}[ "]', text)
+    assert re.search(r'"node/calypso<br/>\d pods<br/>Ready, 4 labels"\]:::ok', text)
+    assert leads_to(text, "label.boathou.se").startswith("deployment/label-studio<br/>")
+    assert leads_to(text, "k3s.boathou.se").startswith("Kubernetes API<br/>")
+    assert "gpu.boathou.se<br/>http#58;#47;#47;localhost#58;8000" in text
+    assert ":::failed" not in text
+    assert ":::off" not in text
+
+
+def test_mermaid_draws_it(engine: Engine) -> None:
+    flux_reports(engine)
+    drawn = "".join(ET.fromstring(picture(engine, "--format", "svg")).itertext())
+    assert "label.boathou.se" in drawn
+    assert "Unsupported markdown" not in drawn
+
+
+def test_what_is_broken_is_red_and_named(clean: Engine) -> None:
+    flux_reports(clean)
+    clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
+    clean.kubectl("-n", "apps", "delete", "service", "label-studio")
+    text = picture(clean, code=1)
+    assert '"daemonset/cloudflared-tunnel<br/>DaemonSet does not exist"]:::failed' in text
+    assert '"service/label-studio<br/>namespace apps<br/>Service does not exist"]:::failed' in text
+    assert re.search(r'"label\.boathou\.se<br/>http[^"]*<br/>this Service does not exist"\]:::failed', text)
+    assert chain(text) == ARROWS
+    clean.up("--refresh", "--run-program")
+    picture(clean)
+
+
+def test_what_is_turned_off_is_dashed(clean: Engine) -> None:
+    flux_reports(clean)
+    clean.configure("enableTritonAdapter", "false")
+    clean.up()
+    text = picture(clean, "--stack", "sandbox")
+    assert '["7 TritonAdapter (apps)"]:::off' in text
+    assert chain(text) == {arrow for arrow in ARROWS if "TritonAdapter" not in arrow}
+
+
+def test_without_pulumi_every_component_is_drawn_and_no_order(engine: Engine) -> None:
+    flux_reports(engine)
+    text = picture(engine, "--all")
+    assert len(re.findall(r'subgraph g\d+\["\d ', text)) == len(CHAIN) + 1
+    assert chain(text) == set()
+
+
+def test_a_cluster_that_cannot_be_asked_is_not_drawn(engine: Engine, tmp_path: Path) -> None:
+    server = engine.kubectl("config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+    elsewhere = tmp_path / "kubeconfig"
+    kubeconfig = engine.sandbox.kubeconfig.read_text(encoding="utf-8")
+    elsewhere.write_text(kubeconfig.replace(server, "https://127.0.0.1:1"), encoding="utf-8")
+    answer = engine.command("graph", KUBECONFIG=str(elsewhere))
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("graph: cannot draw it: ")
+    assert len(answer.stderr.splitlines()) == 1
