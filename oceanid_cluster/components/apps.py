@@ -1,7 +1,6 @@
 """The namespace ``apps``, which Label Studio owns and the adapter shares."""
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from oceanid_cluster.components.base import ChildOptions, Component, namespace
 
@@ -10,7 +9,7 @@ LABEL_STUDIO = ("oceanid:apps:LabelStudio", "label-studio")
 ADAPTER = ("oceanid:ml:LsTritonAdapter", "ls-triton-adapter")
 
 
-def create_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
+def create_apps_namespace(owner: Component) -> pulumi.Resource:
     """Make the namespace as a child of ``owner``; the same resource whichever of the two components makes it.
 
     It is never deleted. Level baseline, not restricted: the training Jobs that the adapter
