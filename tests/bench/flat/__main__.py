@@ -1,16 +1,19 @@
 """The predecessor's resources, registered flat: with the edges that its state records, and without any chain.
 
-The folder in which it runs holds ``resources.json`` (tests/engine/predecessor.py) and links to the sandbox's charts.
-The provider has the options of the program's own.
+As it did, with the SDK's class of each kind. The folder in which it runs holds ``resources.json`` (made from
+tests/data/predecessor.json) and a link to the sandbox's charts. The provider has the options of the program's own.
 """
 
+import functools
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pulumi
+import pulumi_kubernetes
 from pulumi_kubernetes import Provider
+from pulumi_kubernetes.apiextensions import CustomResource
 from pulumi_kubernetes.helm.v3 import Release
 from pulumi_kubernetes.helm.v4 import Chart
 
@@ -30,7 +33,19 @@ def register(entry: dict[str, Any], options: pulumi.ResourceOptions) -> pulumi.R
         release, namespace, values = inputs["name"], inputs["namespace"], inputs["values"]
         chart = f"./charts/{release}"
         return Release(name, name=release, namespace=namespace, chart=chart, values=values, opts=options)
-    return pulumi.CustomResource(kind, name, inputs, options)
+    fields = {field: value for field, value in inputs.items() if field not in ("apiVersion", "kind", "roleRef")}
+    if "roleRef" in inputs:
+        fields["role_ref"] = inputs["roleRef"]
+    if ".toolkit.fluxcd.io/" in kind:
+        return CustomResource(name, api_version=inputs["apiVersion"], kind=inputs["kind"], opts=options, **fields)
+    return class_of(kind)(name, opts=options, **fields)
+
+
+def class_of(kind: str) -> Any:
+    """The SDK's class of a type token such as ``kubernetes:rbac.authorization.k8s.io/v1:Role``."""
+    group_version, name = kind.split(":")[1:]
+    group, version = group_version.split("/")
+    return functools.reduce(getattr, (group.partition(".")[0], version, name), pulumi_kubernetes)
 
 
 def main() -> None:
