@@ -25,6 +25,7 @@ help: ## this list
 	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox        (3)"
 	@echo "  KEEP            a sandbox that is there, which the engine tests take and leave running"
 	@echo "  SOAK            how many broken runs and histories make soak draws                        (50)"
+	@echo "  RUNS            how many turns make bench takes                                        (3)"
 	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
 
 $(READY): requirements.txt requirements-dev.txt
@@ -89,5 +90,5 @@ lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes --no-emit-index-url \
 	    --output-file=$$set.txt $$set.in || exit 1; done
 
-bench: $(READY) ## how long the program takes, as a ratio to kubectl applying the same objects
+bench: $(READY) ## how long a run takes, beside kubectl and the predecessor: docs/performance.md (RUNS=3)
 	@$(PYTHON) -m tests.bench

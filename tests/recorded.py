@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import runpy
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,12 +27,13 @@ Registered = mocks.MockResourceArgs
 
 @dataclass
 class Run:
-    """What one run registered, by logical name, and its outputs."""
+    """What one run registered, by logical name, and its outputs; and when it registered the last (time.monotonic)."""
 
     resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
     requests: dict[str, Any] = field(default_factory=dict[str, Any])
     outputs: dict[str, Any] = field(default_factory=dict[str, Any])
     transforms: list[Any] = field(default_factory=list[Any])
+    registered_at: float = 0
 
     def manifests(self) -> list[dict[str, Any]]:
         """Every Kubernetes object that the program itself makes, as it would reach the API server."""
@@ -70,6 +72,7 @@ class _Monitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         self._run.requests[request.name] = request
+        self._run.registered_at = time.monotonic()
         return super().RegisterResource(request)
 
 

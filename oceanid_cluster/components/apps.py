@@ -1,7 +1,6 @@
 """The namespace ``apps``, which Label Studio owns and the adapter shares."""
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from oceanid_cluster.components.adapter.settings import FACTS as ADAPTER
 from oceanid_cluster.components.base import ChildOptions, Component, component_urn, namespace
@@ -9,7 +8,7 @@ from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUD
 from oceanid_cluster.components.label_studio.settings import NAMESPACE
 
 
-def create_apps_namespace(owner: Component) -> k8s.core.v1.Namespace:
+def create_apps_namespace(owner: Component) -> pulumi.Resource:
     """Make the namespace as a child of ``owner``; the same resource whichever of the two components makes it.
 
     It is never deleted. Level baseline, not restricted: the training Jobs that the adapter

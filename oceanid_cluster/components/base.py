@@ -1,35 +1,17 @@
 """What every component shares: its provider, its options for children, and how a manifest becomes a resource."""
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.manifests.rollout import Rollout
-
-_KINDS: dict[tuple[str, str], Any] = {
-    ("v1", "Namespace"): k8s.core.v1.Namespace,
-    ("v1", "Secret"): k8s.core.v1.Secret,
-    ("v1", "ConfigMap"): k8s.core.v1.ConfigMap,
-    ("v1", "Service"): k8s.core.v1.Service,
-    ("v1", "ServiceAccount"): k8s.core.v1.ServiceAccount,
-    ("v1", "PersistentVolumeClaim"): k8s.core.v1.PersistentVolumeClaim,
-    ("v1", "Node"): k8s.core.v1.NodePatch,  # nodes are made by K3s; we own some of their labels
-    ("apps/v1", "Deployment"): k8s.apps.v1.Deployment,
-    ("apps/v1", "DaemonSet"): k8s.apps.v1.DaemonSet,
-    ("policy/v1", "PodDisruptionBudget"): k8s.policy.v1.PodDisruptionBudget,
-    ("networking.k8s.io/v1", "NetworkPolicy"): k8s.networking.v1.NetworkPolicy,
-    ("rbac.authorization.k8s.io/v1", "Role"): k8s.rbac.v1.Role,
-    ("rbac.authorization.k8s.io/v1", "RoleBinding"): k8s.rbac.v1.RoleBinding,
-}
 
 
 @dataclass(frozen=True)
@@ -107,24 +89,28 @@ class Component(pulumi.ComponentResource):
         return self.register(f"{self.name}-{part}", manifest, child)
 
     def register(self, name: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
-        """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource."""
+        """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource.
+
+        By its type token: to import the SDK's class of each kind takes longer than all the rest of the program.
+        """
         api_version, kind = manifest["apiVersion"], manifest["kind"]
         options = self.options(child)
-        if kind != "Node":  # a patch: the node itself is not ours
+        if kind == "Node":  # made by K3s: we own some of its labels
+            kind = "NodePatch"
+        else:
             manifest = {**manifest, "metadata": labels.owned(manifest["metadata"], retained=child.retain)}
-        fields = {_snake(key): value for key, value in manifest.items() if key not in ("apiVersion", "kind")}
-        resource = _KINDS.get((api_version, kind))
-        if resource is None:
-            former = versions.former_api(api_version)
-            if former:
-                options.aliases = [pulumi.Alias(type_=f"kubernetes:{former}:{kind}")]
-            return k8s.apiextensions.CustomResource(name, api_version=api_version, kind=kind, opts=options, **fields)
+        former = versions.former_api(api_version)
+        if former:
+            options.aliases = [pulumi.Alias(type_=f"kubernetes:{former}:{kind}")]
         if kind == "Secret":
+            manifest = {**manifest, "data": pulumi.Output.secret(manifest["data"])}
             # Fixed by the API server, and spelt out or not in a state that we adopt: no reason to replace it.
             options.ignore_changes = ["type"]
-        return resource(name, opts=options, **fields)
+            options.additional_secret_outputs = ["data", "stringData"]
+        group_version = api_version if "/" in api_version else f"core/{api_version}"
+        return pulumi.CustomResource(f"kubernetes:{group_version}:{kind}", name, manifest, options)
 
-    def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> k8s.core.v1.Namespace:
+    def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
         return self.create("ns", namespace(name, self.context.cluster, component, level), ChildOptions(retain=True))
 
@@ -177,7 +163,3 @@ def service(
 
 def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])([A-Z])", lambda m: "_" + m[1].lower(), name)

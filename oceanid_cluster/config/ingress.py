@@ -48,14 +48,18 @@ class IngressRule:
         }  # fmt: skip
         return {name: value for name, value in rule.items() if value}
 
-    def hides(self, later: "IngressRule") -> bool:
-        """Whether every request for ``later`` comes here first (ingress/ingress.go, matchHost)."""
-        if self.hostname is None or self.hostname == later.hostname:
-            host = True
-        else:
-            suffix = self.hostname.removeprefix("*")
-            host = suffix != self.hostname and later.hostname is not None and later.hostname.endswith(suffix)
-        return host and (not self.path or bool(_EVERY_PATH.fullmatch(self.path)) or self.path == later.path)
+    @property
+    def reach(self) -> tuple[str | None, str | None]:
+        """The host and the path of its requests, None for every one."""
+        return self.hostname, None if not self.path or _EVERY_PATH.fullmatch(self.path) else self.path
+
+    def hiding_reaches(self) -> Iterator[tuple[str | None, str | None]]:
+        """The reach of each rule that would get all of its requests (ingress/ingress.go, matchHost)."""
+        labels = self.hostname.split(".") if self.hostname else []
+        wildcards = [".".join(["*", *labels[number:]]) for number in range(1, len(labels))]
+        for host in dict.fromkeys((None, self.hostname, *wildcards)):
+            yield host, None
+            yield host, self.path
 
     def __str__(self) -> str:
         where = f"'{self.hostname or '*'}'"
@@ -83,18 +87,18 @@ def check_rules(rules: Sequence[IngressRule]) -> list[IngressRule]:
 
 def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[str]:
     """What to say of each rule of a list that an earlier one hides; ``rules`` are pairs of a name and the rule."""
+    first: dict[tuple[str | None, str | None], int] = {}  # by reach, the first rule that has it
     for index, (name, rule) in enumerate(rules):
+        hiding = [first[reach] for reach in rule.hiding_reaches() if reach in first]
+        first.setdefault(rule.reach, index)
         if rule.hostname is None and not rule.path:
             yield f"{name} would catch everything; the last rule (404) is added for you"
-            continue
-        for earlier_name, earlier in rules[:index]:
-            if earlier.hides(rule):
-                same = (earlier.hostname, earlier.path) == (rule.hostname, rule.path)
-                if same:
-                    yield f"{name} would never be used: {rule} has two rules, and {earlier_name} comes first"
-                else:
-                    yield f"{name} would never be used: {earlier_name} catches its requests first"
-                break
+        elif hiding:
+            earlier_name, earlier = rules[min(hiding)]
+            if (earlier.hostname, earlier.path) == (rule.hostname, rule.path):
+                yield f"{name} would never be used: {rule} has two rules, and {earlier_name} comes first"
+            else:
+                yield f"{name} would never be used: {earlier_name} catches its requests first"
 
 
 def check_hostname(text: str, *, wildcard: bool = False) -> str:

@@ -47,17 +47,17 @@ class Provider:
         self._lock = asyncio.Lock()
         self._process: asyncio.subprocess.Process | None = None
         self._channel: grpc.aio.Channel | None = None
-        self._forces = False
+        self._forces = True  # what the program asks for: a start with the other answer would be made twice
 
-    async def call(self, method: str, request: bytes, metadata: Any = None, *, forces: bool = False) -> bytes:
+    async def call(self, method: str, request: bytes, metadata: Any = None, *, forces: bool | None = None) -> bytes:
         """Forward one call; returns the answer. Raises grpc.aio.AioRpcError as the provider does.
 
-        ``forces`` starts the provider anew with patches forced, unless it runs so.
+        ``forces`` starts the provider anew with patches forced or not, unless it runs so.
         """
         async with self._lock:
             channel = self._channel
-            if channel is None or forces > self._forces:
-                channel = self._channel = await self._start(forces)
+            if channel is None or forces not in (None, self._forces):
+                channel = self._channel = await self._start(self._forces if forces is None else forces)
         return await channel.unary_unary(f"{_SERVICE}{method}")(request, metadata=metadata)
 
     async def _start(self, forces: bool) -> grpc.aio.Channel:
@@ -104,7 +104,7 @@ class Proxy(grpc.GenericRpcHandler):
     async def _handle(self, method: str, request: bytes, context: Any) -> bytes:
         if method == "Handshake":  # the older provider has none, and is not started for this answer
             await context.abort(grpc.StatusCode.UNIMPLEMENTED, "no handshake")
-        forces = False
+        forces = None
         if method == "Configure":
             variables = provider_pb2.ConfigureRequest.FromString(request).variables
             forces = _is_true(variables, "enablePatchForce")

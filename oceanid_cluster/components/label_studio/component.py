@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import pulumi
-import pulumi_kubernetes as k8s
 
 from oceanid_cluster.components.adapter.settings import SERVICE as ADAPTER
 from oceanid_cluster.components.apps import create_apps_namespace
@@ -106,7 +105,7 @@ class LabelStudio(Component):
         object_labels: dict[str, str],
         ns: pulumi.Resource,
         live: Manifest | None,
-    ) -> k8s.core.v1.PersistentVolumeClaim:
+    ) -> pulumi.Resource:
         """The claim. Its size and class are those of its first day.
 
         Another class would replace it, work included; another size fails the whole preview on K3s's local-path, which
@@ -114,13 +113,10 @@ class LabelStudio(Component):
         """
         fixed = ("spec.storageClassName", "spec.resources.requests.storage")
         options = ChildOptions(depends_on=[ns], retain=True, ignore=fixed)
-        claim: k8s.core.v1.PersistentVolumeClaim = self.create(
-            "pvc", volume_claim(settings, object_labels, live), options
-        )
+        claim = self.create("pvc", volume_claim(settings, object_labels, live), options)
 
-        def compare(spec: k8s.core.v1.outputs.PersistentVolumeClaimSpec) -> None:
-            requests = spec.resources.requests if spec.resources else None
-            warn_of_claim(settings, requests or {}, spec.storage_class_name)
+        def compare(spec: Manifest) -> None:
+            warn_of_claim(settings, spec["resources"]["requests"], spec.get("storageClassName"))
 
         claim.spec.apply(compare)
         return claim

@@ -1,0 +1,123 @@
+"""Measures the program against the limit and its predecessor, and brings docs/performance.md up to date.
+
+``make bench``. The three take turns, each on a bare cluster of its own in a temporary folder, so that a slow moment of
+the machine hits all of them. The variable RUNS says how often; a turn of the three takes some three minutes.
+"""
+
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sandbox import tools
+from sandbox.layout import ROOT
+from tests.bench import alone, report
+from tests.bench.contenders import Limit, Predecessor, Program, bare, measure
+from tests.engine.engine import Engine
+from tests.samples import REQUIRED
+
+DOCS = ROOT / "docs"
+_RUNS = 3
+# What `make up` says of the parts in use.
+_SAID = re.compile(r"sandbox: (charts|provider kubernetes|provider random): (.*)")
+Seconds = dict[str, dict[str, list[float]]]
+
+
+def main() -> None:
+    """Measure, write the results, and say which targets are missed."""
+    runs = int(os.environ.get("RUNS") or _RUNS)
+    with tempfile.TemporaryDirectory(prefix="oceanid-bench-") as scratch:
+        seconds, parts = _take_turns(Path(scratch), runs)
+    operations = {
+        operation: {name: report.spread(took[name]) for name in report.CONTENDERS}
+        for operation, took in seconds.items()
+    }
+    say("the program alone")
+    registered = report.spread([alone.seconds(REQUIRED) for _ in range(runs)])
+    imports = alone.slowest_imports(REQUIRED)
+    results: report.Results = {
+        "conditions": {**_machine(runs), **parts}, "operations": operations,
+        "alone": {"last registration": registered, "imports": imports}, "growth": _growth(runs),
+    }  # fmt: skip
+    write(results)
+    print(report.operations_table(results), report.growth_table(results), sep="\n\n")
+    for line in report.missed(results):
+        say(f"missed: {line}")
+
+
+def say(text: str) -> None:
+    """Say on standard error what is measured now, or what came out."""
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+def write(results: report.Results) -> None:
+    """Write the results, their plots, and the page that shows them."""
+    document = DOCS / "performance.md"
+    files = {
+        "performance.json": json.dumps(results, indent=1) + "\n",
+        "performance.svg": report.bars(results["operations"]),
+        "growth.svg": report.lines(results["growth"]),
+        document.name: report.page(document.read_text(encoding="utf-8"), results),
+    }
+    for name, text in files.items():
+        (DOCS / name).write_text(text, encoding="utf-8")
+
+
+def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, dict[str, str]]:
+    """Seconds by operation and contender, and the parts that all of them used."""
+    seconds: Seconds = defaultdict(lambda: defaultdict(list))
+    parts: dict[str, str] = {}
+    objects: dict[str, Any] = {}
+
+    def program(sandbox: Engine) -> Program:
+        return Program(sandbox, objects)
+
+    def limit(sandbox: Engine) -> Limit:
+        return Limit(sandbox, objects["resources"], objects["release"])
+
+    contenders: dict[str, Callable[[Engine], Any]] = {
+        report.PROGRAM: program, report.LIMIT: limit, report.PREDECESSOR: Predecessor,
+    }  # fmt: skip
+    for number in range(1, runs + 1):
+        for name, make in contenders.items():
+            tell = partial(_tell, f"{number} of {runs}, {name}: ")
+            with bare(scratch / f"{name}-{number}", tell) as (sandbox, said):
+                parts = dict(_SAID.findall(said))
+                for operation, took in measure(make(sandbox), tell).items():
+                    seconds[operation][name].append(took)
+    return seconds, parts
+
+
+def _tell(start: str, text: str) -> None:
+    say(start + text)
+
+
+def _growth(runs: int) -> dict[str, dict[str, Any]]:
+    """Seconds of the program alone by what grows, and its size; the sizes take turns."""
+    seconds: dict[str, dict[str, list[float]]] = {what: defaultdict(list) for what in alone.SIZES}
+    for number in range(1, runs + 1):
+        for what, sizes in alone.SIZES.items():
+            for size in sizes:
+                say(f"{number} of {runs}, the program alone with {size} {what}")
+                seconds[what][str(size)].append(alone.seconds(alone.configuration(REQUIRED, what, size)))
+    return {what: {size: report.spread(took) for size, took in sizes.items()} for what, sizes in seconds.items()}
+
+
+def _machine(runs: int) -> dict[str, str]:
+    """What the figures depend on."""
+    return {
+        "date": datetime.now(tz=UTC).date().isoformat(), "repetitions": str(runs), "cores": str(os.cpu_count()),
+        "Python": platform.python_version(), "Pulumi": tools.PULUMI, "Kubernetes": tools.KUBERNETES,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()

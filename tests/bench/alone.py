@@ -1,0 +1,83 @@
+"""The program alone: how long it takes until its last registration, what its imports cost, and how it grows.
+
+A process of its own runs ``__main__.py`` under Pulumi's mocks, which answer at once: no engine, no provider, and
+nothing is read of a cluster. The mocks run in the same process, so their work is counted, too.
+"""
+
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from oceanid_cluster import identity, kubectl
+from oceanid_cluster.kubeconfig import Kubeconfig
+from oceanid_cluster.secret import Secret
+from tests.recorded import ROOT, record
+
+SIZES: Mapping[str, tuple[int, ...]] = {"nodes": (3, 30, 300), "ingress rules": (2, 100, 1000)}
+_IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
+_TOP = 10
+
+
+def configuration(required: Mapping[str, str], what: str, size: int) -> dict[str, str]:
+    """The required keys, and so many nodes or ingress rules."""
+    if what == "nodes":
+        nodes = [
+            {"name": f"node-{number}", "host": f"host-{number}", "address": f"10.0.{number // 250}.{number % 250 + 1}",
+             "labels": {"node": f"node-{number}", "provider": "local"}}
+            for number in range(size)
+        ]  # fmt: skip
+        return {**required, "nodes": json.dumps(nodes)}
+    rules = [
+        {"hostname": f"app-{number}.example.org", "service": f"http://app-{number}.apps.svc:80", "path": "^/api"}
+        for number in range(size)
+    ]
+    return {**required, "extraIngress": json.dumps(rules)}
+
+
+def seconds(config: Mapping[str, str]) -> float:
+    """Seconds from the start of Python to the last registration."""
+    start = time.monotonic()
+    return float(_run(config).stdout) - start
+
+
+def slowest_imports(config: Mapping[str, str]) -> dict[str, float]:
+    """Milliseconds of the modules that take longest to import, each without those that it imports."""
+    found = [(int(own) / 1000, name) for own, name in _IMPORT.findall(_run(config, "-X", "importtime").stderr)]
+    program = [one for one in found if not one[1].startswith("tests")]
+    return {name: milliseconds for milliseconds, name in sorted(program, reverse=True)[:_TOP]}
+
+
+def environment(config: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that runs the program on a configuration, as the engine would give it."""
+    own = {f"oceanid-cluster:{name}": text for name, text in config.items()}
+    inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
+    return {**inherited, "PULUMI_CONFIG": json.dumps(own), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(own))}
+
+
+def _run(config: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, *options, "-m", "tests.bench.alone"]
+    return subprocess.run(command, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=True)
+
+
+def main() -> None:
+    """Run the program in this process; print when it registered the last resource (``time.monotonic``)."""
+    nodes = re.findall(r'"host": "([^"]+)"', json.loads(os.environ["PULUMI_CONFIG"]).get("oceanid-cluster:nodes", ""))
+    cluster = identity.Cluster("uid", frozenset(nodes))
+    kubeconfig = Kubeconfig(str(Path("kubeconfig")), "test", "https://127.0.0.1:1", Secret("fake"), ())
+    setattr(kubectl, "open_cluster", lambda *_: kubectl.Kubectl(kubeconfig))  # noqa: B010
+    setattr(identity, "read_cluster", lambda *_: cluster)  # noqa: B010
+
+    def program() -> None:
+        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
+
+    print(record(program).registered_at)
+
+
+if __name__ == "__main__":
+    main()
