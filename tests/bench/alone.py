@@ -14,9 +14,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from oceanid_cluster import identity, kubectl
-from oceanid_cluster.kubeconfig import Kubeconfig
-from oceanid_cluster.secret import Secret
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup import identity, kubectl
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from tests.recorded import ROOT, record
 
 SIZES: Mapping[str, tuple[int, ...]] = {"nodes": (3, 30, 300), "ingress rules": (2, 100, 1000)}

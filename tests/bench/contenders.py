@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import yaml
 
-from oceanid_cluster.config import NODES
+from oceanid_cluster.config.cluster import NODES
 from sandbox import charts
 from sandbox.layout import ROOT
 from tests.engine import predecessor
