@@ -14,6 +14,7 @@ from sandbox.cluster import kubectl
 from sandbox.layout import PASSPHRASE, Sandbox, say
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
+OURS = "--selector=oceanid.cluster/managed-by=pulumi"
 
 
 def prepare(sandbox: Sandbox) -> dict[str, str]:
@@ -42,10 +43,9 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
         run(sandbox, [*refresh, "--suppress-outputs"])
     if _unfinished(sandbox).exists():
         say("the last run did not finish; adopting what it made and did not note down")
-        _forget_release(sandbox)
+        _forget_releases(sandbox)
         return ADOPT
-    ours = "--selector=oceanid.cluster/managed-by=pulumi"
-    if not state["deployment"].get("resources") and kubectl(sandbox, "get", "namespaces", ours, "-o", "name"):
+    if not state["deployment"].get("resources") and kubectl(sandbox, "get", "namespaces", OURS, "-o", "name"):
         say("the stack is empty and the cluster is not; adopting what a destroy retained")
         return ADOPT
     return {}
@@ -67,12 +67,20 @@ def _unfinished(sandbox: Sandbox) -> Path:
     return sandbox.home / "unfinished"
 
 
-def _forget_release(sandbox: Sandbox) -> None:
-    """Delete Helm's record of a release that is not in the state: Helm would refuse to install it, and then adopts."""
+def _forget_releases(sandbox: Sandbox) -> None:
+    """Delete Helm's records of releases of ours that are not in the state: Helm would refuse to install them again.
+
+    Those of Flux are in namespaces that Git made.
+    """
     state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
     resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
-    if not any(resource["type"] == "kubernetes:helm.sh/v3:Release" for resource in resources):
-        kubectl(sandbox, "-n", "pulumi-system", "delete", "secret", "--selector", "owner=helm", "--ignore-not-found")
+    known = {one.get("id") for one in resources if one["type"] == "kubernetes:helm.sh/v3:Release"}
+    for namespace in kubectl(sandbox, "get", "namespaces", OURS, "-o", "jsonpath={.items[*].metadata.name}").split():
+        names = "jsonpath={.items[*].metadata.labels.name}"
+        found = kubectl(sandbox, "-n", namespace, "get", "secrets", "--selector=owner=helm", "-o", names)
+        for name in {*found.split()}:
+            if f"{namespace}/{name}" not in known:
+                kubectl(sandbox, "-n", namespace, "delete", "secret", f"--selector=owner=helm,name={name}")
 
 
 def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:

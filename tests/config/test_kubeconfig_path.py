@@ -154,7 +154,8 @@ def _without_privileges() -> None:
 
 
 READ = """
-import sys, pulumi
+import sys
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 try:
     print(load_kubeconfig(None, {"KUBECONFIG": sys.argv[1]}, None, None).server)
