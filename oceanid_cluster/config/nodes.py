@@ -1,6 +1,7 @@
 """The machines of the cluster: the key ``nodes``, and the table that it replaces."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -42,8 +43,8 @@ def parse_nodes(text: str) -> tuple[Node, ...]:
         except ValueError as problem:
             wrong.append(f"node {number} {problem}")
     for field in ("name", "host", "address"):
-        seen = [getattr(node, field) for node in nodes]
-        wrong += [f"{field} '{value}' stands twice" for value in dict.fromkeys(seen) if seen.count(value) > 1]
+        seen = Counter(getattr(node, field) for node in nodes)
+        wrong += [f"{field} '{value}' stands twice" for value, times in seen.items() if times > 1]
     if wrong:
         raise ValueError("; ".join(wrong))
     return tuple(nodes)
