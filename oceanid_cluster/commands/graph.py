@@ -8,6 +8,7 @@ import os
 import re
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
@@ -99,8 +100,8 @@ def nodes(found: Found) -> Group:
     judged = {one.place: one.verdict for one in found.judged if one.area == NODES}
     others = [place for place in found.live if place.kind == "Node" and place not in judged]
     verdicts = {**judged, **{place: readiness.node(found.live[place], {}) for place in others}}
-    pods = [part(one, "spec").get("nodeName") for place, one in found.live.items() if place.kind == "Pod"]
-    boxes = [_box(place, one, f"{pods.count(place.name)} pods") for place, one in verdicts.items()]
+    pods = Counter(part(one, "spec").get("nodeName") for place, one in found.live.items() if place.kind == "Pod")
+    boxes = [_box(place, one, f"pods: {pods[place.name]}") for place, one in verdicts.items()]
     return Group(NODES, _title(NODES) if judged else "Nodes", _folded(boxes))
 
 

@@ -100,7 +100,7 @@ def test_a_picture_that_nobody_can_take_in_is_folded_with_the_failures_shown() -
     judged[299] = Judged("NodeLabels", Place("Node", "", "n299"), Verdict("missing", "has it joined?"))
     nodes = graph.nodes(Found({}, judged))
     assert len(nodes.boxes) == 12
-    assert nodes.boxes[0].lines == ["node/n299", "0 pods", "has it joined?"]
+    assert nodes.boxes[0].lines == ["node/n299", "pods: 0", "has it joined?"]
     assert nodes.boxes[-1].lines == ["and 289 more"]
     failed = graph.nodes(Found({}, [Judged(one.area, one.place, judged[299].verdict) for one in judged[:20]]))
     assert failed.boxes[-1].lines == ["and 9 more, 9 of them not ready"]

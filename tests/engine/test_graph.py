@@ -47,7 +47,7 @@ def test_the_picture_shows_every_component_workload_node_and_host_name(engine: E
             assert re.search(rf'"{one.kind.lower()}/{one.name}<br/>(\d)/\1"\]:::ok', text), one
     for number, component in enumerate((NODES, *(facts.name for facts in CHAIN))):
         assert re.search(rf'subgraph g\d+\["{number} {component}[ "]', text)
-    assert re.search(r'"node/calypso<br/>\d pods<br/>Ready, 4 labels"\]:::ok', text)
+    assert re.search(r'"node/calypso<br/>pods#58; \d<br/>Ready, 4 labels"\]:::ok', text)
     assert leads_to(text, "label.boathou.se").startswith("deployment/label-studio<br/>")
     assert leads_to(text, "k3s.boathou.se").startswith("Kubernetes API<br/>")
     assert "gpu.boathou.se<br/>http#58;#47;#47;localhost#58;8000" in text
