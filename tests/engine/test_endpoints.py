@@ -162,8 +162,8 @@ def test_after_a_rotated_client_certificate_every_documented_command_uses_the_ne
         refused = engine.pulumi("refresh", "--yes", "--skip-preview", variables=rotated)
         assert "server has asked for the client to provide credentials" in refused.stdout + refused.stderr
         for command in (
-            ("preview", "--refresh", "--run-program", "--expect-no-changes"),
             ("refresh", "--run-program", "--yes", "--skip-preview"),
+            ("preview", "--refresh", "--run-program", "--expect-no-changes"),
             ("up", "--refresh", "--run-program", "--yes", "--skip-preview"),
         ):
             answer = engine.pulumi(*command, variables=rotated)
