@@ -170,7 +170,7 @@ def _open(url: str) -> http.client.HTTPResponse:
 
 def _reason(problem: Exception) -> str:
     inner = problem.reason if isinstance(problem, urllib.error.URLError) else problem
-    return str(inner).strip() or type(inner).__name__
+    return (inner.strerror if isinstance(inner, OSError) else "") or str(inner).strip() or type(inner).__name__
 
 
 def _read(url: str) -> str:

@@ -72,7 +72,8 @@ def _check_go(folder: Path) -> None:
     if not match or [int(match[1]), int(match[2])] < minimum:
         wanted = ".".join(map(str, minimum))
         raise SandboxError(
-            f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found"
+            f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found; "
+            "install it, or see TOOLS in docs/sandbox.md for released tools"
         )
 
 
