@@ -8,7 +8,7 @@ READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= 3
-export SANDBOX_DIR OCEANID_CACHE CHARTS
+export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS
 
 .PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test unit soak lint docs lock bench
 
@@ -18,7 +18,8 @@ help: ## this list
 	  while IFS='|' read -r verb text; do printf '  %-9s %s\n' "$$verb" "$$text"; done
 	@echo "Variables:"
 	@echo "  SANDBOX_DIR     where this sandbox lives; another folder is a second sandbox   (.sandbox)"
-	@echo "  OCEANID_CACHE   built tools, virtual environment, charts          (~/.cache/oceanid-cluster)"
+	@echo "  OCEANID_CACHE   tools, virtual environment, charts                (~/.cache/oceanid-cluster)"
+	@echo "  TOOLS           auto, download or build: how missing tools are obtained               (auto)"
 	@echo "  CHARTS          auto, upstream or local: the Helm charts of Flux and the operator     (auto)"
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
 	@echo "  ARGS            arguments of make kubectl, pulumi, preview, up and test"
@@ -31,7 +32,7 @@ help: ## this list
 $(READY): requirements.txt requirements-dev.txt
 	@$(PYTHON3) sandbox/bootstrap.py "$(VENV)"
 
-up: $(READY) ## build what is missing, start the cluster, run the program on it
+up: $(READY) ## get the missing tools, start the cluster, run the program on it
 	@$(SANDBOX) up $(ARGS)
 
 gitops: $(READY) ## up, and then Git drives it: a repository on this machine, and the real controllers of Flux
@@ -65,21 +66,21 @@ reset: $(READY) ## stop the sandbox and delete it
 	@$(SANDBOX) reset
 
 test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
-	@$(SANDBOX) build >/dev/null
+	@$(SANDBOX) tools >/dev/null
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 unit: $(READY) ## the tests that need no cluster, no Go and no kubectl (under half a minute)
 	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools' $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
-	@$(SANDBOX) build >/dev/null
+	@$(SANDBOX) tools >/dev/null
 	@SOAK=$${SOAK:-50} $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .
 	@$(PYTHON) -m ruff check --quiet .
 	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
-	@"$$($(SANDBOX) build actionlint)"
+	@"$$($(SANDBOX) tools actionlint)"
 	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
 docs: $(READY) ## bring the table of docs/configuration.md up to date

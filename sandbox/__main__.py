@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         choices=[
             "up",
             "gitops",
-            "build",
+            "tools",
             "cluster",
             "preview",
             "outputs",
@@ -64,11 +64,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
-    if verb == "build":
+    if verb == "tools":
         unknown = [name for name in rest if name not in tools.ALL]
         if unknown:
             raise SandboxError(f"no such tool: {', '.join(unknown)}; there are {', '.join(tools.ALL)}")
-        print(*tools.build([tools.ALL[name] for name in rest or tools.ALL]).values(), sep="\n")
+        print(*tools.get([tools.ALL[name] for name in rest or tools.ALL]).values(), sep="\n")
         return 0
     if verb in ("up", "gitops", "cluster"):
         return _up(sandbox, rest, verb)

@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 import yaml
 
-from sandbox import tools
+from sandbox import golang, tools
 from sandbox.layout import ROOT, Sandbox, SandboxError, cache, checked, digest, say
 
 Origin = Literal["upstream", "local"]
@@ -86,8 +86,8 @@ def _local() -> Path:
     target = cache() / f"charts-local-{digest(_GENERATOR, *files, *pinned)}"
     if target.exists():
         return target
-    generator = tools.build([tools.CONTROLLER_GEN])[tools.CONTROLLER_GEN.name]
-    environment = tools.go_environment()
+    generator = tools.get([tools.CONTROLLER_GEN])[tools.CONTROLLER_GEN.name]
+    environment = golang.environment()
     say("generating the CRDs of Flux from its API modules")
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".charts-") as scratch:
         built = Path(scratch) / "charts"

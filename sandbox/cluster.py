@@ -60,6 +60,7 @@ def start(sandbox: Sandbox) -> None:
         kubectl(sandbox, "delete", "leases", "--all", "--namespace=kube-node-lease")
     run(sandbox, "kwok", [
         *own, "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        f"--config={ROOT / 'sandbox' / 'stages.yaml'}",
         "--node-lease-duration-seconds=40",  # without leases the nodes turn NotReady after 50 s
     ])  # fmt: skip
     kubectl(sandbox, "apply", "--server-side", "--force-conflicts", "-f", str(ROOT / "sandbox" / "cluster.yaml"))

@@ -50,7 +50,7 @@ class Git:
 
 def serve(sandbox: Sandbox) -> Git:
     """Start the Git server, and seed its repository the first time. Raises SandboxError."""
-    for name, path in tools.build(tools.FLUX).items():
+    for name, path in tools.get(tools.FLUX).items():
         tools.link(sandbox.bin / name, path)
     owners = {"git": "git-server", "artifacts": "source-controller"}
     ports = cluster.keep_ports(sandbox, _ports_file(sandbox), owners)

@@ -47,7 +47,7 @@ def provide(sandbox: Sandbox) -> None:
 
 def _kubernetes(sandbox: Sandbox, path: str | None) -> str:
     """Take the provider at ``path``, else build it; an older one gets a proxy. Returns what is in use."""
-    program = Path(path) if path else tools.build([tools.PROVIDER])[tools.PROVIDER.name]
+    program = Path(path) if path else tools.get([tools.PROVIDER])[tools.PROVIDER.name]
     found = asyncio.run(_version(program))
     where = f"{found}, {path or 'built from its module'}"
     if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) >= _COMPLETE:

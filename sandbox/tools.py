@@ -1,29 +1,24 @@
-"""The programs that the sandbox runs: taken from PATH where they fit, else built from pinned Go modules."""
+"""The programs that the sandbox runs: from PATH where they fit, else released ones, else built from Go modules."""
 
 import fcntl
 import os
-import queue
 import re
 import shutil
 import subprocess
 import sys
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.layout import ROOT, Sandbox, SandboxError, cache, digest, say
+from sandbox import download, golang, releases
+from sandbox.download import Release, Unavailable
+from sandbox.layout import Sandbox, SandboxError, cache, say
 
 Version = tuple[int, int, int]
 
-KUBERNETES = "1.34.2"
-PULUMI = "3.259.0"
-HELM = "3.19.2"
+KUBERNETES, PULUMI, HELM = (release.version for release in (releases.KUBECTL, releases.PULUMI, releases.HELM))
 KUBERNETES_PROVIDER = "4.25.0"  # the one release whose module is served, as v4.0.0-20260115033456-f47bc2d6f199
-GO_MINIMUM = (1, 26)
 # What the linker writes into the programs of a module: their versions.
 _LINKED = {
     "tools": (
@@ -33,7 +28,7 @@ _LINKED = {
     ),
     "kubernetes-provider": (f"-X main.version={KUBERNETES_PROVIDER}",),
 }
-_VERSION = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -51,33 +46,58 @@ class Tool:
     files: tuple[tuple[str, str, str], ...] = ()
 
     @property
-    def built_as(self) -> str:
-        """The file name that Go gives it."""
-        return [part for part in self.package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
+    def release(self) -> Release | None:
+        """Where it can be downloaded."""
+        return releases.BY_PROGRAM.get(self.name)
+
+    @property
+    def flags(self) -> str:
+        """What the linker is told."""
+        return " ".join(("-s -w", *_LINKED.get(self.module, ())))
+
+    @property
+    def built(self) -> Path:
+        """Where it is, or would be, when it is built."""
+        return cache() / golang.key(self.module, self.flags) / self.name
+
+    @property
+    def released(self) -> Path | None:
+        """Where it is, or would be, when it is downloaded."""
+        return cache() / self.release.key / self.name if self.release else None
 
 
-def _kubernetes(version: Version) -> bool:
-    return version[:2] == (1, 34)
+def _version(text: str) -> Version:
+    major, minor, patch = re.findall(r"\d+", text)[:3]
+    return int(major), int(minor), int(patch)
+
+
+def _same_minor(version: Version) -> bool:
+    return version[:2] == _version(KUBERNETES)[:2]
+
+
+def _near_minor(version: Version) -> bool:
+    """Kubernetes' version skew policy: kubectl is within one minor version of the API server."""
+    return version[0] == 1 and abs(version[1] - _version(KUBERNETES)[1]) <= 1
 
 
 def _never(_: Version) -> bool:
     return False
 
 
-_KUBERNETES_CMD = "k8s.io/kubernetes/cmd"
 _PULUMI = "github.com/pulumi/pulumi"
+_KUBERNETES_CMD = "k8s.io/kubernetes/cmd"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _FLAG = ("--version",)
 
 TOOLS = (
     Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", _FLAG, lambda v: v[:2] in ((3, 5), (3, 6))),
     Tool("helm", "tools", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), lambda v: (3, 17, 0) <= v < (4, 0, 0)),
-    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), lambda v: 33 <= v[1] <= 35),
-    Tool("kube-apiserver", "tools", f"{_KUBERNETES_CMD}/kube-apiserver", _FLAG, _kubernetes),
-    Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _kubernetes),
-    Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _kubernetes),
+    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), _near_minor),
+    Tool("kube-apiserver", "tools", f"{_KUBERNETES_CMD}/kube-apiserver", _FLAG, _same_minor),
+    Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _same_minor),
+    Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _same_minor),
     Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", _FLAG, lambda v: (0, 6, 0) <= v < (1, 0, 0)),
-    Tool("pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: (3, 259, 0) <= v < (4, 0, 0)),
+    Tool("pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: _version(PULUMI) <= v < (4, 0, 0)),
     Tool(
         "pulumi-language-python",
         "language-host",
@@ -120,33 +140,74 @@ def provide(sandbox: Sandbox) -> None:
         found["pulumi-language-python"] = Path(host)
     else:
         found.pop("pulumi", None)  # an engine without its own language host is of no use
-    built = build([tool for tool in TOOLS if tool.name not in found])
+    ready = get([tool for tool in TOOLS if tool.name not in found])
     sandbox.bin.mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
-        link(sandbox.bin / tool.name, found.get(tool.name) or built[tool.name])
+        link(sandbox.bin / tool.name, found.get(tool.name) or ready[tool.name])
     for name in ("python", "python3"):  # a link would not find its virtual environment
         script(sandbox.bin / name, f'exec "{sys.executable}" "$@"')
 
 
-def build(tools: Sequence[Tool]) -> dict[str, Path]:
+def get(tools: Sequence[Tool]) -> dict[str, Path]:
+    """The path of each of ``tools`` by name, downloaded or built where the cache lacks it.
+
+    The variable TOOLS says how: ``auto`` downloads released programs and builds those that it cannot download,
+    ``download`` fails instead, ``build`` makes no request. A tool without a release is always built. Raises
+    SandboxError.
+    """
+    wanted = os.environ.get("TOOLS") or "auto"
+    if wanted not in ("auto", "download", "build"):
+        raise SandboxError(f"TOOLS={wanted} is none of auto, download, build")
+    if wanted != "build":
+        _download([tool for tool in tools if wanted == "download" or not tool.built.exists()], wanted)
+    paths = {tool.name: tool.released for tool in tools if wanted != "build"}
+    found = {name: path for name, path in paths.items() if path and path.exists()}
+    return found | _build([tool for tool in tools if tool.name not in found])
+
+
+def _download(tools: Sequence[Tool], wanted: str) -> None:
+    """Download the releases of ``tools`` that the cache lacks, and say which tools are built instead and why."""
+    missing = {tool.name: tool.release for tool in tools if tool.released and not tool.released.exists()}
+    wanted_once = dict.fromkeys(release for release in missing.values() if release)
+    silent = download.silent_hosts(wanted_once)
+    reasons = {release: _fetch(release, silent) for release in wanted_once}
+    refused = {name: reasons[release] for name, release in missing.items() if release and reasons[release]}
+    if refused and wanted == "download":
+        lines = "\n  ".join(f"{name}: {reason}" for name, reason in refused.items())
+        raise SandboxError(f"TOOLS=download, and these cannot be downloaded (TOOLS=auto builds them):\n  {lines}")
+    for reason in dict.fromkeys(refused.values()):
+        names = ", ".join(name for name, said in refused.items() if said == reason)
+        say(f"built instead of downloaded: {names} ({reason})")
+
+
+def _fetch(release: Release, silent: Mapping[str, str]) -> str:
+    """Download one release into the cache; returns why it cannot be had, or nothing."""
+    if reason := download.why_not(release, silent):
+        return reason
+    target = cache() / release.key
+    target.mkdir(parents=True, exist_ok=True)
+    with lock(target / ".lock", f"another sandbox is downloading {release.key}"):
+        try:
+            if not (target / release.programs[-1][0]).exists():
+                download.fetch(release, target)
+        except (Unavailable, OSError) as problem:
+            return str(problem)
+    return ""
+
+
+def _build(tools: Sequence[Tool]) -> dict[str, Path]:
     """Build what is not yet in the cache; returns the path of each of ``tools`` by name. Raises SandboxError."""
-    built: dict[str, Path] = {}
     for module in dict.fromkeys(tool.module for tool in tools):
-        source = ROOT / "sandbox" / module
-        files = sorted(path for path in source.iterdir() if path.suffix in (".go", ".mod", ".sum"))
-        target = cache() / f"{module}-{digest(_ldflags(module), *files)}"
-        target.mkdir(parents=True, exist_ok=True)
         wanted = [tool for tool in tools if tool.module == module]
+        target = wanted[0].built.parent
+        target.mkdir(parents=True, exist_ok=True)
         with lock(target / ".lock", f"another sandbox is building {', '.join(tool.name for tool in wanted)}"):
-            if missing := [tool for tool in wanted if not (target / tool.name).exists()]:
-                _check_go()
-                _build_module(module, missing, target)
-        built |= {tool.name: target / tool.name for tool in wanted}
-    return built
-
-
-def _ldflags(module: str) -> str:
-    return " ".join(("-s -w", *_LINKED.get(module, ())))
+            if missing := [tool for tool in wanted if not tool.built.exists()]:
+                for tool in missing:
+                    for folder, source, path in tool.files:
+                        golang.copy(folder, source, path, target)
+                golang.build(module, {tool.name: tool.package for tool in missing}, wanted[0].flags, target)
+    return {tool.name: tool.built for tool in tools}
 
 
 def link(path: Path, to: Path) -> None:
@@ -199,106 +260,4 @@ def _on_path(tool: Tool, sandbox: Sandbox) -> Path | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     match = _VERSION.search(answer.stdout)
-    return Path(path) if match and tool.fits((int(match[1]), int(match[2]), int(match[3]))) else None
-
-
-def _check_go() -> None:
-    go = shutil.which("go")
-    answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""
-    match = re.search(r"go(\d+)\.(\d+)", answer)
-    if not match or (int(match[1]), int(match[2])) < GO_MINIMUM:
-        wanted = ".".join(map(str, GO_MINIMUM))
-        raise SandboxError(
-            f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found"
-        )
-
-
-def go_environment() -> dict[str, str]:
-    """The environment of ``go``: pure Go, the pinned modules, and less garbage collection in the compiler."""
-    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOGC": "400"}
-
-
-def _build_module(module: str, tools: Sequence[Tool], target: Path) -> None:
-    folder = ROOT / "sandbox" / module
-    packages = [tool.package for tool in tools]
-    names = ", ".join(tool.name for tool in tools)
-    say(f"building {names} from their Go modules (once; kept in {target})")
-    total = len(_go(folder, ["list", "-deps", *packages], "reading modules").split())
-    with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
-        flags = ["-v", "-ldflags", _ldflags(module)]
-        _go(folder, ["build", *flags, "-o", f"{scratch}/", *packages], "building", total)
-        for tool in tools:
-            for pinned, source, path in tool.files:
-                asked = ["list", "-m", "-f", "{{.Dir}}", source]
-                directory = _go(ROOT / "sandbox" / pinned, asked, "reading").strip()
-                shutil.copyfile(Path(directory, path), target / Path(path).name)
-                (target / Path(path).name).chmod(0o755)
-            (Path(scratch) / tool.built_as).replace(target / tool.name)  # last: it says that the tool is complete
-
-
-def _go(folder: Path, arguments: Sequence[str], doing: str, total: int = 0) -> str:
-    """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
-    process = subprocess.Popen(
-        ["go", *arguments], cwd=folder, env=go_environment(), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    output: list[str] = []
-    lines: queue.Queue[str | None] = queue.Queue()
-
-    def drain() -> None:
-        for line in process.stderr or ():
-            lines.put(line.strip())
-        lines.put(None)
-
-    readers = [
-        threading.Thread(target=drain, daemon=True),
-        threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
-    seen: list[str] = []
-    progress = Progress(doing, total)
-    while True:
-        try:
-            line = lines.get(timeout=1)
-        except queue.Empty:
-            progress.show(len(seen), "linking" if total and seen else "")
-            continue
-        if line is None:
-            break
-        seen.append(line)
-        progress.show(len(seen), line)
-    for reader in readers:
-        reader.join()
-    progress.end()
-    if process.wait():
-        reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
-        raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
-    return output[0]
-
-
-class Progress:
-    """One line that names what is being done; redrawn on a terminal, every ten seconds elsewhere."""
-
-    def __init__(self, doing: str, total: int) -> None:
-        """``total`` is the number of steps, 0 when it is not known."""
-        self._doing, self._total = doing, total
-        self._start = self._shown = time.monotonic()
-        self._terminal = sys.stderr.isatty()
-
-    def show(self, done: int, what: str) -> None:
-        """Show that ``done`` steps are over, the last of which was ``what``."""
-        now = time.monotonic()
-        if now - self._shown < (0.1 if self._terminal else 10):
-            return
-        self._shown = now
-        counted = f" [{min(done, self._total):>4}/{self._total}]" if self._total else ""
-        text = f"sandbox: {self._doing}{counted} {now - self._start:4.0f} s  {what}"
-        width = shutil.get_terminal_size().columns - 1
-        end = "\r" if self._terminal else "\n"
-        print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._terminal:
-            print(" " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr, flush=True)
+    return Path(path) if match and tool.fits(_version(match[0])) else None

@@ -27,7 +27,7 @@ def kubectl_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
     needed = request.config.option.markexpr != "not tools"
     with pytest.MonkeyPatch.context() as patch:
         if needed and shutil.which("kubectl") is None:
-            folder = tools.build([tools.ALL["kubectl"]])["kubectl"].parent
+            folder = tools.get([tools.ALL["kubectl"]])["kubectl"].parent
             patch.setenv("PATH", f"{os.environ.get('PATH', '')}{os.pathsep}{folder}")
         yield
 

@@ -5,12 +5,12 @@ go 1.26.0
 tool sigs.k8s.io/controller-tools/cmd/controller-gen
 
 require (
-	github.com/fluxcd/helm-controller/api v1.5.3
-	github.com/fluxcd/image-automation-controller/api v1.1.1
+	github.com/fluxcd/helm-controller/api v1.5.5
+	github.com/fluxcd/image-automation-controller/api v1.1.4
 	github.com/fluxcd/image-reflector-controller/api v1.1.1
-	github.com/fluxcd/kustomize-controller/api v1.8.3
-	github.com/fluxcd/notification-controller/api v1.8.3
-	github.com/fluxcd/source-controller/api v1.8.2
+	github.com/fluxcd/kustomize-controller/api v1.8.5
+	github.com/fluxcd/notification-controller/api v1.8.4
+	github.com/fluxcd/source-controller/api v1.8.5
 )
 
 require (

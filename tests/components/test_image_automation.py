@@ -45,7 +45,7 @@ NEWEST = {
 
 def judged_by_go(**request: Any) -> subprocess.CompletedProcess[str]:
     """What Go makes of a policy and tags, or of a template and changes."""
-    program = tools.build([tools.IMAGE_AUTOMATION])[tools.IMAGE_AUTOMATION.name]
+    program = tools.get([tools.IMAGE_AUTOMATION])[tools.IMAGE_AUTOMATION.name]
     return subprocess.run([program], input=json.dumps(request), capture_output=True, text=True, check=False)
 
 

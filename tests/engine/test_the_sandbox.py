@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox import cluster
-from sandbox.layout import Sandbox
+import pytest
+
+from sandbox import cluster, tools
+from sandbox.layout import ROOT, Sandbox, cache
 from tests.engine.engine import Engine, bare_cluster
+from tests.published import serving
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
 
@@ -76,3 +79,47 @@ def test_when_a_port_is_taken_the_cluster_moves_and_its_controllers_follow(tmp_p
         assert json.loads(ports.read_text(encoding="utf-8"))["api"] != taken
         other.kubectl("create", "deployment", "any", "--image=example.org/any:1")
         other.kubectl("rollout", "status", "deployment/any", "--timeout=60s")
+
+
+# ``python -m sandbox cluster``, with the projects' addresses on this machine.
+START = """
+import json, sys
+from sandbox import download
+from sandbox.__main__ import main
+download.BASES = json.loads(sys.argv[1])
+sys.exit(main(["cluster"]))
+"""
+
+
+def test_a_first_start_with_downloaded_tools_needs_no_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLS", "build")
+    built = tools.get(tools.TOOLS)
+    exec_ = "pulumi-language-python-exec"
+    content = {name: path.read_bytes() for name, path in built.items()}
+    content[exec_] = built["pulumi-language-python"].with_name(exec_).read_bytes()
+    fresh, fakes = tmp_path / "cache", tmp_path / "bin"
+    fresh.mkdir()
+    fakes.mkdir()
+    for entry in cache().iterdir():  # charts and the provider are not what this is about
+        if entry.name.startswith(("charts-", "kubernetes-provider-")):
+            (fresh / entry.name).symlink_to(entry)
+    tools.script(fakes / "go", f'echo "$@" >> {tmp_path}/go-was-asked; exit 1')
+    other = Sandbox(tmp_path / "home")
+    with serving() as site:
+        monkeypatch.setattr(tools.download, "BASES", site.bases)
+        for release in dict.fromkeys(tool.release for tool in tools.TOOLS if tool.release):
+            site.publish(release, content)
+        path = f"{fakes}{os.pathsep}{os.environ.get('PATH', '')}"
+        environment = {**os.environ, "PATH": path, "OCEANID_CACHE": str(fresh), "SANDBOX_DIR": str(other.home)}
+        environment |= {"TOOLS": "download", "CHARTS": "local"}
+        try:
+            command = [sys.executable, "-c", START, json.dumps(site.bases)]
+            answer = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+            assert answer.returncode == 0, answer.stderr
+            assert set(cluster.processes(other).values()) == CONTROL_PLANE
+            version = json.loads(cluster.kubectl(other, "version", "-o", "json"))
+        finally:
+            cluster.stop(other)
+    assert {version[end]["gitVersion"] for end in ("clientVersion", "serverVersion")} == {f"v{tools.KUBERNETES}"}
+    assert not (tmp_path / "go-was-asked").exists()
+    assert {path.resolve().parent.parent for path in other.bin.iterdir() if path.is_symlink()} == {fresh.resolve()}

@@ -1,0 +1,248 @@
+"""Released programs, as their projects publish them: one file with one SHA-256, over HTTPS."""
+
+import hashlib
+import http.client
+import json
+import platform
+import re
+import shutil
+import tarfile
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from sandbox.layout import say
+from sandbox.progress import Progress
+
+# Where the projects publish. The names stand in the addresses of a Release.
+BASES: Mapping[str, str] = {
+    "kubernetes": "https://dl.k8s.io/release",
+    "github": "https://github.com",
+    "github_api": "https://api.github.com",
+    "helm": "https://get.helm.sh",
+    "pulumi": "https://get.pulumi.com/releases/sdk",
+}
+_PROBE_SECONDS = 3
+STALL_SECONDS = 20  # without a byte; also how long the average is taken
+SLOWEST = 100_000  # bytes a second: building is quicker than waiting for less
+_CHUNK = 1 << 20
+
+
+class Unavailable(Exception):
+    """Why a released program cannot be had here."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """One file of a project's release, and the programs in it.
+
+    ``url``, ``checksums`` and the members of ``programs`` (name, path in the archive; no path: the file is the
+    program) have placeholders: the names of BASES, ``version``, ``os``, ``arch`` as Go names them, ``x64`` for
+    projects that call amd64 so, and ``archive`` for those that pack with zip for macOS. The file of checksums is the
+    SHA-256 alone, the lines of ``sha256sum``, or GitHub's description of the release, which has the digests of files.
+    """
+
+    version: str
+    url: str
+    checksums: str
+    programs: tuple[tuple[str, str], ...]
+    systems: tuple[str, ...] = ("linux", "darwin")
+
+    def filled(self, text: str) -> str:
+        """``text`` with its placeholders replaced, for this machine."""
+        system, machine = this_machine()
+        return text.format(
+            **BASES, version=self.version, os=system, arch=machine,
+            x64="x64" if machine == "amd64" else machine, archive="zip" if system == "darwin" else "tar.gz",
+        )  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """The name of its folder in the cache."""
+        return f"released-{self.programs[-1][0]}-{self.version}-{'-'.join(this_machine())}"
+
+
+def this_machine() -> tuple[str, str]:
+    """Operating system and architecture, as Go names them."""
+    machine = platform.machine().lower()
+    return platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
+
+
+def silent_hosts(releases: Iterable[Release]) -> dict[str, str]:
+    """Which hosts (scheme and name) of these releases do not answer, and why; all are asked at once, for seconds."""
+    urls = [release.filled(text) for release in releases for text in (release.url, release.checksums)]
+    origins: dict[str, str | None] = {_origin(url): None for url in urls}
+    threads = {origin: threading.Thread(target=_ask, args=(origin, origins), daemon=True) for origin in origins}
+    for thread in threads.values():
+        thread.start()
+    end = time.monotonic() + _PROBE_SECONDS
+    for thread in threads.values():
+        thread.join(max(0.0, end - time.monotonic()))
+    silence = f"no answer in {_PROBE_SECONDS} s"
+    return {origin: silence if said is None else said for origin, said in origins.items() if said != ""}
+
+
+def why_not(release: Release, silent: Mapping[str, str]) -> str:
+    """Why a release cannot be downloaded here, empty when it can; ``silent`` are the hosts that do not answer."""
+    system, machine = this_machine()
+    if system not in release.systems or machine not in ("amd64", "arm64"):
+        return f"its project publishes no program for {system}-{machine}"
+    if not silent.keys() & {_origin(release.filled(text)) for text in (release.url, release.checksums)}:
+        return ""
+    return f"no answer from {', '.join(silent)}: {'; '.join(dict.fromkeys(silent.values()))}"
+
+
+def fetch(release: Release, target: Path) -> None:
+    """Put the programs of a release into ``target``, each when all are complete and their checksum is right.
+
+    Raises Unavailable; then ``target`` is as it was.
+    """
+    url, checksums = release.filled(release.url), release.filled(release.checksums)
+    for left in target.glob(".download-*"):  # of a killed run
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(dir=target, prefix=".download-") as scratch:
+        expected = _published(_read(checksums), url.rpartition("/")[2], checksums)
+        packed = Path(scratch) / "file"
+        if (found := _download(url, packed, f"{release.programs[-1][0]} {release.version}")) != expected:
+            raise Unavailable(f"{url} has the SHA-256 {found}, and {checksums} says {expected}")
+        for name, member in release.programs:
+            program = Path(scratch) / f"program-{name}"
+            if member:
+                _unpack(packed, release.filled(member), program, url)
+            else:
+                packed.rename(program)
+            program.chmod(0o755)
+        for name, _ in release.programs:
+            (Path(scratch) / f"program-{name}").replace(target / name)
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not from HTTPS to HTTP."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.type == "https" and not newurl.startswith("https:"):
+            raise Unavailable(f"{req.full_url} redirects to {newurl}, which is not HTTPS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _ask(origin: str, said: dict[str, str | None]) -> None:
+    """Note why a host does not answer, or nothing when it does, whatever it answers. No redirect is followed."""
+    request = urllib.request.Request(f"{origin}/", method="HEAD")  # noqa: S310 - a host of BASES
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.HTTPHandler, urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPErrorProcessor,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    try:
+        opener.open(request, timeout=_PROBE_SECONDS)
+    except urllib.error.HTTPError as answer:
+        answer.close()
+    except (OSError, http.client.HTTPException) as problem:
+        said[origin] = _reason(problem)
+        return
+    said[origin] = ""
+
+
+def _open(url: str) -> http.client.HTTPResponse:
+    try:
+        return urllib.request.build_opener(_NoDowngrade).open(url, timeout=STALL_SECONDS)
+    except urllib.error.HTTPError as problem:
+        raise Unavailable(f"{url}: HTTP {problem.code}") from None
+    except (OSError, http.client.HTTPException) as problem:
+        raise Unavailable(f"{url}: {_reason(problem)}") from None
+
+
+def _reason(problem: Exception) -> str:
+    inner = problem.reason if isinstance(problem, urllib.error.URLError) else problem
+    return (inner.strerror if isinstance(inner, OSError) else "") or str(inner).strip() or type(inner).__name__
+
+
+def _read(url: str) -> str:
+    with _open(url) as answer:
+        try:
+            return answer.read(_CHUNK).decode("utf-8", "replace")
+        except (OSError, http.client.HTTPException) as problem:
+            raise Unavailable(f"{url}: {_reason(problem)}") from None
+
+
+def _published(text: str, name: str, where: str) -> str:
+    """The SHA-256 of the file ``name`` in what a project publishes at ``where``. Raises Unavailable."""
+    found: list[str] = []
+    if text.lstrip().startswith("{"):  # GitHub's REST API, "Get a release by tag name": assets[].digest
+        try:
+            assets: list[dict[str, Any]] = json.loads(text).get("assets") or []
+        except ValueError:
+            assets = []
+        digests = [str(asset.get("digest")) for asset in assets if asset.get("name") == name]
+        found = [digest.removeprefix("sha256:") for digest in digests if digest.startswith("sha256:")]
+    else:
+        for line in text.splitlines():
+            fields = line.split()
+            if len(fields) == 1 or (len(fields) == 2 and fields[1].removeprefix("*").removeprefix("./") == name):
+                found.append(fields[0].lower())
+    if len(found) != 1 or not re.fullmatch(r"[0-9a-f]{64}", found[0]):
+        raise Unavailable(f"{where} has no SHA-256 of {name}")
+    return found[0]
+
+
+def _download(url: str, to: Path, what: str) -> str:
+    """Write what is at ``url`` to a file; returns its SHA-256. Raises Unavailable when it is cut or too slow."""
+    total, done, digest = 0, 0, hashlib.sha256()
+    say(f"downloading {what} from {_origin(url)} (once)")
+    with _open(url) as answer, to.open("wb") as file:
+        total = int(answer.headers.get("Content-Length") or 0)
+        progress = Progress(f"downloading {what}", total // 1_000_000, "MB")
+        since, then = time.monotonic(), 0
+        while True:
+            try:
+                chunk = answer.read1(_CHUNK)
+            except (OSError, http.client.HTTPException) as problem:
+                raise Unavailable(f"{url}: {_reason(problem)} after {done} bytes") from None
+            if not chunk:
+                break
+            file.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            progress.show(done // 1_000_000)
+            if (passed := time.monotonic() - since) > STALL_SECONDS:
+                if done - then < SLOWEST * passed:
+                    raise Unavailable(f"{url}: {(done - then) / passed / 1000:.0f} kB/s is too slow")
+                since, then = time.monotonic(), done
+        progress.end()
+    if done < total:
+        raise Unavailable(f"{url} ended after {done} of {total} bytes")
+    return digest.hexdigest()
+
+
+def _unpack(archive: Path, member: str, to: Path, url: str) -> None:
+    """Write one regular file of an archive, and nothing else of it, to ``to``. Raises Unavailable."""
+    try:
+        if url.endswith(".zip"):
+            with zipfile.ZipFile(archive) as packed, packed.open(member) as source, to.open("wb") as target:
+                shutil.copyfileobj(source, target)
+            return
+        with tarfile.open(archive) as packed, to.open("wb") as target:
+            source = packed.extractfile(member) if packed.getmember(member).isreg() else None
+            if source is None:
+                raise Unavailable(f"{member} in {url} is no file")
+            shutil.copyfileobj(source, target)
+    except KeyError:
+        raise Unavailable(f"{url} holds no {member}") from None
+    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as problem:
+        raise Unavailable(f"{url} cannot be unpacked: {_reason(problem)}") from None

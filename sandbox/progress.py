@@ -1,0 +1,33 @@
+"""One line that says what takes long, and how far it is."""
+
+import shutil
+import sys
+import time
+
+
+class Progress:
+    """One line that names what is being done; redrawn on a terminal, every ten seconds elsewhere."""
+
+    def __init__(self, doing: str, total: int, unit: str = "") -> None:
+        """``total`` is the number of steps, 0 when it is not known; ``unit`` is what one step is."""
+        self._doing, self._total, self._unit = doing, total, unit
+        self._start = self._shown = time.monotonic()
+        self._terminal = sys.stderr.isatty()
+
+    def show(self, done: int, what: str = "") -> None:
+        """Show that ``done`` steps are over, the last of which was ``what``."""
+        now = time.monotonic()
+        if now - self._shown < (0.1 if self._terminal else 10):
+            return
+        self._shown = now
+        unit = f" {self._unit}" if self._unit else ""
+        counted = f" [{min(done, self._total):>4}/{self._total}{unit}]" if self._total else ""
+        text = f"sandbox: {self._doing}{counted} {now - self._start:4.0f} s  {what}"
+        width = shutil.get_terminal_size().columns - 1
+        end = "\r" if self._terminal else "\n"
+        print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        """Leave the line."""
+        if self._terminal:
+            print(" " * (shutil.get_terminal_size().columns - 1), end="\r", file=sys.stderr, flush=True)
