@@ -10,7 +10,7 @@ SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= 3
 export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS
 
-.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test unit soak lint docs lock bench
+.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test unit soak lint docs tour lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -85,6 +85,9 @@ lint: $(READY) ## format, lint, types, workflows
 
 docs: $(READY) ## bring the table of docs/configuration.md up to date
 	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md
+
+tour: $(READY) ## run the commands of docs/tour.md on a sandbox of its own, and write what they say into the page
+	@$(PYTHON) -m tests.tour
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \
