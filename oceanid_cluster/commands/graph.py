@@ -43,7 +43,7 @@ _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.
 _WORKLOADS = ("Deployment", "DaemonSet")
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
 _BOXES, _LINES = 12, 6
-_WIDTH, _CHARACTERS = 44, 120
+_WIDTH, _CHARACTERS, _CHARACTERS_READY = 44, 120, 50
 _API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
@@ -207,7 +207,8 @@ def target(service: str, services: Mapping[Place, Object], found: Found) -> tupl
 def _box(place: Place, verdict: Verdict, *more: str) -> Box:
     state: State = "ok" if verdict.ready else "failed"
     text = public(_DIGEST.sub(r"\1", verdict.detail))
-    lines = textwrap.wrap(textwrap.shorten(text, _CHARACTERS, placeholder=" …"), _WIDTH)
+    length = _CHARACTERS_READY if verdict.ready else _CHARACTERS
+    lines = textwrap.wrap(textwrap.shorten(text, length, placeholder=" …"), _WIDTH)
     return Box(place, [f"{place.kind.lower()}/{place.name}", *more, *lines], state)
 
 
