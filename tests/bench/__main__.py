@@ -115,6 +115,7 @@ def _machine(runs: int) -> dict[str, str]:
     """What the figures depend on."""
     return {
         "date": datetime.now(tz=UTC).date().isoformat(), "repetitions": str(runs), "cores": str(os.cpu_count()),
+        "load average of the last 15 minutes": f"{os.getloadavg()[2]:.1f}",
         "Python": platform.python_version(), "Pulumi": tools.PULUMI, "Kubernetes": tools.KUBERNETES,
     }  # fmt: skip
 

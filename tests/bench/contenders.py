@@ -221,6 +221,7 @@ def _plain(value: Any) -> Any:
 def bare(folder: Path, say: Callable[[str], None]) -> Generator[tuple[Engine, str]]:
     """A bare cluster and its engine in ``folder``, which the end stops; and what its start said of its parts."""
     say("starting a control plane")
+    folder.mkdir()
     sandbox = Engine(folder / "home", folder / "program")
     try:
         started = sandbox.launcher("cluster")
