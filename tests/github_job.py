@@ -18,7 +18,7 @@ from sandbox.layout import ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 SUMMARY_LIMIT = 1024 * 1024  # of one step: src/Runner.Worker/FileCommandManager.cs, AttachmentSizeLimit
-# What a job's lines may ask of GitHub, and what we answer.
+# What a job's lines may ask of GitHub, and what we answer; beside it, the first line of the job's matrix.
 _CONTEXT = {"github.token": "gh-token-canary", "github.repository": "example/example"}
 _FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")
 # src/Runner.Worker/Handlers/ScriptHandlerHelpers.cs: a shell that is named, and the one that is not.
@@ -63,15 +63,18 @@ class Job:
         default_factory=dict[str, Callable[[threading.Event], None]]
     )
     steps: list[Step] = field(default_factory=list[Step])
+    context: dict[str, str] = field(default_factory=lambda: dict(_CONTEXT))
 
     def run(self, *, without: tuple[str, ...] = (), until: str = "") -> dict[str, Step]:
         """Run the steps, apart from those named in ``without`` and what follows ``until``; returns them by name."""
         document = load(self.workflow)
         (job,) = document["jobs"].values()
         self.temp.mkdir(exist_ok=True)
-        self.environ |= {
-            **document.get("env", {}), **job.get("env", {}), **self.environ, "RUNNER_TEMP": str(self.temp),
-        }  # fmt: skip
+        for name, value in job.get("strategy", {"matrix": {"include": [{}]}})["matrix"]["include"][0].items():
+            self.context[f"matrix.{name}"] = value
+        given = {**document.get("env", {}), **job.get("env", {})}
+        expanded = {name: self._expand(value) for name, value in given.items()}
+        self.environ |= {**expanded, **self.environ, "RUNNER_TEMP": str(self.temp)}
         failed = False
         for number, step in enumerate(job["steps"]):
             name = step["name"]
@@ -128,7 +131,7 @@ class Job:
         return _Meanwhile(self.during.get(name, lambda _: None))
 
     def _expand(self, text: str) -> str:
-        return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: _CONTEXT[match[1]], text)
+        return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: self.context[match[1]], text)
 
     def _take_over(self, files: Mapping[str, Path], result: Step) -> None:
         """What a step wrote for the steps after it, and its summary."""

@@ -67,7 +67,18 @@ def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> 
         assert "concurrency" not in document  # a run on another branch would enter the group, and push out a deploy
         (job,) = document["jobs"].values()
         assert job["if"] == "github.ref == 'refs/heads/main'"
-        assert job["concurrency"] == {"group": "cluster-prod", "cancel-in-progress": False, "queue": "max"}
+        group = {"group": "cluster-${{ matrix.stack }}", "cancel-in-progress": False, "queue": "max"}
+        assert job["concurrency"] == group
+
+
+def test_a_cluster_is_one_line_in_the_matrix_of_both_workflows() -> None:
+    deploy, drift = (next(iter(load(name)["jobs"].values())) for name in ("deploy-cluster.yml", "drift.yml"))
+    assert deploy["strategy"] == drift["strategy"]
+    assert deploy["strategy"]["fail-fast"] is False
+    assert [cluster["stack"] for cluster in deploy["strategy"]["matrix"]["include"]] == [
+        path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml") if path.name != "Pulumi.sandbox.yaml"
+    ]
+    assert deploy["env"] == drift["env"]
 
 
 def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
