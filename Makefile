@@ -22,11 +22,11 @@ help: ## this list
 	@echo "  TOOLS           auto, download or build: how missing tools are obtained               (auto)"
 	@echo "  CHARTS          auto, upstream or local: the Helm charts of Flux and the operator     (auto)"
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
-	@echo "  ARGS            arguments of make kubectl, pulumi, preview, up and test"
+	@echo "  ARGS            arguments of the verb: make kubectl ARGS='get pods -A', make test ARGS='-k name'"
 	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox        (3)"
 	@echo "  KEEP            a sandbox that is there, which the engine tests take and leave running"
 	@echo "  SOAK            how many broken runs and histories make soak draws                        (50)"
-	@echo "  RUNS            how many turns make bench takes                                        (3)"
+	@echo "  RUNS            how many turns make bench takes                                            (3)"
 	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
 
 $(READY): requirements.txt requirements-dev.txt

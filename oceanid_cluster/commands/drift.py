@@ -103,7 +103,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m oceanid_cluster drift",
-        description="does the cluster differ from the program? It compares, and changes nothing",
+        description="Does the cluster differ from the program? It compares, and changes nothing.",
         epilog="exit codes: 0 no drift; 1 drift; 2 the comparison failed",
     )
     parser.add_argument("--stack", help="which stack; else the selected one")

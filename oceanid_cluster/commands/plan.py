@@ -26,7 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m oceanid_cluster plan", epilog=_EPILOG,
-        description="what an up would do, in a few lines; nothing is changed",
+        description="Says in a few lines what an up would do. It changes nothing.",
     )  # fmt: skip
     parser.add_argument("--stack", help="which stack; else the selected one")
     options = parser.parse_args(arguments)

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m oceanid_cluster reference",
-        description="brings the configuration table of a document up to date, between its two markers: make docs",
+        description="Brings the configuration table of a document up to date, between its two markers: make docs.",
         epilog="exit codes: 0 the document is up to date; 1 it cannot be read, or has no markers; 2 wrong arguments",
     )
     parser.add_argument("document", type=Path, help="the document, which is docs/configuration.md")

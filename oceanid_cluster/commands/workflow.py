@@ -193,7 +193,9 @@ def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> st
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m oceanid_cluster workflow", description="steps of the workflows")
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster workflow", description="The steps of the workflows."
+    )
     steps = parser.add_subparsers(dest="step", required=True)
     one = steps.add_parser("kubeconfig", help="kubeconfig out of ESC, or the runner's own")
     one.add_argument("environment", help="org/project/environment")

@@ -257,7 +257,7 @@ def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None
     encrypted = (flux.repository / "one.sops.yaml").read_text(encoding="utf-8")
     assert "ENC[AES256_GCM" in encrypted
     assert base64.b64encode(b"value").decode() not in encrypted
-    flux.git("clean", "--quiet", "--force")
+    flux.git("clean", "--quiet", "--force", "-x")  # the key, too, which .gitignore names
     flux.git("checkout", "--quiet", ".")
 
 
