@@ -70,7 +70,9 @@ def draw(kubectl: Kubectl, everything: Wanted, state: StackState) -> Picture:
     turned_off = [name for name in _numbered() if name not in everything.components]
     off = Group(_OFF, _OFF, [Box((_OFF, name), [_title(name)], "off") for name in turned_off])
     api = Group("entry", "Cluster", [Box(_API, [_API, kubectl.kubeconfig.server])])
-    chain = [Arrow(first, later, thick=True) for later, earlier in state.chain.items() for first in sorted(earlier)]
+    # In the order of the chain: the state has them in the order in which they happened to be registered.
+    order = [*_numbered(), *sorted(state.chain.keys() - set(_numbered()))]
+    chain = [Arrow(one, later, thick=True) for later in order for one in order if one in state.chain.get(later, ())]
     return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
 
 
