@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, managers_of
+from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.facts import Facts, Place
@@ -49,7 +50,7 @@ def check_existing(
 
 def forget(release: Place) -> str:
     """The arguments with which kubectl deletes Helm's record of a release."""
-    return f"-n {release.namespace} delete secret -l owner=helm,name={release.name}"
+    return f"-n {release.namespace} delete secret -l {records(release.name)}"
 
 
 def is_crd_of_a_chart(facts: Facts, place: Place) -> bool:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from oceanid_cluster.commands import health, readiness
-from oceanid_cluster.commands.health import Found, Wanted, place_of
+from oceanid_cluster.commands.health import COMPONENTS, Found, Wanted
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, flowchart
-from oceanid_cluster.commands.objects import Object, entries, labels_of, part
+from oceanid_cluster.commands.objects import Object, entries, labels_of, part, place_of
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.state import StackState
@@ -67,23 +67,18 @@ def draw(kubectl: Kubectl, everything: Wanted, state: StackState) -> Picture:
     found = health.look(kubectl, everything)
     applied, arrows = _from_git(found, kubectl.get(_HELM_RELEASES, "-A"))
     hosts, more = _host_names(kubectl, everything, found)
-    turned_off = [name for name in _numbered() if name not in everything.components]
+    turned_off = [name for name in COMPONENTS if name not in everything.components]
     off = Group(_OFF, _OFF, [Box((_OFF, name), [_title(name)], "off") for name in turned_off])
     api = Group("entry", "Cluster", [Box(_API, [_API, kubectl.kubeconfig.server])])
     # In the order of the chain: the state has them in the order in which they happened to be registered.
-    order = [*_numbered(), *sorted(state.chain.keys() - set(_numbered()))]
-    chain = [Arrow(one, later, thick=True) for later in order for one in order if one in state.chain.get(later, ())]
+    pairs = ((one, later) for later in COMPONENTS for one in COMPONENTS)
+    chain = [Arrow(one, later, thick=True) for one, later in pairs if one in state.chain.get(later, ())]
     return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
-
-
-def _numbered() -> list[str]:
-    """The components in the order of the chain; the labels of the nodes come first."""
-    return [NODES, *(facts.name for facts in CHAIN)]
 
 
 def _title(component: str) -> str:
     namespace = next((f" ({facts.namespace})" for facts in CHAIN if facts.name == component), "")
-    return f"{_numbered().index(component)} {component}{namespace}"
+    return f"{COMPONENTS.index(component)} {component}{namespace}"
 
 
 def _components(found: Found) -> list[Group]:
@@ -92,7 +87,7 @@ def _components(found: Found) -> list[Group]:
     for component in (facts.name for facts in CHAIN):
         boxes = [_box(one.place, one.verdict) for one in found.judged if one.area == component]
         groups.append(Group(component, _title(component), _folded(boxes)))
-    deleted = [one for one in found.judged if one.area not in _numbered()]
+    deleted = [one for one in found.judged if one.area not in COMPONENTS]
     boxes = [_box(one.place, one.verdict, f"namespace {one.place.namespace or 'none'}") for one in deleted]
     return [*groups, Group("deleted", "Deleted", _folded(boxes))]
 

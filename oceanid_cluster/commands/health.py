@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from oceanid_cluster.commands import readiness, report
 from oceanid_cluster.commands.live import find, installed_crds
-from oceanid_cluster.commands.objects import Object
+from oceanid_cluster.commands.objects import Object, place_of
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
@@ -29,7 +29,7 @@ _DESCRIPTION = """\
 Looks at every component: its workloads, Flux's objects, the labels of the nodes. It reads, and changes nothing.
 Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
 """
-COMPONENTS = frozenset({NODE_LABELS, *(facts.name for facts in CHAIN)})
+COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 
 
@@ -37,7 +37,7 @@ _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster,
 class Wanted:
     """What must be in the cluster: components, nodes with their labels, and what the state holds besides."""
 
-    components: frozenset[str] = COMPONENTS
+    components: frozenset[str] = frozenset(COMPONENTS)
     nodes: Sequence[Node] = NODES
     objects: frozenset[Place] = field(default_factory=frozenset[Place])
 
@@ -61,7 +61,8 @@ def wanted(settings: Settings | None, state: StackState | None) -> Wanted:
         return Wanted(nodes=settings.cluster.nodes if settings else NODES)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
-    return Wanted(frozenset(turned_on | (state.components & COMPONENTS)), settings.cluster.nodes, state.objects)
+    components = turned_on | state.components.intersection(COMPONENTS)
+    return Wanted(frozenset(components), settings.cluster.nodes, state.objects)
 
 
 @dataclass(frozen=True)
@@ -114,11 +115,6 @@ def look(kubectl: Kubectl, everything: Wanted) -> Found:
         verdict = _verdict(one, found, pods, crds)
         judged.append(Judged(component, one.place, verdict, one.hint(verdict.reason)))
     return Found(live, judged + _missing(kubectl, everything, live))
-
-
-def place_of(found: Object) -> Place:
-    """Where a live object is."""
-    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
 
 
 def _node(node: Node, found: Object | None) -> Judged:

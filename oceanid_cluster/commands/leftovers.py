@@ -7,10 +7,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oceanid_cluster.commands.objects import Object, labels_of, managers_of
+from oceanid_cluster.commands.objects import Object, labels_of, managers_of, place_of
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.commands.state import StackMissingError, StackState, read_state
-from oceanid_cluster.components.facts import Place
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
 from oceanid_cluster.components.settings import CHAIN, EXPECTED, Settings
 from oceanid_cluster.config.errors import StartUpError
@@ -61,7 +60,7 @@ def still_up(cluster: Cluster, state: StackState) -> str:
         return f"its state holds {held} objects. Destroy it first: pulumi destroy --run-program"
     namespaces = {one["metadata"]["name"] for one in cluster.namespaces}
     places = {one.place for one in EXPECTED if one.namespace in namespaces}
-    running = [place for place in map(_place, cluster.workloads) if place in places]
+    running = [place for place in map(place_of, cluster.workloads) if place in places]
     if not running:
         return ""
     found = f"{len(running)} of its workloads run ({running[0]}), though the state holds nothing"
@@ -90,7 +89,7 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
         crds = [*flux_crds, *crds]
     if FLUX in namespaces:  # what Flux guards with a finalizer would keep the namespace in Terminating
         guarded = [one for one in cluster.kept if _is_flux_object(one) and one["metadata"].get("finalizers")]
-        commands += [f"{kubectl} patch {_place(one)} {_FINALIZERS}" for one in guarded]
+        commands += [f"{kubectl} patch {place_of(one)} {_FINALIZERS}" for one in guarded]
     if namespaces:
         commands.append(f"{kubectl} delete namespace {' '.join(namespaces)}")
     if crds:
@@ -127,10 +126,6 @@ def _other_flux(workloads: Sequence[Object]) -> list[str]:
 
 def _is_flux_object(found: Object) -> bool:
     return str(found["apiVersion"]).partition("/")[0].endswith(".toolkit.fluxcd.io")
-
-
-def _place(found: Object) -> Place:
-    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
 
 
 def _namespace(name: str, cluster: Cluster) -> str:

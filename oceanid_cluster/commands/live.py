@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from oceanid_cluster.commands.objects import Object
+from oceanid_cluster.commands.objects import Object, place_of
 from oceanid_cluster.components.facts import Place
 from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 from oceanid_cluster.startup.kubectl import Kubectl
@@ -27,9 +27,8 @@ def find(kubectl: Kubectl, places: Iterable[Place]) -> dict[Place, Object]:
         names = [f"{_resource(place.kind)}/{place.name}" for place in wanted]
         scope = ["-n", namespace] if namespace else []
         for one in _get(kubectl, *scope, *names):
-            metadata = one["metadata"]
             kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
-            found[Place(one["kind"], metadata.get("namespace", ""), metadata["name"])] = kept
+            found[place_of(one)] = kept
     return found
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
+from oceanid_cluster.components.facts import Place
+
 Object = Mapping[str, Any]
 
 
@@ -21,6 +23,11 @@ def entries(found: Object, *path: str) -> list[Object]:
 
 def _mapping(value: object) -> Object:
     return cast("Object", value) if isinstance(value, Mapping) else {}
+
+
+def place_of(found: Object) -> Place:
+    """Where a live object is."""
+    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
 
 
 def labels_of(found: Object) -> Mapping[str, str]:

@@ -18,6 +18,7 @@ from oceanid_cluster.commands.leftovers import options
 from oceanid_cluster.commands.live import find, installed_crds
 from oceanid_cluster.commands.objects import Object
 from oceanid_cluster.commands.readiness import node as judge_node
+from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
@@ -108,7 +109,7 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
         rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM)))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = {
-        release: kubectl.get("secrets", "-n", release.namespace, "-l", f"owner=helm,name={release.name}")
+        release: kubectl.get("secrets", "-n", release.namespace, "-l", records(release.name))
         for facts in turned_on
         for release in facts.release_places()
     }

@@ -91,9 +91,14 @@ def _joined(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def records(release: str) -> str:
+    """The selector of Helm's records of a release, which are Secrets (helm: pkg/storage/driver/secrets.go)."""
+    return f"owner=helm,name={release}"
+
+
 def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
     """What Helm knows of the newest revision of a release that it deployed."""
-    selector = f"owner=helm,name={name},status in (deployed,superseded,failed)"
+    selector = f"{records(name)},status in (deployed,superseded,failed)"
     kept = _objects(kubectl, ("get", "secrets", "-n", namespace, "-l", selector), None)
     kept = [one for one in kept if one.get("type") == _SECRET_TYPE]
     deployed = [one for one in kept if one["metadata"]["labels"].get("status") == "deployed"] or kept

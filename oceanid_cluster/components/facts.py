@@ -92,13 +92,16 @@ class Facts:
         """Where the objects are that a deploy of the component creates, as far as their names are fixed."""
         yield Place("Namespace", "", self.namespace)
         yield from (one.place for one in self.expected)
-        for group in (self.others, self.optional):
-            yield from (Place(kind, self.namespace, name) for kind, names in group.items() for name in names)
+        yield from self._named(self.others)
+        yield from self._named(self.optional)
 
     def optional_places(self) -> Iterator[Place]:
         """Those of them that depend on a key."""
         yield from (one.place for one in self.expected if one.optional)
-        yield from (Place(kind, self.namespace, name) for kind, names in self.optional.items() for name in names)
+        yield from self._named(self.optional)
+
+    def _named(self, names: Mapping[str, Sequence[str]]) -> Iterator[Place]:
+        return (Place(kind, self.namespace, name) for kind, named in names.items() for name in named)
 
     def release_places(self) -> list[Place]:
         """Its Helm releases."""

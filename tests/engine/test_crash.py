@@ -45,12 +45,19 @@ def victims(sandbox: Sandbox, word: str) -> list[int]:
     return found
 
 
+def start(sandbox: Sandbox, *verb: str) -> subprocess.Popen[str]:
+    """``python -m sandbox``, whose output is read while it runs."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "sandbox", *verb], cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(sandbox.home)},
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(("what", "word", "blow", "when"), CASES, ids=[f"{case[0]}, {case[3]}" for case in CASES])
 def test_the_next_up_finishes_what_a_broken_one_began(
     tmp_path: Path, what: str, word: str, blow: signal.Signals, when: int | str
 ) -> None:
     other = Engine(tmp_path / "home", tmp_path / "program")
-    environment = {**os.environ, "SANDBOX_DIR": str(other.sandbox.home)}
     # What is broken may lose the ServiceAccount of a Deployment, which is then waited for in vain: a minute, here. The
     # next run has the default time: by then the ReplicaSet controller tries again only after as long as it failed.
     config = other.folder / "Pulumi.sandbox.yaml"
@@ -58,10 +65,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         f"{config.read_text(encoding='utf-8')}  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
     )
     try:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "sandbox", "up", "--config-file", str(config)], cwd=ROOT, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
+        run = start(other.sandbox, "up", "--config-file", str(config))
         assert run.stdout
         created, broken, output = 0, False, list[str]()
         for line in run.stdout:
@@ -95,13 +99,9 @@ def test_make_gitops_killed_at_several_places_is_finished_by_the_next_one(tmp_pa
     """As a power cut does it: everything of the sandbox, controllers and Git server included."""
     home = tmp_path / "home"
     other = Sandbox(home)
-    environment = {**os.environ, "SANDBOX_DIR": str(home)}
     try:
         for place in ("control plane ready", "gitops-git-repo creating", "waiting for Flux"):
-            run = subprocess.Popen(
-                [sys.executable, "-m", "sandbox", "gitops"], cwd=ROOT, env=environment, text=True,
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+            run = start(other, "gitops")
             assert run.stdout
             output: list[str] = []
             for line in run.stdout:

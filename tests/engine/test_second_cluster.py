@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from oceanid_cluster.manifests import labels
+from sandbox.layout import ROOT
 from tests.engine.engine import Engine, bare_cluster
 
 MACHINES = [
@@ -23,13 +26,10 @@ STACK = {
 
 
 def node(host: str) -> dict[str, Any]:
-    """A machine as KWOK simulates it, with the labels that K3s gives a control plane."""
-    given = {"kubernetes.io/hostname": host, "node-role.kubernetes.io/control-plane": "true"}
-    room = {"cpu": "8", "memory": "32Gi", "pods": "110"}
-    return {
-        "apiVersion": "v1", "kind": "Node", "status": {"allocatable": room, "capacity": room},
-        "metadata": {"name": host, "labels": given, "annotations": {"kwok.x-k8s.io/node": "fake"}},
-    }  # fmt: skip
+    """The sandbox's first control plane, under another name."""
+    found: dict[str, Any] = next(yaml.safe_load_all((ROOT / "sandbox" / "cluster.yaml").read_text(encoding="utf-8")))
+    found["metadata"]["name"] = found["metadata"]["labels"]["kubernetes.io/hostname"] = host
+    return found
 
 
 def labels_of_nodes(engine: Engine) -> dict[str, dict[str, str]]:

@@ -236,7 +236,7 @@ def deployment(
     writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
     pod: Manifest = {
         "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # they would set LABEL_STUDIO_SERVICE.port, which Label Studio reads
+        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
         "securityContext": pod_security(USER),
         "containers": [container(settings, with_s3, context, writable)],
         "volumes": [
