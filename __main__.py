@@ -29,6 +29,9 @@ with start_up_checks():
     kubectl = open_cluster(settings, os.environ)
     live = read_cluster(kubectl, settings)
 
+# The chart's children would come back as objects, for which the SDK imports the classes of every kind.
+os.environ["PULUMI_DISABLE_RESOURCE_REFERENCES"] = "true"
+
 cluster = settings.cluster
 cloudflare = cloudflare_provider(settings)
 context = Context(

@@ -25,6 +25,9 @@ def provide(sandbox: Sandbox) -> None:
     plugins = cache() / "plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     (sandbox.home / "pulumi").mkdir(parents=True, exist_ok=True)
+    # A file where the engine keeps its own logs: to write megabytes of them is half of its work, and has no switch
+    # (Pulumi, pkg/logging/encrypted.go, StartLogging).
+    (sandbox.home / "pulumi" / "logs").touch()
     tools.link(sandbox.home / "pulumi" / "plugins", plugins)
     reachable: bool | None = None
     for name in PLUGINS:

@@ -11,11 +11,11 @@ from typing import Any
 from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.struct_pb2 import Struct
-from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 # The engine's sentinel of a secret (Pulumi, sdk/go/common/resource/properties.go).
-_SENTINEL = {"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"}
+_SENTINEL_KEY = "4dabf18193072939515e22adb298388d"
+_SENTINEL = {_SENTINEL_KEY: "1b47061264138c4ac30d75fd1eb44270"}
 _DEFAULTS = {"lower": True, "upper": True, "numeric": True, "special": True}
 _SPECIAL = "!@#$%&*()-_=+[]{}<>:?"
 
@@ -83,4 +83,8 @@ def password(inputs: dict[str, Any]) -> str:
 
 def _clear(properties: Struct) -> dict[str, Any]:
     """Property values without their sentinels."""
-    return {name: rpc.unwrap_rpc_secret(value) for name, value in json_format.MessageToDict(properties).items()}
+    values: dict[str, Any] = json_format.MessageToDict(properties)
+    return {
+        name: value["value"] if isinstance(value, dict) and _SENTINEL_KEY in value else value
+        for name, value in values.items()
+    }
