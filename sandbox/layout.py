@@ -13,8 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PASSPHRASE = "oceanid-sandbox"  # of Pulumi.sandbox.yaml, in which every value is fake
 MARK = "OCEANID_SANDBOX"  # set in the environment of every process that a sandbox starts: how `down` knows them
 ROLE = "OCEANID_SANDBOX_ROLE"
-# Tools that live for seconds: a fifth of what the engine and the provider do is to collect garbage.
-SHORT_LIVED = {"engine": {"GOGC": "400", "GOMEMLIMIT": "1GiB"}, "kubectl": {"GOGC": "off", "GOMEMLIMIT": "1GiB"}}
+# Go's processes trade memory for time here: by default they spend a fifth of theirs on collecting garbage.
+_GARBAGE = {"GOGC": "200", "GOMEMLIMIT": "600MiB"}  # of what runs on
+_GARBAGE_OF_A_RUN = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
 
 
 def cache() -> Path:
@@ -135,5 +136,5 @@ class Sandbox:
         """
         hidden = {"CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN"}
         inherited = {name: value for name, value in os.environ.items() if name not in hidden}
-        own = {**self.environment(), MARK: str(self.home), ROLE: role}
-        return {**inherited, **SHORT_LIVED.get(role, {}), **own}
+        garbage = _GARBAGE_OF_A_RUN if role in ("engine", "kubectl", "helm") else _GARBAGE
+        return {**inherited, **garbage, **self.environment(), MARK: str(self.home), ROLE: role}

@@ -72,7 +72,7 @@ class Stack:
         """Run the engine; returns its output. Raises RuntimeError with its last words."""
         answer = subprocess.run(
             [self.sandbox.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, check=False,
-            env=self.sandbox.environment(), capture_output=True, text=True,
+            env=self.sandbox.environment(checkpoints=True), capture_output=True, text=True,
         )  # fmt: skip
         if answer.returncode:
             raise RuntimeError(f"pulumi {arguments[0]}: {answer.stdout[-3000:]}{answer.stderr[-1000:]}")

@@ -17,15 +17,19 @@ from sandbox.layout import ROOT, Sandbox, link_project
 
 Answer = subprocess.CompletedProcess[str]
 WORKLOADS = [one for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")]
+# To write the state after every step is most of what the engine does in a run that changes something: tests whose
+# engine is not killed write it once, at the end.
+STATE_AT_THE_END = "PULUMI_SKIP_CHECKPOINTS"
 # One pod each, the tunnel apart; the DaemonSet's node is one.
 PODS = len(WORKLOADS) - 1 + int(keys_of(TunnelSettings)["replicas"].default or "")
 
 
 def launch(home: Path, *arguments: str) -> Answer:
     """``python -m sandbox`` as the Makefile calls it."""
+    environment = {**os.environ, "SANDBOX_DIR": str(home), STATE_AT_THE_END: "true"}
     return subprocess.run(
-        [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(home)},
-        capture_output=True, text=True, check=False,
+        [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
+        check=False,
     )  # fmt: skip
 
 
@@ -37,9 +41,9 @@ class Engine:
         self.folder = folder
         link_project(folder)
 
-    def environment(self, role: str = "engine") -> dict[str, str]:
-        """The environment of the sandbox's own processes."""
-        return self.sandbox.process_environment(role)
+    def environment(self, role: str = "engine", *, checkpoints: bool = False) -> dict[str, str]:
+        """The environment of the sandbox's own processes; with ``checkpoints`` the state is written after each step."""
+        return {**self.sandbox.process_environment(role), STATE_AT_THE_END: str(not checkpoints).lower()}
 
     def launcher(self, *arguments: str, home: Path | None = None) -> Answer:
         """``python -m sandbox`` on this sandbox, or on another one."""

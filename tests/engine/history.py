@@ -168,7 +168,7 @@ class History:
         self.engine.configure(key, KEYS[key])
         run = subprocess.Popen(
             [self.engine.sandbox.bin / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=self.engine.folder, env=self.engine.environment(), text=True, stdout=subprocess.PIPE,
+            cwd=self.engine.folder, env=self.engine.environment(checkpoints=True), text=True, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )  # fmt: skip
         for line in run.stdout or ():

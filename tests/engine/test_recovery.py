@@ -45,7 +45,7 @@ def test_after_a_killed_engine_the_documented_commands_finish_the_run(other: Eng
     """Plain pulumi, without the launcher of the sandbox, which would clear the lock itself."""
     run = subprocess.Popen(
         [other.sandbox.bin / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"], cwd=other.folder,
-        env=other.environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=other.environment(checkpoints=True), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     assert run.stdout
     for line in run.stdout:
