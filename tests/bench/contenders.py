@@ -180,10 +180,11 @@ class Limit:
         node["inputs"]["metadata"]["labels"][f"oceanid.cluster/{_LABEL}"] = "edited"
 
     def destroy(self) -> None:
-        """Delete what the program's destroy deletes, the end of the chain first."""
+        """Delete what the program's destroy deletes, the end of the chain first: no CRD, not even Helm's."""
         kept = {(one["type"].rpartition(":")[2], one["id"]) for step in self._steps for one in step if _is_kept(one)}
         for objects in reversed([*self._objects()]):
-            mine = [one for one in reversed(objects) if one["kind"] != "Node" and (one["kind"], _id(one)) not in kept]
+            deleted = [one for one in reversed(objects) if one["kind"] not in ("Node", _CRD)]
+            mine = [one for one in deleted if (one["kind"], _id(one)) not in kept]
             if mine:
                 self._kubectl("delete", "--ignore-not-found", "--timeout=60s", objects=mine)
 
