@@ -105,6 +105,7 @@ def test_a_configuration_has_as_many_nodes_or_rules_as_it_says() -> None:
         assert len(json.loads(alone.configuration(REQUIRED, what, 300)[key])) == 300
 
 
+@pytest.mark.slow
 def test_a_run_imports_no_classes_of_kinds() -> None:
     """They are thousands, and take longer to import than all the rest of the program (components/base.py)."""
     script = "import sys; from tests.bench import alone; alone.main(); print(*sys.modules)"
@@ -116,6 +117,7 @@ def test_a_run_imports_no_classes_of_kinds() -> None:
     assert not {"pulumi_kubernetes.core.v1", "pulumi_kubernetes.apps.v1", "pulumi_cloudflare"} & imported
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "largest"), [("nodes", 300), ("ingress rules", 1000)])
 def test_the_largest_configuration_is_accepted(what: str, largest: int) -> None:
     assert alone.SIZES[what][-1] == largest

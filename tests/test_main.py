@@ -47,6 +47,7 @@ FORMER = {"remains": "leftovers", "takeover": "adopt-state"}
 LATER = {"graph"}  # these never were modules of their own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS if name not in LATER)])
 def test_the_former_names_work_and_say_the_new_ones(old: str, new: str) -> None:
     answer = run_module(f"oceanid_cluster.{old.replace('-', '_')}", "--help")

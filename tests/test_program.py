@@ -293,6 +293,7 @@ def test_every_address_in_the_cluster_has_the_clusters_domain(program: Program) 
     assert "label-studio.apps.svc.k8s.example.org" in hosts.split(",")
 
 
+@pytest.mark.slow
 def test_a_changed_secret_rolls_its_own_pods_and_no_others(program: Program) -> None:
     def rollouts(config: Mapping[str, str]) -> dict[str, str]:
         return {

@@ -125,6 +125,7 @@ def test_the_former_name_works_and_says_the_new_one() -> None:
     assert "annotations-sink" not in answer.stdout
 
 
+@pytest.mark.slow
 def test_whatever_the_program_registers_itself_stays_in_the_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -78,10 +78,12 @@ def assert_mermaid_shows(texts: Sequence[str]) -> None:
         assert "".join(unescaped(escape(text)).split()) in picture, text
 
 
+@pytest.mark.slow
 def test_mermaid_itself_shows_hostile_names_as_they_are() -> None:
     assert_mermaid_shows(HOSTILE)
 
 
+@pytest.mark.slow
 @settings(max_examples=2)
 @given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1), min_size=12, max_size=12))
 def test_mermaid_itself_shows_any_name(texts: list[str]) -> None:

@@ -29,6 +29,7 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -57,6 +58,7 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
     assert "is the public key" in refusal(public)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [(), ("-m", "PEM"), ("-m", "PKCS8")], ids="".join)
 def test_a_key_with_a_passphrase_is_refused(tmp_path: Path, form: tuple[str, ...]) -> None:
     private, _ = keygen(tmp_path, "-t", "rsa", "-N", "a passphrase", *form)
