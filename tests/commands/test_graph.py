@@ -50,6 +50,7 @@ def unescaped(label: str) -> str:
     return re.sub(r"#(\d+);", lambda match: chr(int(match[1])), label)
 
 
+@pytest.mark.slow
 @given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=8))
 def test_every_line_is_of_the_few_forms_that_are_sure_to_be_read(texts: list[str]) -> None:
     for line in chart(texts).split("\n"):

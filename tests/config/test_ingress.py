@@ -245,6 +245,7 @@ def test_the_options_of_cloudflared_are_written_to_its_file_and_to_cloudflare() 
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_cloudflares_provider_knows_every_option_that_it_is_given() -> None:
     import pulumi_cloudflare
 
