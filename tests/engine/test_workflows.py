@@ -147,7 +147,7 @@ spec:
     resourceRules:
       - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}
   matchConditions:
-    - {name: ours, expression: "object.metadata.name in ['labelstudio-app-credentials', 'labelstudio-db-credentials']"}
+    - {name: ours, expression: "object.metadata.name == 'labelstudio-app-credentials'"}
     - {name: not-in-the-preview, expression: "!(has(request.dryRun) && request.dryRun)"}
   validations:
     - expression: "!has(object.data)"
