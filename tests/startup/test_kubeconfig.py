@@ -26,7 +26,7 @@ from tests import fuzz
 
 pytestmark = pytest.mark.tools
 
-EXAMPLES = 30_000 if "SOAK" in os.environ else 1000  # lists, of up to three files each
+EXAMPLES = 30_000 if "SOAK" in os.environ else 2000
 # kubectl lives for a few milliseconds: collecting garbage is most of what it does.
 QUICK = {"GOGC": "off"}
 VIEW = ("kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json")
