@@ -147,7 +147,7 @@ spec:
     resourceRules:
       - {apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [secrets]}
   matchConditions:
-    - {name: ours, expression: "object.metadata.name == 'labelstudio-app-credentials'"}
+    - {name: ours, expression: "object.metadata.name == '@REFUSED'"}
     - {name: not-in-the-preview, expression: "!(has(request.dryRun) && request.dryRun)"}
   validations:
     - expression: "!has(object.data)"
@@ -159,27 +159,34 @@ metadata: {name: telltale}
 spec: {policyName: telltale, validationActions: [Deny]}
 """
 PROBE = """
-{apiVersion: v1, kind: Secret, metadata: {name: labelstudio-app-credentials, namespace: default}, data: {a: YQ==}}
+{apiVersion: v1, kind: Secret, metadata: {name: @REFUSED, namespace: default}, data: {a: YQ==}}
 """
 
 
-def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("refused", "key"),  # generated values, and a configured one: the first refusal ends a run
+    [("labelstudio-app-credentials", "admin-password"), ("labelstudio-db-credentials", "POSTGRE_PASSWORD")],
+)
+def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(
+    tmp_path: Path, refused: str, key: str
+) -> None:
+    telltale, probe = TELLTALE.replace("@REFUSED", refused), PROBE.replace("@REFUSED", refused)
     with bare_cluster(tmp_path) as bare:
         configure_secrets(bare, CONFIGURED)
-        bare.kubectl("apply", "-f", "-", stdin=TELLTALE)
-        probed(bare, accepted=False)
+        bare.kubectl("apply", "-f", "-", stdin=telltale)
+        probed(bare, probe, accepted=False)
         job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
         steps = job.run(without=INSTALLING)
         assert steps["Preflight"].outcome == "success", job.log
         assert steps["Preview"].outcome == "success", job.log
         assert steps["Up"].outcome == "failure"
-        assert f"admin-password:{HIDDEN}" in steps["Up"].output
+        assert f"{key}:{HIDDEN}" in steps["Up"].output
         assert "refused: " in job.summary
         assert steps["Health gate"].outcome == "skipped"
         assert leaks_of(job, bare) == []
         assert not list(job.temp.glob("kubeconfig*"))
-        bare.kubectl("delete", "-f", "-", stdin=TELLTALE)
-        probed(bare, accepted=True)
+        bare.kubectl("delete", "-f", "-", stdin=telltale)
+        probed(bare, probe, accepted=True)
         again = make_job(bare, "deploy-cluster.yml", tmp_path / "again", holding(kubeconfig_of(bare)))
         again.during = {"Health gate": flux_gets_ready(bare)}
         again.run(without=INSTALLING)
@@ -187,16 +194,16 @@ def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(tmp
         assert leaks_of(again, bare) == []
 
 
-def probed(engine: Engine, *, accepted: bool) -> None:
-    """Ask until the API server has taken notice of the policy, or of its end."""
+def probed(engine: Engine, probe: str, *, accepted: bool) -> None:
+    """Create the object ``probe`` until the API server has taken notice of the policy, or of its end."""
     kubectl, environment = engine.sandbox.bin / "kubectl", engine.environment("kubectl")
     answer = None
     for _ in range(300):
         answer = subprocess.run(
-            [kubectl, "create", "-f", "-"], env=environment, input=PROBE, text=True, capture_output=True, check=False
+            [kubectl, "create", "-f", "-"], env=environment, input=probe, text=True, capture_output=True, check=False
         )
         if answer.returncode == 0:
-            engine.kubectl("delete", "-f", "-", stdin=PROBE)
+            engine.kubectl("delete", "-f", "-", stdin=probe)
         if (answer.returncode == 0) == accepted:
             return
     raise AssertionError(answer)
