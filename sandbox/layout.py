@@ -122,6 +122,7 @@ class Sandbox:
             "PULUMI_PYTHON_CMD": str(self.bin / "python3"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_PARALLEL": "32",  # as in deploy-cluster.yml
             "TMPDIR": str(self.temporary),
             "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
             "HELM_CONFIG_HOME": str(self.home / "helm" / "config"),

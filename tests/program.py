@@ -10,6 +10,18 @@ from tests.recorded import Run, plain
 
 Program = Callable[[Mapping[str, str]], Run]
 
+# What of each component comes after what of the earlier ones.
+ORDER = {
+    "pko-helm": {"gitops-flux"},
+    "pko-flux-artifacts": {"gitops-flux"},  # in Flux's namespace
+    "cloudflare-deployment": {"pko-helm"},
+    "node-tunnels-daemonset": {"cloudflare-deployment", "nodes-calypso"},
+    "label-studio-deploy": {"cloudflare-deployment"},
+    "ls-triton-adapter-deploy": {"label-studio-deploy"},
+    "version-monitor-update-automation": {"gitops-flux"},
+    "gitops-git-repo": {"gitops-flux"},
+}
+
 
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value inside a value, with its path."""

@@ -11,6 +11,7 @@ from oceanid_cluster.components.settings import CHAIN, COMPONENTS
 from oceanid_cluster.config.schema import keys_of
 from oceanid_cluster.manifests.pods import pull_policy
 from tests.program import (
+    ORDER,
     PRUNE,
     RECONCILE,
     Program,
@@ -110,13 +111,31 @@ def test_selectors_of_the_live_stack_do_not_move(program: Program) -> None:
 
 def test_the_chain_is_explicit(program: Program) -> None:
     run = program(REQUIRED)
-    assert "gitops-flux" in run.dependencies("pko")
-    assert "pko-helm" in run.dependencies("cloudflare")
-    assert {"cloudflare-deployment", "nodes-calypso"} <= run.dependencies("node-tunnels")
-    assert "cloudflare-deployment" in run.dependencies("label-studio")
-    assert "label-studio-deploy" in run.dependencies("ls-triton-adapter")
-    assert "gitops-flux" in run.dependencies("version-monitor")
-    assert "gitops-flux" in run.dependencies("gitops-git-repo")
+    for name, earlier in ORDER.items():
+        assert earlier <= run.dependencies(name), name
+
+
+def test_what_runs_nothing_waits_only_for_its_namespace_and_everything_else_for_the_earlier_components(
+    program: Program,
+) -> None:
+    """A rollout takes minutes: meanwhile the next component's Secrets are made, and not one of its pods."""
+    run = program(REQUIRED)
+    earlier = {"pko": "gitops-flux", "cloudflare": "pko-helm", "node-tunnels": "cloudflare-deployment",
+               "label-studio": "cloudflare-deployment", "ls-triton-adapter": "label-studio-deploy",
+               "version-monitor": "gitops-flux"}  # fmt: skip
+    early: set[str] = set()
+    for name, request in run.requests.items():
+        component = request.parent.rpartition("::")[2]
+        if component not in earlier or request.type == "random:index/randomPassword:RandomPassword":
+            continue
+        if earlier[component] not in run.dependencies(name):
+            early.add(request.type.rpartition(":")[2])
+            own = {one for one in run.requests if one.startswith(component)}
+            assert run.dependencies(name) <= own | {"label-studio-ns"}, name
+    assert early == {
+        "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding",
+        "Service", "NetworkPolicy", "PodDisruptionBudget",
+    }  # fmt: skip
 
 
 def test_nothing_waits_for_the_root_kustomization(program: Program) -> None:
@@ -134,7 +153,8 @@ def test_each_component_can_be_turned_off_alone(program: Program, off: str) -> N
 
 
 def test_the_order_holds_around_a_component_that_is_off(program: Program) -> None:
-    assert "gitops-flux" in program({**REQUIRED, "enablePulumiOperator": "false"}).dependencies("cloudflare")
+    run = program({**REQUIRED, "enablePulumiOperator": "false"})
+    assert "gitops-flux" in run.dependencies("cloudflare-deployment")
 
 
 def test_what_cannot_be_made_again_or_only_flux_can_delete_is_retained(program: Program) -> None:

@@ -22,7 +22,7 @@ class StackMissingError(CommandError):
 class StackState:
     """The Kubernetes objects, the Helm releases and the components that a stack's state holds.
 
-    ``chain`` says after which others each component comes.
+    ``chain`` says for which others each component waits: its children do, as far as they must.
     """
 
     objects: frozenset[Place] = frozenset()
@@ -57,12 +57,16 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
     """
     objects: set[Place] = set()
     releases: set[Place] = set()
+    components: set[str] = set()
     chain: dict[str, frozenset[str]] = {}
     for resource in resources:
         token = str(resource["type"])
         kind = token.rpartition(":")[2]
         if component := _component(token):
-            chain[component] = frozenset(_owners(resource.get("dependencies") or ())) - {component}
+            components.add(component)
+        for owner in _owners([resource["urn"]]):
+            earlier = frozenset(_owners(resource.get("dependencies") or ())) - {owner}
+            chain[owner] = chain.get(owner, frozenset()) | earlier
         if not token.startswith("kubernetes:") or not resource.get("custom"):
             continue
         if resource.get("external") or resource.get("delete") or kind.endswith("Patch"):
@@ -70,7 +74,7 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
         namespace, _, name = str(resource.get("id") or "").rpartition("/")
         if name:
             (releases if token == _RELEASE else objects).add(Place(kind, namespace, name))
-    return StackState(frozenset(objects), frozenset(releases), frozenset(chain), chain)
+    return StackState(frozenset(objects), frozenset(releases), frozenset(components), chain)
 
 
 def _owners(urns: Iterable[str]) -> Iterator[str]:

@@ -29,11 +29,18 @@ class Context:
     domain: str = "cluster.local"
 
 
+# Kinds that run nothing: they are made as soon as their namespace is there, while earlier components get ready.
+_INERT = (
+    "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding", "Service",
+    "NetworkPolicy", "PodDisruptionBudget",
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class ChildOptions:
     """Options of one child, beyond parent and provider, which every child gets."""
 
-    depends_on: Sequence[pulumi.Resource] = ()
+    depends_on: Sequence[pulumi.Resource] = ()  # of the same component, or the namespace that it shares
     retain: bool = False
     aliases: Sequence[pulumi.Alias] = ()
     ignore: Sequence[str] = ()  # property paths whose later changes are ignored
@@ -59,21 +66,28 @@ def component_urn(facts: Facts) -> str:
 class Component(pulumi.ComponentResource):
     """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs.
 
-    Each takes its logical name, its arguments (a frozen dataclass with the run's ``context``) and Pulumi's options.
+    Each takes its logical name, its arguments (a frozen dataclass with the run's ``context``) and Pulumi's options, of
+    which ``depends_on`` names the earlier components: its children wait for them, each as far as it must.
     """
 
     type_token: str  # which the stack's state holds
 
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None) -> None:
         """``name`` is the logical name that the stack's state holds."""
-        super().__init__(self.type_token, name, None, opts)
+        own = pulumi.ResourceOptions.merge(opts, None)
+        self._earlier, own.depends_on = pulumi.ResourceOptions(depends_on=own.depends_on), None
+        super().__init__(self.type_token, name, None, own)
         self.name = name
         self.context = context
 
-    def options(self, child: ChildOptions = ChildOptions()) -> pulumi.ResourceOptions:
-        """Resource options of a child: this parent, the explicit provider, the workload timeout."""
+    def options(self, child: ChildOptions = ChildOptions(), kind: str = "") -> pulumi.ResourceOptions:
+        """Resource options of a child: this parent, the explicit provider, the workload timeout, what it waits for.
+
+        These are the resources that it names and the earlier components; an object of an inert kind waits for these
+        only when it names nothing, for then its namespace is another component's.
+        """
         minutes = f"{self.context.timeout_minutes}m"
-        return pulumi.ResourceOptions(
+        options = pulumi.ResourceOptions(
             parent=self,
             provider=child.provider or self.context.provider,
             depends_on=list(child.depends_on),
@@ -83,6 +97,8 @@ class Component(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
             **child.extra,
         )
+        early = kind == "Namespace" or (kind in _INERT and child.depends_on)
+        return options if early else pulumi.ResourceOptions.merge(options, self._earlier)
 
     def create(self, part: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
         """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
@@ -94,7 +110,7 @@ class Component(pulumi.ComponentResource):
         By its type token: to import the SDK's class of each kind takes longer than all the rest of the program.
         """
         api_version, kind = manifest["apiVersion"], manifest["kind"]
-        options = self.options(child)
+        options = self.options(child, kind)
         if kind == "Node":  # made by K3s: we own some of its labels
             kind = "NodePatch"
         else:

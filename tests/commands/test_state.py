@@ -9,23 +9,30 @@ from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 (RELEASE,) = OPERATOR.release_places()
 
 
+STACK = "urn:pulumi:dev::oceanid-cluster"
+TUNNEL, ADAPTER = "oceanid:core:CloudflareTunnel", "oceanid:ml:LsTritonAdapter"
+
+
 def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out() -> None:
     def kubernetes(kind: str, identity: str, **fields: Any) -> dict[str, Any]:
-        return {"type": f"kubernetes:{kind}", "id": identity, "custom": True, **fields}
+        urn = f"{STACK}::kubernetes:{kind}::{identity}"
+        return {"urn": urn, "type": f"kubernetes:{kind}", "id": identity, "custom": True, **fields}
 
     state = parse_state(
         [
-            {"type": "pulumi:pulumi:Stack"},
-            {"type": "oceanid:core:CloudflareTunnel"},
+            {"urn": f"{STACK}::pulumi:pulumi:Stack::oceanid-cluster-dev", "type": "pulumi:pulumi:Stack"},
+            {"urn": f"{STACK}::{TUNNEL}::cloudflare", "type": TUNNEL},
+            {"urn": f"{STACK}::{ADAPTER}::ls-triton-adapter", "type": ADAPTER},
             {
-                "type": "oceanid:ml:LsTritonAdapter",
+                "urn": f"{STACK}::{ADAPTER}$kubernetes:core/v1:Secret::ls-triton-adapter-x",
+                "type": "kubernetes:core/v1:Secret",
                 "dependencies": [
-                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel::cloudflare",
-                    "urn:pulumi:dev::oceanid-cluster::oceanid:core:CloudflareTunnel$kubernetes:core/v1:Secret::cloudflare-x",
-                    "urn:pulumi:dev::oceanid-cluster::pulumi:providers:kubernetes::k3s",
+                    f"{STACK}::{ADAPTER}$kubernetes:core/v1:Namespace::label-studio-ns",
+                    f"{STACK}::{TUNNEL}$kubernetes:core/v1:Secret::cloudflare-x",
+                    f"{STACK}::pulumi:providers:kubernetes::k3s",
                 ],
             },
-            {"type": "kubernetes:helm.sh/v4:Chart"},
+            {"urn": f"{STACK}::kubernetes:helm.sh/v4:Chart::x", "type": "kubernetes:helm.sh/v4:Chart"},
             kubernetes("core/v1:Namespace", "apps"),
             kubernetes("apps/v1:Deployment", "apps/label-studio"),
             kubernetes("core/v1:Node", "calypso", external=True),

@@ -16,6 +16,7 @@ from oceanid_cluster.components.settings import CHAIN
 from sandbox import charts
 from tests import fuzz
 from tests.engine.engine import PODS, Engine
+from tests.program import ORDER
 from tests.recorded import run_program
 from tests.samples import EVERYTHING
 
@@ -99,12 +100,8 @@ def test_the_chain_can_be_proved_from_the_state(engine: Engine) -> None:
     def after(name: str) -> set[str]:
         return {urn.rpartition("::")[2] for urn in state[name].get("dependencies", [])}
 
-    assert "gitops-flux" in after("pko")
-    assert "pko-helm" in after("cloudflare")
-    assert "cloudflare-deployment" in after("node-tunnels")
-    assert "cloudflare-deployment" in after("label-studio")
-    assert "label-studio-deploy" in after("ls-triton-adapter")
-    assert "gitops-flux" in after("version-monitor")
+    for name, earlier in ORDER.items():
+        assert earlier <= after(name), name
 
 
 def test_the_launcher_answers_for_scripts(engine: Engine) -> None:
