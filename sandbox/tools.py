@@ -145,7 +145,23 @@ def provide(sandbox: Sandbox) -> None:
     for tool in TOOLS:
         link(sandbox.bin / tool.name, found.get(tool.name) or ready[tool.name])
     for name in ("python", "python3"):  # a link would not find its virtual environment
-        script(sandbox.bin / name, f'exec "{sys.executable}" "$@"')
+        script(sandbox.bin / name, _python(sandbox))
+
+
+def _python(sandbox: Sandbox) -> str:
+    """The shell lines that run this Python.
+
+    The language host asks pip in every run what is installed (Pulumi, sdk/python/toolchain, ListPackages), which takes
+    most of a second. The answer is kept until the next ``make up``.
+    """
+    kept = sandbox.home / "packages.json"
+    kept.unlink(missing_ok=True)
+    run = f'"{sys.executable}" "$@"'
+    return f"""case "$*" in "-m pip list -v --format json")
+  [ -s "{kept}" ] || {{ {run} > "{kept}.$$" && mv "{kept}.$$" "{kept}"; }} || exit
+  exec cat "{kept}"
+esac
+exec {run}"""
 
 
 def get(tools: Sequence[Tool]) -> dict[str, Path]:
@@ -218,10 +234,10 @@ def link(path: Path, to: Path) -> None:
     fresh.replace(path)
 
 
-def script(path: Path, line: str) -> None:
-    """Make ``path`` a program that runs one shell line, replacing what was there in one step."""
+def script(path: Path, lines: str) -> None:
+    """Make ``path`` a program that runs shell lines, replacing what was there in one step."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(f"#!/bin/sh\n{line}\n", encoding="utf-8")
+    fresh.write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
     fresh.chmod(0o755)
     fresh.replace(path)
 

@@ -3,11 +3,14 @@
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from sandbox import tools
 from tests.program import Program
@@ -21,9 +24,37 @@ settings.register_profile(
 settings.load_profile("project")
 
 
+# Each of their tests has a sandbox of its own: with several processes they may run apart. The longest first.
+OWN_SANDBOX = ("test_migration.py", "test_histories.py", "test_crash.py")
+
+
+class _Scheduling(LoadFileScheduling):
+    """Gives files to processes, or single tests of those that share no sandbox."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return nodeid if Path(file).name in OWN_SANDBOX else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling:
+    """Of pytest-xdist: how tests are given to processes."""
+    return _Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The engine's tests first: their files are long ones, and short ones fill up whichever process is done before."""
-    items.sort(key=lambda item: "engine" not in item.path.parts)
+    """What takes long first: short files fill up whichever process is done before."""
+    tests_of = Counter(item.path for item in items)
+    slow = {item.path for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("tools"))}
+
+    def order(item: pytest.Item) -> tuple[int, int]:
+        if item.path.name in OWN_SANDBOX:
+            return 0, OWN_SANDBOX.index(item.path.name)
+        if "engine" in item.path.parts:
+            return 2, -tests_of[item.path]
+        return (1 if item.path in slow else 3), 0
+
+    items.sort(key=order)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -39,15 +39,15 @@ def clean(engine: Engine) -> Iterator[Engine]:
     """The same engine, with the committed configuration before and after, and the program applied."""
 
     def written() -> list[int]:
-        """When the configuration and the state were last written."""
-        files = [engine.folder / "Pulumi.sandbox.yaml", *(engine.sandbox.home / "state/.pulumi/stacks").rglob("*.json")]
-        return [path.stat().st_mtime_ns for path in files]
+        """When the state was last written."""
+        stacks = engine.sandbox.home / "state" / ".pulumi" / "stacks"
+        return [path.stat().st_mtime_ns for path in stacks.rglob("*.json")]
 
     engine.reset_configuration()
     before = written()
     yield engine
+    engine.reset_configuration()
     if written() != before:
-        engine.reset_configuration()
         answer = engine.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)  # whatever a failed test left
         assert answer.returncode == 0, answer.stdout + answer.stderr
 

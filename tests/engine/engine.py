@@ -147,11 +147,15 @@ def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied 
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }  # fmt: skip
     kinds = ",".join(custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static)
+    reported: list[dict[str, Any]] = []
     for one in json.loads(engine.kubectl("-n", "flux-system", "get", kinds, "-o", "json"))["items"]:
-        resource, metadata = CUSTOM_RESOURCES[one["kind"]].resource, one["metadata"]
-        patch = json.dumps({"status": {"observedGeneration": metadata["generation"], "conditions": [condition]}})
-        command = ("patch", resource, metadata["name"], "--subresource=status", "--type=merge", "-p", patch)
-        engine.kubectl("-n", "flux-system", *command)
+        metadata = {name: one["metadata"][name] for name in ("name", "namespace")}
+        status = {"observedGeneration": one["metadata"]["generation"], "conditions": [condition]}
+        reported.append({"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": metadata, "status": status})
+    if reported:
+        document = json.dumps({"apiVersion": "v1", "kind": "List", "items": reported})
+        command = ("apply", "--server-side", "--force-conflicts", "--subresource=status", "-f", "-")
+        engine.kubectl(*command, stdin=document)
 
 
 @contextmanager

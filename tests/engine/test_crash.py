@@ -87,7 +87,6 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         other.reset_configuration()
         again = other.launcher("up")
         assert again.returncode == 0, again.stdout + again.stderr
-        other.up()
         assert other.planned() == {}
         assert len(other.pods()) == PODS
         assert len(other.objects("deployments", "daemonsets")) == len(WORKLOADS)

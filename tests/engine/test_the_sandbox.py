@@ -57,6 +57,14 @@ def test_down_and_up_again_bring_back_the_same_cluster(engine: Engine) -> None:
     assert uids <= {o["metadata"]["uid"] for o in engine.objects("namespaces", "persistentvolumeclaims")}
 
 
+def test_the_language_host_is_told_what_pip_says_and_pip_is_asked_once(engine: Engine) -> None:
+    kept = (engine.sandbox.home / "packages.json").read_text(encoding="utf-8")  # the first run asked
+    question = ["-m", "pip", "list", "-v", "--format", "json"]
+    for python in (engine.sandbox.bin / "python3", sys.executable):
+        answer = subprocess.run([python, *question], capture_output=True, text=True, check=True)
+        assert json.loads(answer.stdout) == json.loads(kept)
+
+
 def take(port: int) -> socket.socket:
     """Listen on a port as soon as its killed owner has let go of it, which takes a moment."""
     end = time.monotonic() + 20
