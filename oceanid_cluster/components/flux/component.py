@@ -88,7 +88,7 @@ class FluxBootstrap(Component):
         )
         self.create("kustomization", root_kustomization(settings), ChildOptions(depends_on=[repository], retain=True))
         if settings.webhook_token:
-            # Only Flux can take its finalizer off, too. Where Flux stays it does; where Flux goes, the Receiver is left.
+            # Only Flux can take its finalizer off. Where Flux stays it does; where Flux goes, the Receiver is left.
             left_with_flux = ChildOptions(depends_on=[repository], extra={"deleted_with": ns})
             self.create("webhook", receiver(settings), left_with_flux)
         self.register_outputs({"namespace": NAMESPACE})
