@@ -69,7 +69,7 @@ test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for 
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-unit: $(READY) ## the quick tests, which need no cluster, no Go and no kubectl (under half a minute)
+unit: $(READY) ## the quick tests, which need no cluster, no Go and no kubectl (about half a minute)
 	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools and not slow' $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
