@@ -144,18 +144,18 @@ def provide(sandbox: Sandbox) -> None:
     sandbox.bin.mkdir(parents=True, exist_ok=True)
     for tool in TOOLS:
         link(sandbox.bin / tool.name, found.get(tool.name) or ready[tool.name])
+    packages = sandbox.home / "packages.json"
+    packages.unlink(missing_ok=True)
     for name in ("python", "python3"):  # a link would not find its virtual environment
-        script(sandbox.bin / name, _python(sandbox))
+        script(sandbox.bin / name, _python(packages))
 
 
-def _python(sandbox: Sandbox) -> str:
-    """The shell lines that run this Python.
+def _python(kept: Path) -> str:
+    """The shell lines that run this Python. In ``kept`` they keep what pip lists.
 
     The language host asks pip in every run what is installed (Pulumi, sdk/python/toolchain, ListPackages), which takes
     most of a second. The answer is kept until the next ``make up``.
     """
-    kept = sandbox.home / "packages.json"
-    kept.unlink(missing_ok=True)
     run = f'"{sys.executable}" "$@"'
     return f"""case "$*" in "-m pip list -v --format json")
   [ -s "{kept}" ] || {{ {run} > "{kept}.$$" && mv "{kept}.$$" "{kept}"; }} || exit

@@ -19,7 +19,6 @@ ORDER = {
     "label-studio-deploy": {"cloudflare-deployment"},
     "ls-triton-adapter-deploy": {"label-studio-deploy"},
     "version-monitor-update-automation": {"gitops-flux"},
-    "gitops-git-repo": {"gitops-flux"},
 }
 
 

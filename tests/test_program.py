@@ -113,6 +113,7 @@ def test_the_chain_is_explicit(program: Program) -> None:
     run = program(REQUIRED)
     for name, earlier in ORDER.items():
         assert earlier <= run.dependencies(name), name
+    assert "gitops-flux" in run.dependencies("gitops-git-repo")
 
 
 def test_what_runs_nothing_waits_only_for_its_namespace_and_everything_else_for_the_earlier_components(
@@ -120,17 +121,13 @@ def test_what_runs_nothing_waits_only_for_its_namespace_and_everything_else_for_
 ) -> None:
     """A rollout takes minutes: meanwhile the next component's Secrets are made, and not one of its pods."""
     run = program(REQUIRED)
-    earlier = {"pko": "gitops-flux", "cloudflare": "pko-helm", "node-tunnels": "cloudflare-deployment",
-               "label-studio": "cloudflare-deployment", "ls-triton-adapter": "label-studio-deploy",
-               "version-monitor": "gitops-flux"}  # fmt: skip
+    earlier = {run.requests[name].parent: before for name, before in ORDER.items()}
     early: set[str] = set()
     for name, request in run.requests.items():
-        component = request.parent.rpartition("::")[2]
-        if component not in earlier or request.type == "random:index/randomPassword:RandomPassword":
-            continue
-        if earlier[component] not in run.dependencies(name):
+        if request.parent in earlier and not earlier[request.parent] <= run.dependencies(name):
             early.add(request.type.rpartition(":")[2])
-            own = {one for one in run.requests if one.startswith(component)}
+            near = (request.parent, run.requests["pko"].parent)  # the component, or the stack: a generated value
+            own = {one for one, other in run.requests.items() if other.parent in near}
             assert run.dependencies(name) <= own | {"label-studio-ns"}, name
     assert early == {
         "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding",

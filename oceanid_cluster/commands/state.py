@@ -1,7 +1,7 @@
 """What the stack's state holds: which objects and components. Values in the state are neither kept nor shown."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +45,7 @@ def read_state(stack: str | None) -> StackState:
     try:
         deployment: dict[str, Any] = json.loads(result.stdout)["deployment"]
         return parse_state(deployment.get("resources") or [])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError):
         raise CommandError("'pulumi stack export' gave no state") from None
 
 
@@ -64,8 +64,8 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
         kind = token.rpartition(":")[2]
         if component := _component(token):
             components.add(component)
-        for owner in _owners([resource["urn"]]):
-            earlier = frozenset(_owners(resource.get("dependencies") or ())) - {owner}
+        if owner := _owner(resource["urn"]):
+            earlier = frozenset(map(_owner, resource.get("dependencies") or ())) - {owner, ""}
             chain[owner] = chain.get(owner, frozenset()) | earlier
         if not token.startswith("kubernetes:") or not resource.get("custom"):
             continue
@@ -77,11 +77,9 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
     return StackState(frozenset(objects), frozenset(releases), frozenset(components), chain)
 
 
-def _owners(urns: Iterable[str]) -> Iterator[str]:
-    """The components to which resources belong: a URN names the types of all parents (pulumi: sdk/go/common/urn)."""
-    for urn in urns:
-        if component := _component(urn.split("::")[2].partition("$")[0]):
-            yield component
+def _owner(urn: str) -> str:
+    """The component of a resource, or empty: a URN names the types of all parents (pulumi: sdk/go/common/urn)."""
+    return _component(urn.split("::")[2].partition("$")[0])
 
 
 def _component(token: str) -> str:
