@@ -1,5 +1,7 @@
 """Labels and annotations: who made an object, for which component, and what others may do with it."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -7,6 +9,7 @@ COMPONENT = "oceanid.cluster/component"
 MANAGED_BY = "oceanid.cluster/managed-by"
 PART_OF = "app.kubernetes.io/part-of"
 ROLLOUT = "oceanid.cluster/rollout"
+DEFINITION = "oceanid.cluster/definition"
 
 # A Service's or claim's readiness says nothing beyond its workload's; the provider would wait ten seconds for it.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
@@ -30,6 +33,18 @@ def owned(metadata: Mapping[str, Any], *, retained: bool = False) -> dict[str, A
     given: Mapping[str, str] = metadata.get("annotations") or {}
     added = {**FLUX_LEAVES_ALONE, **(FLUX_NEVER_PRUNES if retained else {})}
     return {**metadata, "annotations": {**given, **added}}
+
+
+def served(crd: Mapping[str, Any]) -> dict[str, str]:
+    """Annotations with which the provider waits for a CRD until the API server serves its kind.
+
+    An API server killed in between takes minutes: it establishes a CRD when something updates it, or at its informers'
+    resync (apiextensions-apiserver, ``pkg/apiserver/customresource_handler.go``). The digest is waited for, too: the
+    provider watches all CRDs at once, and may see this one as it was before the update.
+    """
+    digest = hashlib.sha256(json.dumps(crd, sort_keys=True).encode()).hexdigest()[:16]
+    conditions = [f"jsonpath={{.metadata.annotations['{DEFINITION}']}}={digest}", "condition=Established"]
+    return {DEFINITION: digest, "pulumi.com/waitFor": json.dumps(conditions)}
 
 
 def namespace_labels(cluster: str, component: str, level: PodSecurityLevel) -> dict[str, str]:

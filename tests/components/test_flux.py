@@ -1,5 +1,6 @@
 """Flux: what it reads Git with, what Git may use of the configuration, and the pairs of keys that go together."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import yaml
 from oceanid_cluster.components.flux.component import CRD_TYPE, SECRETS, SERVICE_TYPE, receiver
 from oceanid_cluster.components.flux.settings import FACTS
 from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.manifests import labels
 from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
 from tests.recorded import Run, plain, run_program, secret_data
 from tests.samples import (
@@ -223,6 +225,20 @@ def test_the_crds_of_the_chart_carry_our_ownership_label(program: Program) -> No
     properties: dict[str, Any] = dict(transformed(run, CRD_TYPE).props)
     assert properties["metadata"]["labels"] == {"oceanid.cluster/managed-by": "pulumi"}
     assert "labels" not in str(transformed(run, SERVICE_TYPE).props)
+
+
+def test_a_crd_of_the_chart_is_waited_for_until_its_kind_is_served(program: Program) -> None:
+    """And until it is the new one: the provider's watch may still show the one from before an update."""
+    found = annotations(program(EVERYTHING), CRD_TYPE)
+    digest = found["oceanid.cluster/definition"]
+    assert json.loads(found["pulumi.com/waitFor"]) == [
+        f"jsonpath={{.metadata.annotations['oceanid.cluster/definition']}}={digest}",
+        "condition=Established",
+    ]
+    crd = {"metadata": {"name": "x"}, "spec": {"versions": ["v1"]}}
+    assert labels.served(crd) == labels.served(dict(reversed(crd.items())))
+    assert labels.served(crd) != labels.served({**crd, "spec": {"versions": ["v1", "v2"]}})
+    assert "pulumi.com/waitFor" not in annotations(program(EVERYTHING), SERVICE_TYPE)
 
 
 def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> None:
