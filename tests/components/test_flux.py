@@ -139,6 +139,7 @@ def test_git_can_use_what_pulumi_knows_and_no_secret_is_in_it(ran: Run) -> None:
 @configured(WEBHOOK, {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app.web.svc:80"}]'})
 def test_a_push_reaches_the_webhook_through_the_tunnel(ran: Run) -> None:
     receiver = plain(ran.resources["gitops-webhook"].inputs)
+    assert ran.requests["gitops-webhook"].deletedWith.endswith("::gitops-ns")  # only Flux takes its finalizer off
     assert receiver["apiVersion"] == "notification.toolkit.fluxcd.io/v1"
     assert receiver["spec"] == {
         "type": "github",

@@ -83,6 +83,11 @@ def test_a_second_run_changes_nothing(engine: Engine) -> None:
     assert engine.pulumi("preview", "--expect-no-changes").returncode == 0
 
 
+def test_the_engine_writes_no_logs_of_its_own_in_a_sandbox(engine: Engine) -> None:
+    """They would be half of what a run costs."""
+    assert (engine.sandbox.home / "pulumi" / "logs").read_bytes() == b""
+
+
 def test_the_outputs_answer_as_the_readme_says(engine: Engine) -> None:
     assert engine.pulumi("stack", "output", "labelStudioHostname").stdout == "label.boathou.se\n"
     assert engine.pulumi("stack", "output", "kubeconfigPath").stdout.strip() == str(engine.sandbox.kubeconfig)
