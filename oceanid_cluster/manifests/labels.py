@@ -9,12 +9,13 @@ COMPONENT = "oceanid.cluster/component"
 MANAGED_BY = "oceanid.cluster/managed-by"
 PART_OF = "app.kubernetes.io/part-of"
 ROLLOUT = "oceanid.cluster/rollout"
-DEFINITION = "oceanid.cluster/definition"
+CRD_DIGEST = "oceanid.cluster/crd-digest"
+_WAIT_FOR = "pulumi.com/waitFor"
 
 # A Service's or claim's readiness says nothing beyond its workload's; the provider would wait ten seconds for it.
 SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 # One replica, strategy Recreate: between the old pod and the new one the provider's own check may call it ready.
-WAIT_FOR_RECREATED = {"pulumi.com/waitFor": '["jsonpath={.status.updatedReplicas}=1", "condition=Available"]'}
+WAIT_FOR_RECREATED = {_WAIT_FOR: '["jsonpath={.status.updatedReplicas}=1", "condition=Available"]'}
 # kustomize-controller, internal/controller/kustomization_controller.go: apply() skips a live object that has this,
 # whatever Git says, and deleteObjects() does not prune it. On a Kustomization or GitRepository it means just that, too:
 # their own reconciliation does not read it.
@@ -35,16 +36,16 @@ def owned(metadata: Mapping[str, Any], *, retained: bool = False) -> dict[str, A
     return {**metadata, "annotations": {**given, **added}}
 
 
-def served(crd: Mapping[str, Any]) -> dict[str, str]:
+def wait_until_served(crd: Mapping[str, Any]) -> dict[str, str]:
     """Annotations with which the provider waits for a CRD until the API server serves its kind.
 
-    An API server killed in between takes minutes: it establishes a CRD when something updates it, or at its informers'
-    resync (apiextensions-apiserver, ``pkg/apiserver/customresource_handler.go``). The digest is waited for, too: the
-    provider watches all CRDs at once, and may see this one as it was before the update.
+    The API server stores a CRD before it serves its kind. If it is killed in between, only an update of the CRD or the
+    resync of its informers establishes the CRD (apiextensions-apiserver, ``pkg/apiserver/customresource_handler.go``).
+    The provider watches all CRDs at once and may see one as it was before an update, so it waits for the digest, too.
     """
     digest = hashlib.sha256(json.dumps(crd, sort_keys=True).encode()).hexdigest()[:16]
-    conditions = [f"jsonpath={{.metadata.annotations['{DEFINITION}']}}={digest}", "condition=Established"]
-    return {DEFINITION: digest, "pulumi.com/waitFor": json.dumps(conditions)}
+    conditions = [f"jsonpath={{.metadata.annotations['{CRD_DIGEST}']}}={digest}", "condition=Established"]
+    return {CRD_DIGEST: digest, _WAIT_FOR: json.dumps(conditions)}
 
 
 def namespace_labels(cluster: str, component: str, level: PodSecurityLevel) -> dict[str, str]:

@@ -136,10 +136,15 @@ def test_git_can_use_what_pulumi_knows_and_no_secret_is_in_it(ran: Run) -> None:
     assert {"gitops-runtime-info", "gitops-github-token"} <= ran.dependencies("gitops-git-repo")
 
 
+@configured(WEBHOOK)
+def test_the_receiver_is_left_when_flux_goes(ran: Run) -> None:
+    """Only Flux takes its finalizer off."""
+    assert ran.requests["gitops-webhook"].deletedWith.endswith("::gitops-ns")
+
+
 @configured(WEBHOOK, {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app.web.svc:80"}]'})
 def test_a_push_reaches_the_webhook_through_the_tunnel(ran: Run) -> None:
     receiver = plain(ran.resources["gitops-webhook"].inputs)
-    assert ran.requests["gitops-webhook"].deletedWith.endswith("::gitops-ns")  # only Flux takes its finalizer off
     assert receiver["apiVersion"] == "notification.toolkit.fluxcd.io/v1"
     assert receiver["spec"] == {
         "type": "github",
@@ -231,14 +236,14 @@ def test_the_crds_of_the_chart_carry_our_ownership_label(program: Program) -> No
 def test_a_crd_of_the_chart_is_waited_for_until_its_kind_is_served(program: Program) -> None:
     """And until it is the new one: the provider's watch may still show the one from before an update."""
     found = annotations(program(EVERYTHING), CRD_TYPE)
-    digest = found["oceanid.cluster/definition"]
+    digest = found["oceanid.cluster/crd-digest"]
     assert json.loads(found["pulumi.com/waitFor"]) == [
-        f"jsonpath={{.metadata.annotations['oceanid.cluster/definition']}}={digest}",
+        f"jsonpath={{.metadata.annotations['oceanid.cluster/crd-digest']}}={digest}",
         "condition=Established",
     ]
     crd = {"metadata": {"name": "x"}, "spec": {"versions": ["v1"]}}
-    assert labels.served(crd) == labels.served(dict(reversed(crd.items())))
-    assert labels.served(crd) != labels.served({**crd, "spec": {"versions": ["v1", "v2"]}})
+    assert labels.wait_until_served(crd) == labels.wait_until_served(dict(reversed(crd.items())))
+    assert labels.wait_until_served(crd) != labels.wait_until_served({**crd, "spec": {"versions": ["v1", "v2"]}})
     assert "pulumi.com/waitFor" not in annotations(program(EVERYTHING), SERVICE_TYPE)
 
 

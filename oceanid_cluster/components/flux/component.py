@@ -103,7 +103,7 @@ class FluxBootstrap(Component):
             if args.type_ == CRD_TYPE:
                 # How the leftovers of a destroy are known from those of somebody else's Flux.
                 metadata["labels"] = {**(metadata.get("labels") or {}), labels.MANAGED_BY: "pulumi"}
-                metadata["annotations"].update(labels.served({**props, "metadata": metadata}))
+                metadata["annotations"].update(labels.wait_until_served({**props, "metadata": metadata}))
             elif args.type_ == SERVICE_TYPE:
                 metadata["annotations"].update(labels.SKIP_AWAIT)
             props["metadata"] = metadata
