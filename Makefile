@@ -10,11 +10,11 @@ SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= $(shell $(PYTHON3) -c 'import os; print((os.cpu_count() or 1) + 1)')
 export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS
 
-.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test unit soak lint docs tour lock bench
+.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test test-full unit soak lint docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
-	@sed -n 's/[$$][$$]/$$/g; s/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
+	@sed -n 's/[$$][$$]/$$/g; s/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | \
 	  while IFS='|' read -r verb text; do printf '  %-9s %s\n' "$$verb" "$$text"; done
 	@echo "Variables:"
 	@echo "  SANDBOX_DIR     where this sandbox lives; another folder is a second sandbox   (.sandbox)"
@@ -65,16 +65,22 @@ down: $(READY) ## stop what up started, and nothing else
 reset: $(READY) ## stop the sandbox and delete it
 	@$(SANDBOX) reset
 
-test: $(READY) lint ## every test, the real engine included; ARGS='-k name' for some
+PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+
+test: $(READY) lint ## every promise, the real engine included (a quarter of an hour); ARGS='-k name' for some
 	@$(SANDBOX) tools >/dev/null
-	@$(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PYTEST) $(ARGS)
+
+test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (three quarters of an hour)
+	@$(SANDBOX) tools >/dev/null
+	@$(PYTEST) --full $(ARGS)
 
 unit: $(READY) ## the quick tests, which need no cluster, no Go and no kubectl (about half a minute)
 	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools and not slow' $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
 	@$(SANDBOX) tools >/dev/null
-	@SOAK=$${SOAK:-50} $(PYTHON) -m pytest tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
+	@SOAK=$${SOAK:-50} $(PYTHON) -m pytest --full tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
 	@$(PYTHON) -m ruff format --check --quiet .
@@ -85,9 +91,6 @@ lint: $(READY) ## format, lint, types, workflows
 
 docs: $(READY) ## bring the table of docs/configuration.md up to date
 	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md
-
-tour: $(READY) ## run the commands of docs/tour.md on a sandbox of its own, and write what they say into the page
-	@$(PYTHON) -m tests.tour
 
 lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
 	@for set in requirements requirements-dev; do \

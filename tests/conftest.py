@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from hypothesis import HealthCheck, settings
 from xdist.scheduler import LoadFileScheduling  # pyright: ignore[reportMissingTypeStubs]
 
 from sandbox import tools
+from tests import tiers
+from tests.engine import runs
 from tests.program import Program
 from tests.recorded import Run, run_program
 
@@ -42,8 +45,38 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _Scheduling 
     return _Scheduling(config, log) if config.option.dist == "loadfile" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What takes long first: short files fill up whichever process is done before."""
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The option of ``make test-full``."""
+    parser.addoption(
+        "--full", action="store_true", help="also the tests of tests/tiers.py, each of which has a witness"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Count the runs of the engine, in this process and in those that it starts."""
+    if not hasattr(config, "workerinput"):
+        runs.count_into(Path(tempfile.mkdtemp(prefix="oceanid-runs-")) / "runs")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the engine's runs cost."""
+    file = Path(os.environ[runs.FILE])
+    if file.exists():
+        terminalreporter.write_line(runs.report(file))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the count."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(Path(os.environ[runs.FILE]).parent, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what only ``make test-full`` runs; what takes long first: short files fill up who is done before."""
+    if not config.option.full:
+        full = [item for item in items if tiers.is_full(item.nodeid)]
+        config.hook.pytest_deselected(items=full)
+        items[:] = [item for item in items if item not in full]
     tests_of = Counter(item.path for item in items)
     slow = {item.path for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("tools"))}
 

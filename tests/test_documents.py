@@ -64,8 +64,8 @@ def test_the_readmes_first_configuration_is_the_required_one() -> None:
 
 
 def test_every_verb_of_the_readme_is_in_the_makefile() -> None:
-    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`make (?:-s )?([a-z]+)", README)) <= verbs
+    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"`make (?:-s )?([a-z-]+)", README)) <= verbs
 
 
 def test_every_file_that_a_document_names_exists() -> None:
@@ -176,5 +176,5 @@ def test_make_help_shows_commands_as_they_are_typed() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert '  env       for eval "$(make -s env)": ' in shown
     assert "$$" not in shown
-    verbs = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    assert re.findall(r"^  ([a-z]+) ", shown, re.MULTILINE) == verbs
+    verbs = re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert re.findall(r"^  ([a-z-]+) ", shown, re.MULTILINE) == verbs

@@ -1,65 +1,71 @@
-"""Sandboxes for the tests of this tier: one for most of them, one that Git drives."""
+"""Sandboxes for the tests of this tier, copies of prepared ones: one for most of them, one that Git drives."""
 
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from sandbox.engine import ADOPT
-from tests.engine.engine import Engine, launch
+from tests.engine import prepared
+from tests.engine.engine import Engine
 from tests.engine.gitops import GitOps
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prepared_sandboxes(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """Where the processes of this run of the tests keep the sandboxes that they copy."""
+    base = tmp_path_factory.getbasetemp()
+    os.environ[prepared.FOLDER] = str((base if worker_id == "master" else base.parent) / "prepared")
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A sandbox on which the program ran once; stopped at the end, however the tests end.
+    """A sandbox to which the program is applied; stopped at the end, however the tests end.
 
     The variable KEEP names one that is there already, and stays.
     """
-    folder = tmp_path_factory.mktemp("sandbox")
-    kept = os.environ.get("KEEP")
-    engine = Engine(Path(kept).absolute() if kept else folder / "home", folder / "program")
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        first = engine.launcher("up")
-        assert first.returncode == 0, first.stdout + first.stderr
-        (folder / "first-up.log").write_text(first.stdout + first.stderr, encoding="utf-8")
-        yield engine
+        if kept := os.environ.get("KEEP"):
+            engine = Engine(Path(kept).absolute(), tmp_path_factory.mktemp("kept") / "program")
+            assert engine.launcher("up").returncode == 0
+            yield engine
+        else:
+            with prepared.applied_cluster(tmp_path_factory.mktemp("sandbox")) as engine:
+                assert engine.up().changes == {}
+                yield engine
     finally:
         signal.signal(signal.SIGTERM, previous)
-        if not kept:
-            engine.launcher("down")
+
+
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note down for ``clean`` that a test failed."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
 
 
 @pytest.fixture
-def clean(engine: Engine) -> Iterator[Engine]:
+def clean(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Engine]:
     """The same engine, with the committed configuration before and after, and the program applied."""
-
-    def written() -> list[int]:
-        """When the state was last written."""
-        stacks = engine.sandbox.home / "state" / ".pulumi" / "stacks"
-        return [path.stat().st_mtime_ns for path in stacks.rglob("*.json")]
-
     engine.reset_configuration()
-    before = written()
     yield engine
     engine.reset_configuration()
-    if written() != before:
-        answer = engine.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)  # whatever a failed test left
-        assert answer.returncode == 0, answer.stdout + answer.stderr
+    if engine.is_changed or request.node.stash[_FAILED]:
+        engine.adopt("--refresh")
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
-    """A sandbox that ``make gitops`` started; stopped at the end."""
-    home = tmp_path_factory.mktemp("gitops") / "home"
-    try:
-        yield GitOps(home)
-    finally:
-        launch(home, "down")
+    """A sandbox on which ``make gitops`` ran; stopped at the end."""
+    with prepared.applied_cluster(tmp_path_factory.mktemp("gitops")) as engine:
+        yield GitOps(engine.sandbox.home)
 
 
 @pytest.fixture

@@ -5,21 +5,26 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from oceanid_cluster.components.settings import CUSTOM_RESOURCES, EXPECTED
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config.schema import keys_of
+from sandbox.engine import ADOPT
 from sandbox.layout import ROOT, Sandbox, link_project
+from tests.engine import runs
 
 Answer = subprocess.CompletedProcess[str]
 WORKLOADS = [one for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")]
 # To write the state after every step is most of what the engine does in a run that changes something: tests whose
 # engine is not killed write it once, at the end.
 STATE_AT_THE_END = "PULUMI_SKIP_CHECKPOINTS"
+# With it the CLI takes --event-log: what the engine did, beside what it shows.
+EVENTS = {"PULUMI_DEBUG_COMMANDS": "true"}
 # One pod each, the tunnel apart; the DaemonSet's node is one.
 PODS = len(WORKLOADS) - 1 + int(keys_of(TunnelSettings)["replicas"].default or "")
 
@@ -33,12 +38,39 @@ def launch(home: Path, *arguments: str) -> Answer:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class Run:
+    """A run of the engine that succeeded: what it printed, and what it did, as the operation by logical name."""
+
+    stdout: str
+    stderr: str
+    changes: dict[str, str]
+
+
+def changes(events: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """What a run does, without what it only reads or leaves as it is.
+
+    Nor is the provider's own update among it: a copy of a sandbox has an endpoint that its state does not know yet.
+    tests/engine/test_endpoints.py looks at that.
+    """
+    found: dict[str, str] = {}
+    for event in events:
+        step = event.get("resourcePreEvent", {}).get("metadata", {})
+        if step.get("op") in (None, "same", "read", "discard", "refresh"):
+            continue
+        if step["op"] == "update" and step["type"].startswith("pulumi:providers:"):
+            continue
+        found[step["urn"].rpartition("::")[2]] = step["op"]
+    return found
+
+
 class Engine:
     """The plain tools on a sandbox, with a copy of the stack's configuration that tests may edit."""
 
     def __init__(self, home: Path, folder: Path) -> None:
         self.sandbox = Sandbox(home)
         self.folder = folder
+        self.is_changed = False  # whether the last run may have had another configuration than the committed one
         link_project(folder)
 
     def environment(self, role: str = "engine", *, checkpoints: bool = False) -> dict[str, str]:
@@ -61,19 +93,20 @@ class Engine:
         ``watch`` is called again and again while it runs.
         """
         environment = {**self.environment(), **(variables or {})}
-        process = subprocess.Popen(
-            [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True,
-            env={name: value for name, value in environment.items() if value is not None}, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        while True:
-            try:
-                output, errors = process.communicate(stdin, timeout=0.05 if watch else None)
-            except subprocess.TimeoutExpired:
-                if watch:
-                    watch()
-            else:
-                return Answer(process.args, process.returncode, output, errors)
+        with runs.measured(arguments[0]):
+            process = subprocess.Popen(
+                [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True,
+                env={name: value for name, value in environment.items() if value is not None}, stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            )  # fmt: skip
+            while True:
+                try:
+                    output, errors = process.communicate(stdin, timeout=0.05 if watch else None)
+                except subprocess.TimeoutExpired:
+                    if watch:
+                        watch()
+                else:
+                    return Answer(process.args, process.returncode, output, errors)
 
     def command(self, command: str, *arguments: str, **variables: str) -> Answer:
         """``python -m oceanid_cluster <command>``, as an operator calls it."""
@@ -84,6 +117,7 @@ class Engine:
 
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
         """``pulumi config set`` or, for None, ``rm``; a value goes in by standard input."""
+        self.is_changed = True
         if value is None:
             answer = self.pulumi("config", "rm", key)
         else:
@@ -94,19 +128,28 @@ class Engine:
         """Take the committed configuration again."""
         shutil.copy(ROOT / "Pulumi.sandbox.yaml", self.folder)
 
-    def up(self, *arguments: str) -> Answer:
-        """``pulumi up``, which must succeed."""
-        answer = self.pulumi("up", "--yes", "--skip-preview", *arguments)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        return answer
+    def up(self, *arguments: str, variables: Mapping[str, str | None] | None = None) -> Run:
+        """``pulumi up``, which must succeed; says what it did."""
+        run = self._run("up", "--yes", "--skip-preview", *arguments, variables=variables)
+        applied, committed = (folder / "Pulumi.sandbox.yaml" for folder in (self.folder, ROOT))
+        self.is_changed = applied.read_bytes() != committed.read_bytes()
+        return run
+
+    def adopt(self, *arguments: str) -> Run:
+        """``pulumi up`` that adopts what exists, by the provider's own variable, which leaves nothing in the state."""
+        return self.up(*arguments, variables=ADOPT)
 
     def planned(self, *arguments: str) -> dict[str, str]:
-        """What an ``up`` would do: the operation by logical name, without what is only read or stays as it is."""
-        answer = self.pulumi("preview", "--json", *arguments)
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        steps: list[dict[str, Any]] = json.loads(answer.stdout)["steps"]
-        idle = ("same", "read", "discard", "refresh")
-        return {step["urn"].rpartition("::")[2]: step["op"] for step in steps if step["op"] not in idle}
+        """What an ``up`` would do."""
+        return self._run("preview", *arguments).changes
+
+    def _run(self, *arguments: str, variables: Mapping[str, str | None] | None = None) -> Run:
+        with tempfile.TemporaryDirectory() as folder:
+            log = Path(folder) / "events"
+            answer = self.pulumi(*arguments, f"--event-log={log}", variables={**EVENTS, **(variables or {})})
+            assert answer.returncode == 0, answer.stdout + answer.stderr
+            events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+        return Run(answer.stdout, answer.stderr, changes(events))
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The resources of the stack's state by logical name."""
@@ -156,15 +199,3 @@ def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied 
         document = json.dumps({"apiVersion": "v1", "kind": "List", "items": reported})
         command = ("apply", "--server-side", "--force-conflicts", "--subresource=status", "-f", "-")
         engine.kubectl(*command, stdin=document)
-
-
-@contextmanager
-def bare_cluster(folder: Path) -> Generator[Engine]:
-    """A sandbox of its own on which the program has not run yet; stopped at the end."""
-    engine = Engine(folder / "home", folder / "program")
-    try:
-        started = engine.launcher("cluster")
-        assert started.returncode == 0, started.stderr
-        yield engine
-    finally:
-        engine.launcher("down")

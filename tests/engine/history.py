@@ -52,7 +52,7 @@ class History:
     """One cluster and its stack, from the first run on. Every step ends with the documented command and ``check``."""
 
     def __init__(self, engine: Engine) -> None:
-        """``engine`` has a bare cluster."""
+        """``engine`` has a cluster, bare or with the program applied."""
         self.engine = engine
         self.on = set(FLAGS)
         self.printed: list[str] = []

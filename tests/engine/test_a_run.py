@@ -16,6 +16,7 @@ from oceanid_cluster.components.settings import CHAIN
 from sandbox import charts
 from tests import fuzz
 from tests.engine.engine import PODS, Engine
+from tests.engine.prepared import FIRST_UP
 from tests.program import ORDER
 from tests.recorded import run_program
 from tests.samples import EVERYTHING
@@ -67,7 +68,7 @@ def test_git_can_touch_nothing_that_the_program_made(engine: Engine) -> None:
 
 
 def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> None:
-    log = (engine.folder.parent / "first-up.log").read_text(encoding="utf-8")
+    log = (engine.sandbox.home / FIRST_UP).read_text(encoding="utf-8")
     assert "sandbox: charts: " in log
     said = re.search(r"sandbox: provider kubernetes: v?(\d+)\.(\d+)\.\d+, (.*)", log)
     assert said, log
@@ -77,10 +78,11 @@ def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> N
 
 def test_a_second_run_changes_nothing(engine: Engine) -> None:
     engine.reset_configuration()
-    summary = engine.up().stdout.partition("Resources:")[2]
+    answer = engine.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    summary = answer.stdout.partition("Resources:")[2]
     assert "unchanged" in summary
     assert not any(word in summary for word in ("created", "updated", "deleted", "replaced"))
-    assert engine.pulumi("preview", "--expect-no-changes").returncode == 0
 
 
 def test_the_engine_writes_no_logs_of_its_own_in_a_sandbox(engine: Engine) -> None:

@@ -14,7 +14,8 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT, Sandbox
-from tests.engine.engine import PODS, WORKLOADS, Engine, launch
+from tests.engine.engine import PODS, WORKLOADS, launch
+from tests.engine.prepared import bare_cluster
 
 # Who is hit, by a word of its command line, and with which signal.
 BLOWS = (
@@ -57,14 +58,14 @@ def start(sandbox: Sandbox, *verb: str) -> subprocess.Popen[str]:
 def test_the_next_up_finishes_what_a_broken_one_began(
     tmp_path: Path, what: str, word: str, blow: signal.Signals, when: int | str
 ) -> None:
-    other = Engine(tmp_path / "home", tmp_path / "program")
-    # What is broken may lose the ServiceAccount of a Deployment, which is then waited for in vain: a minute, here. The
-    # next run has the default time: by then the ReplicaSet controller tries again only after as long as it failed.
-    config = other.folder / "Pulumi.sandbox.yaml"
-    config.write_text(
-        f"{config.read_text(encoding='utf-8')}  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
-    )
-    try:
+    with bare_cluster(tmp_path) as other:
+        # What is broken may lose the ServiceAccount of a Deployment, which is then waited for in vain: a minute, here.
+        # The next run has the default time: by then the ReplicaSet controller tries again only after as long as it
+        # failed.
+        config = other.folder / "Pulumi.sandbox.yaml"
+        config.write_text(
+            f"{config.read_text(encoding='utf-8')}  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
+        )
         run = start(other.sandbox, "up", "--config-file", str(config))
         assert run.stdout
         created, broken, output = 0, False, list[str]()
@@ -90,8 +91,6 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         assert other.planned() == {}
         assert len(other.pods()) == PODS
         assert len(other.objects("deployments", "daemonsets")) == len(WORKLOADS)
-    finally:
-        other.launcher("down")
 
 
 def test_make_gitops_killed_at_several_places_is_finished_by_the_next_one(tmp_path: Path) -> None:

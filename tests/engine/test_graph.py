@@ -62,28 +62,6 @@ def test_mermaid_draws_it(engine: Engine) -> None:
     assert "Unsupported markdown" not in drawn
 
 
-def test_what_is_broken_is_red_and_named(clean: Engine) -> None:
-    flux_reports(clean)
-    clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
-    clean.kubectl("-n", "apps", "delete", "service", "label-studio")
-    text = picture(clean, code=1)
-    assert '"daemonset/cloudflared-tunnel<br/>DaemonSet does not exist"]:::failed' in text
-    assert '"service/label-studio<br/>namespace apps<br/>Service does not exist"]:::failed' in text
-    assert re.search(r'"label\.boathou\.se<br/>http[^"]*<br/>this Service does not exist"\]:::failed', text)
-    assert chain(text) == ARROWS
-    clean.up("--refresh", "--run-program")
-    picture(clean)
-
-
-def test_what_is_turned_off_is_dashed(clean: Engine) -> None:
-    flux_reports(clean)
-    clean.configure("enableTritonAdapter", "false")
-    clean.up()
-    text = picture(clean, "--stack", "sandbox")
-    assert '["7 TritonAdapter (apps)"]:::off' in text
-    assert chain(text) == {arrow for arrow in ARROWS if "TritonAdapter" not in arrow}
-
-
 def test_without_pulumi_every_component_is_drawn_and_no_order(engine: Engine) -> None:
     flux_reports(engine)
     text = picture(engine, "--all")

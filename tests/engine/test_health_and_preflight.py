@@ -17,8 +17,10 @@ from oceanid_cluster.config.cluster import NODES
 from sandbox.layout import ROOT
 from tests.commands.test_cloudflare_rules import answer as tunnel_answer
 from tests.commands.test_cloudflare_rules import cloudflare
-from tests.engine.engine import WORKLOADS, Answer, Engine, bare_cluster, flux_reports
+from tests.engine.engine import WORKLOADS, Answer, Engine, flux_reports
+from tests.engine.prepared import bare_cluster
 from tests.engine.proxy import cut_proxy
+from tests.engine.test_graph import picture
 
 
 def elsewhere(engine: Engine, folder: Path) -> Path:
@@ -94,16 +96,6 @@ def test_image_automation_has_its_rows(engine: Engine) -> None:
     flux_reports(engine)
 
 
-def test_a_changed_node_label_is_shown_with_the_command_that_puts_it_back(clean: Engine) -> None:
-    flux_reports(clean)
-    clean.kubectl("label", "node", "calypso", "oceanid.cluster/gpu=none", "--overwrite")
-    answer = clean.command("health")
-    assert answer.returncode == 1
-    assert f"oceanid.cluster/gpu=none instead of rtx4090 ({DEPLOY})" in row(answer, "node/calypso")
-    clean.up("--refresh")
-    assert clean.command("health").returncode == 0
-
-
 def test_a_suspended_or_silent_kustomization_is_not_healthy(engine: Engine) -> None:
     command = ("-n", "flux-system", "patch", "kustomization", "flux-system", "--type=merge", "-p")
     flux_reports(engine)
@@ -131,36 +123,34 @@ def test_a_pod_that_cannot_be_scheduled_is_named_with_its_reason(engine: Engine)
         engine.kubectl("-n", "apps", "rollout", "status", "deployment/label-studio")
 
 
-def test_what_is_scaled_to_zero_or_deleted_is_not_healthy_and_the_command_that_is_named_repairs_it(
+def test_what_is_scaled_to_zero_deleted_or_relabelled_is_named_and_the_command_that_is_named_repairs_it(
     clean: Engine,
 ) -> None:
     flux_reports(clean)
     clean.kubectl("-n", "cloudflared", "scale", "deployment", "cloudflared", "--replicas=0")
     clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
     clean.kubectl("-n", "cloudflared", "delete", "configmap/cloudflared-config", "service/cloudflared-metrics")
+    clean.kubectl("-n", "apps", "delete", "service", "label-studio")
+    clean.kubectl("label", "node", "calypso", "oceanid.cluster/gpu=none", "--overwrite")
     answer = clean.command("health")
     assert answer.returncode == 1
     assert row(answer, "deployment/cloudflared").endswith(f"wants no pod: scaled to zero ({DEPLOY})")
     assert row(answer, "daemonset/cloudflared-tunnel").endswith(f"DaemonSet does not exist ({DEPLOY})")
     assert row(answer, "configmap/cloudflared-config").endswith(f"ConfigMap does not exist ({DEPLOY})")
+    assert f"oceanid.cluster/gpu=none instead of rtx4090 ({DEPLOY})" in row(answer, "node/calypso")
     assert "edge" not in answer.stdout
     before = clean.command("preflight")
     assert before.returncode == 0
     assert "in the state, not in the cluster; the deploy creates them again" in row(before, "CloudflareTunnel")
+    text = picture(clean, code=1)
+    assert '"daemonset/cloudflared-tunnel<br/>DaemonSet does not exist"]:::failed' in text
+    assert '"service/label-studio<br/>namespace apps<br/>Service does not exist"]:::failed' in text
     assert "pulumi up --refresh --run-program" in DEPLOY
     clean.up("--refresh", "--run-program")
-    assert "does not exist" not in clean.command("health").stdout
+    healthy = clean.command("health")
+    assert healthy.returncode == 0, healthy.stdout
     assert "warning" not in clean.command("preflight").stdout
-
-
-def test_a_component_that_is_turned_off_is_not_missed(clean: Engine) -> None:
-    flux_reports(clean)
-    clean.configure("enableTritonAdapter", "false")
-    clean.up()
-    answer = clean.command("health", "--stack", "sandbox")
-    assert answer.returncode == 0, answer.stdout
-    assert "TritonAdapter" not in answer.stdout
-    assert "does not exist" in clean.command("health", "--all").stdout
+    picture(clean)
 
 
 def test_health_waits_for_what_gets_ready_and_no_longer(engine: Engine) -> None:
@@ -369,32 +359,6 @@ def test_after_a_failed_first_deploy_there_is_a_table_of_what_is_missing(bare: E
     assert row(answer, "deployment/source-controller").endswith("ok 1/1")
     assert row(answer, "deployment/cloudflared").endswith(f"Deployment does not exist ({DEPLOY})")
     bare.reset_configuration()
-
-
-def test_after_a_destroy_preflight_says_what_is_in_the_way_and_adopting_comes_back(
-    bare: Engine, tmp_path: Path
-) -> None:
-    bare.up()
-    assert "the stack is still up: its state holds" in bare.command("leftovers").stdout
-    assert bare.command("preflight").returncode == 0
-    bare.kubectl("annotate", "storageclass", "local-path", "storageclass.kubernetes.io/is-default-class-")
-    assert "label-studio-data: Bound, 10Gi, class local-path" in row(bare.command("preflight"), "storage class")
-    bare.kubectl("apply", "-f", str(ROOT / "sandbox" / "cluster.yaml"))
-    destroyed = bare.pulumi("destroy", "--yes", "--skip-preview", "--run-program")
-    assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
-    answer = bare.command("preflight")
-    assert answer.returncode == 1
-    assert "in the cluster, not in the state. Adopt them, for one run" in row(answer, "FluxBootstrap")
-    assert_leftovers_are_named(bare, elsewhere(bare, tmp_path))
-    bare.configure("adoptExisting", "true")
-    answer = bare.command("preflight")
-    assert answer.returncode == 0, answer.stdout
-    assert "this run adopts them (adoptExisting)" in row(answer, "FluxBootstrap")
-    bare.up()
-    bare.configure("adoptExisting", None)
-    bare.up()
-    assert bare.planned() == {}
-    assert "warning" not in bare.command("preflight").stdout
 
 
 def assert_leftovers_are_named(engine: Engine, several: Path) -> None:

@@ -1,6 +1,7 @@
 """Histories: a random row of what operators and accidents do to one cluster, and what must hold after each step.
 
-Two short ones, always the same, run in ``make test``; ``make soak`` draws others (SOAK=number of histories).
+A short one, always the same, runs in ``make test``, and two longer ones in ``make test-full``; ``make soak`` draws
+others (SOAK=number of histories).
 """
 
 import os
@@ -12,11 +13,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from tests.engine.engine import bare_cluster
 from tests.engine.history import EDITS, FLAGS, KEYS, OBJECTS, ROTATED, VICTIMS, History
+from tests.engine.prepared import applied_cluster, bare_cluster
 
 NUMBER = int(os.environ.get("SOAK", "0"))
 STEPS_OF_ONE = 6
+
+
+def test_a_component_off_and_an_edit_by_hand(tmp_path: Path) -> None:
+    with applied_cluster(tmp_path) as engine:
+        history = History(engine)
+        for step in (lambda: history.turn("enableImageAutomation"), lambda: history.edit(*EDITS[3])):
+            step()
+            history.check()
 
 
 def test_a_lost_state_a_component_off_and_on_and_edits_by_hand(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -40,16 +41,25 @@ def test_a_block_that_is_not_run_here_has_only_commands_that_cannot_be() -> None
                 assert words[0] in OUTSIDE or " ".join(words[:2]) in OUTSIDE, f"{title}: {line}"
 
 
+@pytest.fixture(scope="module")
+def reader(engine: Engine) -> Iterator[Engine]:
+    """The cluster of somebody who reads the page from its top to its end: nothing is reset between the entries."""
+    engine.reset_configuration()
+    yield engine
+    engine.reset_configuration()
+    engine.up("--refresh")
+
+
 @pytest.mark.parametrize("title", RUNNABLE)
-def test_the_commands_of_the_runbook_work(clean: Engine, title: str) -> None:
-    flux_reports(clean)
+def test_the_commands_of_the_runbook_work(reader: Engine, title: str) -> None:
+    flux_reports(reader)
     script = "\n".join(block for kind, block in ENTRIES[title] if kind == "bash")
     # No terminal here: what would be asked is answered, and a wait has nothing to wait for.
     environment = {
-        **clean.environment(), "PULUMI_SKIP_CONFIRMATIONS": "true", "NEW_TOKEN": "canary-new-token", "TERM": "dumb",
+        **reader.environment(), "PULUMI_SKIP_CONFIRMATIONS": "true", "NEW_TOKEN": "canary-new-token", "TERM": "dumb",
     }  # fmt: skip
     answer = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=clean.folder, env=environment, text=True, capture_output=True,
+        ["bash", "-euo", "pipefail", "-c", script], cwd=reader.folder, env=environment, text=True, capture_output=True,
         stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, f"{shlex.quote(script)}\n{answer.stdout[-3000:]}\n{answer.stderr[-3000:]}"

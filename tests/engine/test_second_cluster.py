@@ -8,7 +8,8 @@ import yaml
 
 from oceanid_cluster.manifests import labels
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine, bare_cluster
+from tests.engine.engine import Engine
+from tests.engine.prepared import bare_cluster
 
 MACHINES = [
     {"name": "argo", "host": "srv-argo", "address": "203.0.113.7", "labels": {"node": "argo", "provider": "rented"}},
@@ -74,4 +75,3 @@ def test_two_stacks_of_different_clusters_stand_side_by_side(clean: Engine, tmp_
         assert wrong.returncode != 0
         assert "it is another cluster" in wrong.stdout
         assert labels_of_nodes(clean) == before
-        assert clean.planned() == {}

@@ -99,7 +99,6 @@ def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
     configure_secrets(engine, CANARIES)
     for arguments in (
         ("preview", "--diff"),
-        ("preview", "--json"),
         ("up", "--yes", "--skip-preview", "--diff"),
         ("refresh", "--yes", "--skip-preview", "--diff"),
         ("stack",),

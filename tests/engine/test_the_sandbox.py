@@ -13,7 +13,8 @@ import pytest
 
 from sandbox import cluster, tools
 from sandbox.layout import ROOT, Sandbox, cache
-from tests.engine.engine import Engine, bare_cluster
+from tests.engine.engine import Engine
+from tests.engine.prepared import bare_cluster
 from tests.published import serving
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"}
