@@ -17,8 +17,8 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_the_three_workflows() -> None:
-    assert NAMES == ["ci.yml", "deploy-cluster.yml", "drift.yml"]
+def test_there_are_the_four_workflows() -> None:
+    assert NAMES == ["ci.yml", "deploy-cluster.yml", "drift.yml", "nightly.yml"]
 
 
 @pytest.mark.parametrize("name", NAMES)
