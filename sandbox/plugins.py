@@ -1,23 +1,28 @@
-"""The Pulumi providers: those of this machine, downloaded ones, else built from their module."""
+"""The Pulumi providers: those of this machine, downloaded ones, else programs that are built here."""
 
-import asyncio
 import re
 import shutil
 import subprocess
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from sandbox import tools
 from sandbox.charts import answers
-from sandbox.layout import ROOT, Sandbox, cache, say
-from sandbox.provider.proxy import Provider
+from sandbox.layout import Sandbox, SandboxError, cache, say
 
-PLUGINS = ("kubernetes", "random")
+# The oldest release of each that will do: (4, 29) is the first with upsertExistingObjects and enablePatchForce.
+OLDEST = {"kubernetes": (4, 29), "random": (4, 0)}
+_BUILT = {
+    "kubernetes": (
+        tools.PROVIDER,
+        f"{tools.KUBERNETES_PROVIDER}, built from its module, upsertExistingObjects and enablePatchForce added",
+    ),
+    "random": (tools.RANDOM, "a fake of one resource: the provider cannot be downloaded here"),
+}
 _DOWNLOAD_HOST = "get.pulumi.com"
 _INSTALL_SECONDS = 600
-# The first release with upsertExistingObjects and enablePatchForce.
-_COMPLETE = (4, 29)
+_ANSWER_SECONDS = 20
+_GET_PLUGIN_INFO = "/pulumirpc.ResourceProvider/GetPluginInfo"
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -30,61 +35,55 @@ def provide(sandbox: Sandbox) -> None:
     (sandbox.home / "pulumi" / "logs").touch()
     tools.link(sandbox.home / "pulumi" / "plugins", plugins)
     reachable: bool | None = None
-    for name in PLUGINS:
-        program = f"pulumi-resource-{name}"
-        (sandbox.bin / program).unlink(missing_ok=True)
-        path, wanted = shutil.which(program, path=tools.path_without(sandbox)), version(f"pulumi-{name}")
-        downloaded = (plugins / f"resource-{name}-v{wanted}").exists()
-        if path is None and not downloaded:
+    for name, (tool, built) in _BUILT.items():
+        first = sandbox.bin / tool.name
+        first.unlink(missing_ok=True)
+        path, wanted = shutil.which(tool.name, path=tools.path_without(sandbox)), version(f"pulumi-{name}")
+        release = plugins / f"resource-{name}-v{wanted}" / tool.name
+        found = told_version(path) if path else ""
+        if path and _numbers(found) >= OLDEST[name]:
+            say(f"provider {name}: {found}, {path}")
+            continue
+        if not release.exists():
             reachable = answers(_DOWNLOAD_HOST) if reachable is None else reachable
-            downloaded = reachable and _install(sandbox, name, wanted)
-        if name == "kubernetes" and (path or not downloaded):
-            where = _kubernetes(sandbox, path)
-        elif path or downloaded:
-            where = path or f"{wanted}, downloaded"
-        else:
-            _run_by_python(sandbox, name)
-            where = "a fake of one resource: the provider cannot be downloaded here"
-        say(f"provider {name}: {where}")
+            if reachable:
+                _install(sandbox, name, wanted)
+        downloaded = release.exists()
+        if path or not downloaded:  # the engine prefers what is on PATH to what it downloaded
+            tools.link(first, release if downloaded else tools.get([tool])[tool.name])
+        older = f" ({path} is {found or 'of no version'}, too old)" if path else ""
+        say(f"provider {name}: {f'{wanted}, downloaded' if downloaded else built}{older}")
 
 
-def _kubernetes(sandbox: Sandbox, path: str | None) -> str:
-    """Take the provider at ``path``, else build it; an older one gets a proxy. Returns what is in use."""
-    program = Path(path) if path else tools.get([tools.PROVIDER])[tools.PROVIDER.name]
-    found = asyncio.run(_version(program))
-    where = f"{found}, {path or 'built from its module'}"
-    if tuple(int(part) for part in re.findall(r"\d+", found)[:2]) >= _COMPLETE:
-        return where
-    _run_by_python(sandbox, "kubernetes", program)
-    return f"{where}, behind a proxy that adds upsertExistingObjects and enablePatchForce"
+def told_version(program: str) -> str:
+    """The version that a provider tells of itself; empty when it tells none. Raises SandboxError."""
+    import grpc  # it takes longer than all the rest here, and few machines have a provider on PATH
+    from pulumi.runtime.proto.plugin_pb2 import PluginInfo
+
+    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        port = process.stdout.readline().strip() if process.stdout else ""
+        try:
+            with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+                ask: grpc.UnaryUnaryMultiCallable[bytes, PluginInfo] = channel.unary_unary(
+                    _GET_PLUGIN_INFO, response_deserializer=PluginInfo.FromString
+                )
+                return ask(b"", timeout=_ANSWER_SECONDS).version
+        except (ValueError, grpc.RpcError):
+            raise SandboxError(f"{program} does not answer as a provider of Pulumi does; take it off PATH") from None
+        finally:
+            process.terminate()
 
 
-async def _version(program: Path) -> str:
-    """The version that a provider tells of itself."""
-    from pulumi.runtime.proto import plugin_pb2
-
-    provider = Provider([str(program)])
-    try:
-        answer = await provider.call("GetPluginInfo", b"")
-    finally:
-        await provider.stop()
-    return plugin_pb2.PluginInfo.FromString(answer).version
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
-def _run_by_python(sandbox: Sandbox, name: str, program: Path | None = None) -> None:
-    """Make the program that the engine starts: ours, which runs ``program`` behind itself."""
-    behind = f'"{program}" ' if program else ""
-    line = f'exec env PYTHONPATH="{ROOT}" "{sys.executable}" -m sandbox.provider {name} {behind}"$@"'
-    tools.script(sandbox.bin / f"pulumi-resource-{name}", line)
-
-
-def _install(sandbox: Sandbox, name: str, wanted: str) -> bool:
+def _install(sandbox: Sandbox, name: str, wanted: str) -> None:
     say(f"downloading the provider {name} {wanted}")
     try:
-        answer = subprocess.run(
+        subprocess.run(
             [sandbox.bin / "pulumi", "plugin", "install", "resource", name, wanted],
             env=sandbox.process_environment("engine"), check=False, timeout=_INSTALL_SECONDS, stdout=sys.stderr,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return False
-    return answer.returncode == 0
+        say("the download takes too long")

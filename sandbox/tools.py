@@ -117,6 +117,7 @@ PROVIDER = Tool(
         for name in ("schema.json", "terraform-mapping.json")
     ),
 )  # fmt: skip
+RANDOM = Tool("pulumi-resource-random", "random-provider", "oceanid.invalid/sandbox/pulumi-resource-random", (), _never)
 # The newest releases whose modules, and those that they need, are served.
 FLUX = tuple(
     Tool(package.rpartition("/")[2], "flux-controllers", package, (), _never)
@@ -129,7 +130,7 @@ FLUX = tuple(
     )
 )
 IMAGE_AUTOMATION = Tool("image-automation", "image-automation", "oceanid.invalid/sandbox/image-automation", (), _never)
-ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, *FLUX, IMAGE_AUTOMATION)}
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, RANDOM, *FLUX, IMAGE_AUTOMATION)}
 
 
 def provide(sandbox: Sandbox) -> None:

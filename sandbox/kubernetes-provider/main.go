@@ -1,7 +1,7 @@
 // The Kubernetes provider of Pulumi, served from its Go module.
 //
 // The module's own main package embeds two generated files that the module does not hold. The files that they are
-// generated from lie beside this program: sandbox/plugins.py puts them there.
+// generated from lie beside this program: sandbox/tools.py puts them there.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 var version = "0.0.0"
 
 func main() {
+	addOptions()
 	provider.Serve("kubernetes", version, read("schema.json"), read("terraform-mapping.json"))
 }
 

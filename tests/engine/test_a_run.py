@@ -73,7 +73,7 @@ def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> N
     said = re.search(r"sandbox: provider kubernetes: v?(\d+)\.(\d+)\.\d+, (.*)", log)
     assert said, log
     is_complete = (int(said[1]), int(said[2])) >= (4, 29)
-    assert is_complete != ("behind a proxy that adds upsertExistingObjects and enablePatchForce" in said[3])
+    assert is_complete != ("upsertExistingObjects and enablePatchForce added" in said[3])
 
 
 def test_a_second_run_changes_nothing(engine: Engine) -> None:

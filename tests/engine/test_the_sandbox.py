@@ -109,8 +109,8 @@ def test_a_first_start_with_downloaded_tools_needs_no_go(tmp_path: Path, monkeyp
     fresh, fakes = tmp_path / "cache", tmp_path / "bin"
     fresh.mkdir()
     fakes.mkdir()
-    for entry in cache().iterdir():  # charts and the provider are not what this is about
-        if entry.name.startswith(("charts-", "kubernetes-provider-")):
+    for entry in cache().iterdir():  # charts and providers are not what this is about
+        if entry.name.startswith(("charts-", "kubernetes-provider-", "random-provider-")):
             (fresh / entry.name).symlink_to(entry)
     tools.script(fakes / "go", f'echo "$@" >> {tmp_path}/go-was-asked; exit 1')
     other = Sandbox(tmp_path / "home")
@@ -131,4 +131,4 @@ def test_a_first_start_with_downloaded_tools_needs_no_go(tmp_path: Path, monkeyp
             cluster.stop(other)
     assert {version[end]["gitVersion"] for end in ("clientVersion", "serverVersion")} == {f"v{tools.KUBERNETES}"}
     assert not (tmp_path / "go-was-asked").exists()
-    assert {path.resolve().parent.parent for path in other.bin.iterdir() if path.is_symlink()} == {fresh.resolve()}
+    assert {(other.bin / tool.name).resolve().parent.parent for tool in tools.TOOLS} == {fresh.resolve()}
