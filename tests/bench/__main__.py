@@ -35,7 +35,7 @@ def main() -> None:
     """Measure, write the results, and say which targets are missed."""
     runs = int(os.environ.get("RUNS") or _RUNS)
     with tempfile.TemporaryDirectory(prefix="oceanid-bench-") as scratch:
-        seconds, parts = _take_turns(Path(scratch), runs)
+        seconds, used, parts = _take_turns(Path(scratch), runs)
     operations = {
         operation: {name: report.spread(took[name]) for name in report.CONTENDERS}
         for operation, took in seconds.items()
@@ -45,10 +45,11 @@ def main() -> None:
     imports = alone.slowest_imports(REQUIRED)
     results: report.Results = {
         "conditions": {**_machine(runs), **parts}, "operations": operations,
+        "cpu": {name: report.spread(took) for name, took in used.items()},
         "alone": {"last registration": registered, "imports": imports}, "growth": _growth(runs),
     }  # fmt: skip
     write(results)
-    print(report.operations_table(results), report.growth_table(results), sep="\n\n")
+    print(report.operations_table(results), report.cpu_table(results), report.growth_table(results), sep="\n\n")
     for line in report.missed(results):
         say(f"missed: {line}")
 
@@ -71,14 +72,15 @@ def write(results: report.Results) -> None:
         (DOCS / name).write_text(text, encoding="utf-8")
 
 
-def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, dict[str, str]]:
-    """Seconds by operation and contender, and the parts that all of them used."""
+def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, dict[str, list[float]], dict[str, str]]:
+    """Seconds by operation and contender, CPU seconds by program, and the parts that all contenders used."""
     seconds: Seconds = defaultdict(lambda: defaultdict(list))
+    used: dict[str, list[float]] = defaultdict(list)
     parts: dict[str, str] = {}
     objects: dict[str, Any] = {}
 
     def program(sandbox: Engine) -> Program:
-        return Program(sandbox, objects)
+        return Program(sandbox, objects, used)
 
     def limit(sandbox: Engine) -> Limit:
         return Limit(sandbox, objects["resources"], objects["release"])
@@ -93,7 +95,7 @@ def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, dict[str, str]]:
                 parts = dict(_SAID.findall(said))
                 for operation, took in measure(make(sandbox), tell).items():
                     seconds[operation][name].append(took)
-    return seconds, parts
+    return seconds, used, parts
 
 
 def _tell(start: str, text: str) -> None:

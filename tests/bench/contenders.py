@@ -17,6 +17,7 @@ import yaml
 from oceanid_cluster.config.cluster import NODES
 from sandbox import charts
 from sandbox.layout import ROOT
+from tests.bench import cpu
 from tests.engine import predecessor
 from tests.engine.engine import Engine
 
@@ -91,13 +92,19 @@ class Stack:
 class Program(Stack):
     """This program, with the sandbox's configuration."""
 
-    def __init__(self, sandbox: Engine, objects: dict[str, list[Manifest]]) -> None:
-        """``sandbox`` has a bare cluster; ``objects`` gets what it makes there, for a ``Limit``."""
+    def __init__(self, sandbox: Engine, objects: dict[str, list[Manifest]], used: dict[str, list[float]]) -> None:
+        """``sandbox`` has a bare cluster; ``objects`` gets what it makes there, for a ``Limit``.
+
+        ``used`` gets the CPU seconds of a no-op preview by program.
+        """
         super().__init__(sandbox, sandbox.folder, destroy=("--run-program",))
-        self._objects = objects
+        self._objects, self._used = objects, used
 
     def edit(self) -> None:
-        """Keep what is installed, and add a label to one node."""
+        """Keep what is installed and what a preview of it uses, and add a label to one node."""
+        command = [str(self.sandbox.sandbox.bin / "pulumi"), "preview", "--expect-no-changes", "--non-interactive"]
+        for name, took in cpu.seconds(command, self.folder, self.sandbox.environment()).items():
+            self._used[name].append(took)
         # Secrets in clear: they are the sandbox's fake ones.
         state = json.loads(self.pulumi("stack", "export", "--show-secrets"))
         name = "pulumi-kubernetes-operator"
