@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release
 
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
@@ -55,18 +54,19 @@ class PulumiOperator(Component):
             )
         if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))
-        Release(
-            f"{name}-helm",
-            name=RELEASE,
-            namespace=NAMESPACE,
-            chart=settings.chart,
-            version=settings.chart_version if settings.chart.startswith("oci://") else None,
-            values=chart_values(),
-            postrender=POST_RENDERER,
-            timeout=context.timeout_minutes * 60,
-            max_history=10,
-            opts=self.options(ChildOptions(depends_on=before)),
-        )
+        release = {
+            "name": RELEASE,
+            "namespace": NAMESPACE,
+            "chart": settings.chart,
+            "version": settings.chart_version if settings.chart.startswith("oci://") else None,
+            "values": chart_values(),
+            "postrender": POST_RENDERER,
+            "timeout": context.timeout_minutes * 60,
+            "maxHistory": 10,
+            "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
+        }
+        options = self.options(ChildOptions(depends_on=before))
+        pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{name}-helm", release, options)
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 
