@@ -1,7 +1,7 @@
 """Cloudflare Tunnel ingress rules: one list, checked once, written wherever cloudflared takes its rules from.
 
 cloudflared's own validation is the contract (ingress/ingress.go, validateIngress). What it accepts although it can
-never work (a rule that an earlier one hides, a scheme that is misspelt) is refused as well: nobody would see it fail.
+never work (a second rule for a host, a scheme that is misspelt) is refused as well: nobody would see it fail.
 """
 
 import json
@@ -25,8 +25,6 @@ _ORIGIN_HOST = re.compile(
 )
 _BARE_SERVICES = ("hello_world", "hello-world", "socks-proxy", "bastion")
 _SCHEMES = ("http", "https", "ws", "wss", "tcp", "ssh", "rdp", "smb")
-# Paths that match every request, as no path does.
-_EVERY_PATH = re.compile(r"\^?/?(\.\*\$?)?|\$")
 
 
 @dataclass(frozen=True)
@@ -48,13 +46,8 @@ class IngressRule:
         }  # fmt: skip
         return {name: value for name, value in rule.items() if value}
 
-    @property
-    def reach(self) -> tuple[str | None, str | None]:
-        """The host and the path of its requests, None for every one."""
-        return self.hostname, None if not self.path or _EVERY_PATH.fullmatch(self.path) else self.path
-
-    def hiding_reaches(self) -> Iterator[tuple[str | None, str | None]]:
-        """The reach of each rule that would get all of its requests (ingress/ingress.go, matchHost)."""
+    def hiding(self) -> Iterator[tuple[str | None, str | None]]:
+        """Host and path of each rule that would get all of its requests (ingress/ingress.go, matchHost)."""
         labels = self.hostname.split(".") if self.hostname else []
         wildcards = [".".join(["*", *labels[number:]]) for number in range(1, len(labels))]
         for host in dict.fromkeys((None, self.hostname, *wildcards)):
@@ -86,11 +79,15 @@ def check_rules(rules: Sequence[IngressRule]) -> list[IngressRule]:
 
 
 def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[str]:
-    """What to say of each rule of a list that an earlier one hides; ``rules`` are pairs of a name and the rule."""
-    first: dict[tuple[str | None, str | None], int] = {}  # by reach, the first rule that has it
+    """What to say of each rule of a list that an earlier one hides; ``rules`` are pairs of a name and the rule.
+
+    The earlier one has the same host, or a wildcard for it, and the same path or none. Paths that differ are not
+    compared: one regular expression may match all that another one does.
+    """
+    first: dict[tuple[str | None, str | None], int] = {}  # by host and path, the first rule that has them
     for index, (name, rule) in enumerate(rules):
-        hiding = [first[reach] for reach in rule.hiding_reaches() if reach in first]
-        first.setdefault(rule.reach, index)
+        hiding = [first[one] for one in rule.hiding() if one in first]
+        first.setdefault((rule.hostname, rule.path), index)
         if rule.hostname is None and not rule.path:
             yield f"{name} would catch everything; the last rule (404) is added for you"
         elif hiding:
@@ -243,7 +240,7 @@ def _rule(item: object) -> IngressRule:
         try:
             check_go_regexp(path)
         except ValueError as problem:
-            raise ValueError(f"has a path that is not a Go regular expression: it {problem}") from None
+            raise ValueError(f"has a path that is no regular expression of Go: it {problem}") from None
     origin = parse_origin_request(fields.get("originRequest"))
     if "noTLSVerify" in fields:
         short = fields["noTLSVerify"]

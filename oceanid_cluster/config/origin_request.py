@@ -1,6 +1,5 @@
 """How cloudflared talks to an origin: the options of ``originRequest``, checked, and both ways to write them."""
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -128,30 +127,10 @@ def _proxy_type(value: object) -> str:
     return cast("str", value)
 
 
-def _ip_rules(value: object) -> list[dict[str, Any]]:
-    """``[{prefix, ports, allow}]`` (ipaccess/access.go)."""
+def _list(value: object) -> list[object]:
     if not isinstance(value, list):
-        raise ValueError("is not a list of {prefix, ports, allow}")
-    rules: list[dict[str, Any]] = []
-    for item in cast("list[object]", value):
-        rule = _fields(item, {"prefix", "ports", "allow"})
-        prefix, ports = rule.get("prefix"), rule.get("ports", [])
-        if not isinstance(prefix, str) or not _is_network(prefix):
-            raise ValueError("has a rule whose prefix is not a network such as 10.0.0.0/8")
-        if not isinstance(ports, list):
-            raise ValueError("has a rule whose ports are not a list")
-        checked = [_whole(1, 65535)(port) for port in cast("list[object]", ports)]
-        rules.append({"prefix": prefix, "ports": checked, "allow": _boolean(rule.get("allow", False))})
-    return rules
-
-
-def _is_network(prefix: str) -> bool:
-    """Whether Go's net.ParseCIDR takes it: an address, which may lie inside the network, and a length."""
-    try:
-        ipaddress.ip_network(prefix, strict=False)
-    except ValueError:
-        return False
-    return prefix.rpartition("/")[2].isdigit() and "/" in prefix
+        raise ValueError("is not a list")
+    return cast("list[object]", value)
 
 
 def _access(value: object) -> dict[str, Any]:
@@ -192,7 +171,7 @@ _OPTIONS: dict[str, Callable[[object], Any]] = {
     "proxyAddress": _text,
     "proxyPort": _whole(0, 65535),
     "proxyType": _proxy_type,
-    "ipRules": _ip_rules,
+    "ipRules": _list,  # cloudflared reads its rules: ipaccess/access.go
     "http2Origin": _boolean,
     "access": _access,
 }
