@@ -18,9 +18,7 @@ CANARY = "canary-0f3a7c"
 WORD = st.from_regex(r"[a-z]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 HOST = st.lists(WORD, min_size=2, max_size=4).map(".".join)
 SECRET = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), max_size=20).map(CANARY.__add__)
-TOKEN = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="'\"`:"), max_size=20).map(
-    CANARY.__add__
-)
+TOKEN = st.from_regex(r"[A-Za-z0-9._~+/-]{0,20}={0,2}", fullmatch=True).map(CANARY.__add__)
 QUANTITY = st.builds("{}{}".format, st.integers(1, 999), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi"]))
 IMAGE = st.builds("{}/{}:{}".format, HOST, WORD, WORD)
 RULES = st.lists(

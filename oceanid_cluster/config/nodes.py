@@ -56,15 +56,13 @@ def _node(entry: object) -> Node:
     fields = cast("dict[str, Any]", entry)
     if unknown := [name for name in fields if name not in _FIELDS]:
         raise ValueError(f"has the unknown field '{unknown[0]}' (known: {', '.join(_FIELDS)})")
-    for name in _FIELDS[:3]:
-        if not isinstance(fields.get(name), str) or not fields[name].strip():
+    texts = {name: (parsers.as_text(fields.get(name)) or "").strip() for name in _FIELDS[:3]}
+    for name, text in texts.items():
+        if not text:
             raise ValueError(f"has no {name}")
-    for name in _FIELDS[:2]:
-        if not parsers.is_dns_name(fields[name]):
-            raise ValueError(f"has the {name} '{fields[name]}', which is not a DNS name in lower case")
-    return Node(
-        fields["name"], fields["host"], parsers.ip_address(fields["address"]), _labels(fields.get("labels", {}))
-    )
+        if name != "address" and not parsers.is_dns_name(text):
+            raise ValueError(f"has the {name} '{text}', which is not a DNS name in lower case")
+    return Node(texts["name"], texts["host"], parsers.ip_address(texts["address"]), _labels(fields.get("labels", {})))
 
 
 def _labels(given: object) -> dict[str, str]:

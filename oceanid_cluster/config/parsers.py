@@ -17,15 +17,24 @@ T = TypeVar("T")
 
 Resources = dict[str, dict[str, str]]
 
-_SUFFIX = {
-    "n": Decimal("1e-9"),
-    "u": Decimal("1e-6"),
-    "m": Decimal("1e-3"),
-    "": Decimal(1),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
-    **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
-}
-_IMAGE = re.compile(r"[a-z0-9]([a-z0-9._:/-]*[a-z0-9])?(:[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?(@sha256:[0-9a-f]{64})?")
+# Of Kubernetes (apimachinery, pkg/api/resource/quantity.go and suffix.go).
+_QUANTITY = re.compile(
+    r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([numkMGTPE])|([KMGTPE])i|[eE]([+-]?0*[0-9]{1,3}))?", re.ASCII
+)
+_POWERS = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+# Of image references (distribution/reference, referencePat of regexp.go; digests: go-digest, algorithm.go), as the
+# kubelet reads them (pkg/util/parsers/parsers.go).
+_HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_REGISTRY = rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_REPOSITORY_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_DIGEST = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
+_IMAGE = re.compile(
+    rf"(?:{_REGISTRY}/)?{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*"
+    rf"(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
+)
+# A token in an HTTP header: b64token of RFC 6750, section 2.1.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _NO_LABELS = (
     'is not an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
@@ -48,27 +57,21 @@ def text(value: str) -> str:
 
 def unwrapped(value: str) -> str:
     """The text without quotes around it, and without the ``NAME=`` or ``export NAME=`` that it was copied with."""
-    value = value.strip()
-    named = re.fullmatch(r"(?:export\s+)?[A-Z][A-Z0-9_]{2,}=(['\"].*['\"]|[^=\s].{15,})", value, re.DOTALL)
-    value = named[1] if named else value
+    value = re.sub(r"^(?:export\s+)?[A-Z][A-Z0-9_]+=(?=[^=\s])", "", value.strip())
     if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
         value = value[1:-1].strip()
     return value
 
 
 def token(value: str) -> str:
-    """A token as an HTTP header carries it: printable ASCII without spaces.
-
-    What it is often pasted with is left out: quotes, ``NAME=``, a header's name, its scheme (Bearer, token).
-    """
-    text = re.sub(r"^[A-Za-z][A-Za-z-]*:\s+", "", unwrapped(value))
-    text = unwrapped(re.sub(r"^(bearer|token|basic)\s+", "", text, flags=re.IGNORECASE))
-    if re.match(r"[a-z+]+://", text, re.IGNORECASE):
-        raise ValueError("is a URL, not a token")
-    if any(ch.isspace() for ch in text):
-        raise ValueError("contains white space or a line break; a token has none")
-    if not text or not text.isascii() or not text.isprintable():
-        raise ValueError("contains a character that no token has; copy it again")
+    """A token as an HTTP header carries it. A header's name and the words Bearer and token before it are left out."""
+    text = unwrapped(re.sub(r"^Authorization:\s*", "", unwrapped(value), flags=re.IGNORECASE))
+    text = unwrapped(re.sub(r"^(bearer|token)\s+", "", text, flags=re.IGNORECASE))
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(
+            "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
+            " URL and a user name are none"
+        )
     return text
 
 
@@ -190,38 +193,47 @@ def repository_path(value: str) -> str:
 
 def image(value: str) -> str:
     """An image reference that is pinned: by tag (not ``latest``) or by digest."""
-    reference = image_repository(value)
-    if not has_tag(reference) or reference.endswith(":latest"):
+    parts = _image_parts(value)
+    if not parts["digest"] and parts["tag"] in (None, "latest"):
         raise ValueError("is not pinned: give a tag other than 'latest', or a digest")
-    return reference
+    return value.strip()
 
 
 def cloudflared_image(value: str) -> str:
     """A pinned image of cloudflared, new enough to read its token from a file."""
     reference = image(value)
-    release = re.search(r":(20[0-9]{2})\.([0-9]{1,2})\.[0-9]+", reference)
+    tag = _image_parts(reference)["tag"] or ""
+    release = re.match(r"(20[0-9]{2})\.([0-9]{1,2})\.[0-9]", tag)
     if release and (int(release[1]), int(release[2])) < CLOUDFLARED_TOKEN_FILE:
-        raise ValueError(f"is cloudflared {release[0][1:]}, which cannot read its token from a file; take >=2025.4.0")
+        raise ValueError(f"is cloudflared {tag}, which cannot read its token from a file; take >=2025.4.0")
     return reference
 
 
 def image_repository(value: str) -> str:
     """An image reference, with or without a tag."""
-    if not _IMAGE.fullmatch(value.strip()):
-        raise ValueError("is not an image reference such as ghcr.io/owner/name:tag")
+    _image_parts(value)
     return value.strip()
 
 
 def image_tag(value: str) -> str:
     """An image tag."""
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", value.strip()):
+    if not re.fullmatch(_TAG, value.strip()):
         raise ValueError("is not an image tag")
     return value.strip()
 
 
 def has_tag(reference: str) -> bool:
     """Whether an image reference carries a tag or a digest."""
-    return "@" in reference or ":" in reference.rpartition("/")[2]
+    parts = _image_parts(reference)
+    return bool(parts["tag"] or parts["digest"])
+
+
+def _image_parts(value: str) -> dict[str, str | None]:
+    """``tag`` and ``digest`` of an image reference. Raises ValueError."""
+    found = _IMAGE.fullmatch(value.strip())
+    if not found or re.fullmatch("[a-f0-9]{64}", found[0]):  # which would be the id of an image
+        raise ValueError("is not an image reference such as ghcr.io/owner/name:tag")
+    return found.groupdict()
 
 
 def chart_version(value: str) -> str:
@@ -232,14 +244,46 @@ def chart_version(value: str) -> str:
 
 
 def host_list(value: str) -> tuple[str, ...]:
-    """Host names or addresses: a JSON list, or separated by commas."""
+    """Host names or addresses, without ports: a JSON list, or separated by commas."""
     items = _json(value) if value.strip().startswith("[") else value.split(",")
     if not isinstance(items, list):
         raise ValueError("is not a list of hosts")
-    hosts = [item.strip().lower() if isinstance(item, str) else "" for item in cast("list[object]", items)]
-    if any(not host or "/" in host or any(ch.isspace() for ch in host) for host in hosts):
-        raise ValueError("is not a list of host names or addresses")
+    hosts = [(as_text(item) or "").strip().lower() for item in cast("list[object]", items)]
+    for host in hosts:
+        if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
+            raise ValueError(f"has '{host}', which is no host name and no address (write it without a scheme or port)")
     return tuple(hosts)
+
+
+def is_address(host: str) -> bool:
+    """Whether a text is an IP address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def bucket(value: str) -> str:
+    """The name of a bucket (Amazon S3, "General purpose bucket naming rules")."""
+    name = value.strip()
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or is_address(name):
+        raise ValueError("is not the name of a bucket: 3 to 63 small letters, digits, dots and hyphens, no s3://")
+    return name
+
+
+def region(value: str) -> str:
+    """A region of AWS (botocore, data/partitions.json: each ``regionRegex``)."""
+    if not re.fullmatch(r"[a-z]+(-[a-z]+)+-[0-9]+", value.strip()):
+        raise ValueError("is not a region of AWS such as us-east-1 (an availability zone has a letter at its end)")
+    return value.strip()
+
+
+def object_name(value: str) -> str:
+    """The name of an object of Kubernetes: a DNS subdomain name."""
+    if not is_dns_name(value.strip()):
+        raise ValueError("is not a name of Kubernetes: small letters, digits, '-' and '.'")
+    return value.strip()
 
 
 def label_map(value: str) -> dict[str, str]:
@@ -253,10 +297,18 @@ def label_map(value: str) -> dict[str, str]:
         labels = {name.strip(): item.strip() for name, _, item in pairs}
     if not isinstance(labels, dict):
         raise ValueError(_NO_LABELS)
-    for name, item in cast("dict[str, object]", labels).items():
-        if not _LABEL_NAME.fullmatch(name) or not isinstance(item, str) or not _LABEL_VALUE.fullmatch(item):
+    texts = {name: as_text(item) for name, item in cast("dict[str, object]", labels).items()}
+    for name, item in texts.items():
+        if not _LABEL_NAME.fullmatch(name) or item is None or not _LABEL_VALUE.fullmatch(item):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
-    return cast("dict[str, str]", labels)
+    return cast("dict[str, str]", texts)
+
+
+def as_text(value: object) -> str | None:
+    """The text of a value that ``pulumi config set --path`` has made a boolean or a number of; None for no text."""
+    if isinstance(value, (bool, int, float)):
+        return json.dumps(value)
+    return value if isinstance(value, str) else None
 
 
 def label_selector(value: str) -> str:
@@ -303,11 +355,14 @@ def quantity(value: str) -> str:
 
 
 def quantity_value(value: str) -> Decimal:
-    """The number that a Kubernetes quantity stands for (apimachinery, resource.Quantity). Raises ValueError."""
-    match = re.fullmatch(r"([0-9]{1,15}(?:\.[0-9]{0,9})?)([numkMGTPE]|[KMGTPE]i)?", value, re.ASCII)
-    if not match:
-        raise ValueError(f"has the quantity '{value}', which has no known unit (500m, 2, 256Mi, 10Gi)")
-    return Decimal(match[1]) * _SUFFIX[match[2] or ""]
+    """The number that a Kubernetes quantity stands for. Raises ValueError."""
+    found = _QUANTITY.fullmatch(value)
+    if not found:
+        raise ValueError(f"has the quantity '{value}', which Kubernetes does not know (500m, 2, 256Mi, 10Gi)")
+    number, decimal, binary, exponent = found.groups()
+    if binary:
+        return Decimal(number) * 1024 ** _POWERS[binary]
+    return Decimal(number).scaleb(3 * _POWERS[decimal] if decimal else int(exponent or 0))
 
 
 def resources(default: Resources) -> Callable[[str], Resources]:

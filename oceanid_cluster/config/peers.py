@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from oceanid_cluster.config.parsers import label_map
+from oceanid_cluster.config.parsers import as_text, label_map
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SHAPE = 'is not a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
@@ -45,7 +45,7 @@ def _peer(item: object) -> Peer:
     unknown = sorted(fields.keys() - {"namespace", "labels"})
     if unknown:
         raise ValueError(f"has the field '{unknown[0]}'; it takes 'namespace' and 'labels'")
-    namespace = fields.get("namespace")
-    if not isinstance(namespace, str) or not _NAMESPACE.fullmatch(namespace):
+    namespace = as_text(fields.get("namespace"))
+    if namespace is None or not _NAMESPACE.fullmatch(namespace):
         raise ValueError(f"has an entry whose namespace is missing or no name of one: '{namespace or ''}'")
     return Peer(namespace, label_map(json.dumps(fields.get("labels") or {})))

@@ -100,7 +100,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"postgres_url": "mysql://u:p@host/labels"}, "does not start with postgres://"),
         ({"nerLabels": "O,VESSEL"}, "'nerLabels' is not valid JSON"),
         ({"nerLabels": '{"O": 1}'}, "'nerLabels' is not a JSON list"),
-        ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has no known unit"),
+        ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has the quantity '512MB'"),
         ({"cloudflareTunnelResources": '{"requests": {"cpu": "2"}}'}, "requests more cpu than its limit"),
         ({"gitRepositoryIntervalSeconds": "-5"}, "'gitRepositoryIntervalSeconds' is not a whole number"),
         ({"enableFluxBootstrap": "false"}, "enableImageAutomation needs Flux, but enableFluxBootstrap is false"),

@@ -1,5 +1,7 @@
 """Kinds of configuration that cannot work are refused with the right reason; what people paste is understood."""
 
+import json
+
 import pytest
 
 from oceanid_cluster.components.settings import all_keys
@@ -69,7 +71,7 @@ def test_both_node_selectors_take_both_notations(text: str) -> None:
     assert changed.adapter.training_node_selector == "a/b=c,d=e"
 
 
-@pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": 1}'])
+@pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'])
 def test_what_is_no_node_selector_is_refused(text: str) -> None:
     for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
         assert f"'{name}' " in message({name: text})
@@ -111,39 +113,74 @@ def test_a_branch_is_a_branch_alone(branch: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "pasted",
+    "around",
     [
-        "ghp_Abc123", '"ghp_Abc123"', "'ghp_Abc123'", "token ghp_Abc123", "Bearer ghp_Abc123", "bearer 'ghp_Abc123'",
-        "Authorization: Bearer ghp_Abc123", " ghp_Abc123\n",
+        "{}", '"{}"', "'{}'", "token {}", "Bearer {}", "bearer '{}'", "Authorization: Bearer {}", " {}\n",
+        "GITHUB_TOKEN={}", "export GITHUB_TOKEN='{}'",
     ],
 )  # fmt: skip
-def test_a_token_is_taken_out_of_what_it_was_pasted_with(pasted: str) -> None:
-    token = settings({"github_token": pasted}).flux.github_token
+@pytest.mark.parametrize("value", ["ghp_Abc123", "glpat-a.b~c", "ATCTT3x+/y=A1B2".replace("=", "") + "=="])
+def test_a_token_is_taken_out_of_what_it_was_pasted_with(around: str, value: str) -> None:
+    token = settings({"github_token": around.format(value)}).flux.github_token
     assert token is not None
-    assert token.value == "ghp_Abc123"
-
-
-def test_the_variable_around_a_token_is_left_out() -> None:
-    value = "github_pat_" + "A1" * 20
-    for pasted in (f"GITHUB_TOKEN={value}", f"export GITHUB_TOKEN='{value}'"):
-        token = settings({"github_token": pasted}).flux.github_token
-        assert token is not None
-        assert token.value == value
+    assert token.value == value
 
 
 @pytest.mark.parametrize(
-    ("text", "reason"),
+    "text",
     [
-        ("https://github.com/settings/tokens", "is a URL, not a token"),
-        ("ghp_Abc 123", "contains white space"),
-        ("ghp_Abc\n123", "contains white space"),
-        ("ghp_Abc…", "a character that no token has"),
+        "***", "<your-token>", "${GITHUB_TOKEN}", "$GITHUB_TOKEN", "{{ secrets.TOKEN }}", "git:ghp_Abc123",
+        "https://github.com/settings/tokens", "Basic Z2l0OmdocF9BYmM=", "Authorization: Basic Z2l0OmdocF9BYmM=",
+        "ghp_Abc 123", "ghp_Abc\n123", "ghp_Abc…", "ghp_Äbc", "a=b",
     ],
-)
-def test_what_is_no_token_is_refused_without_showing_it(text: str, reason: str) -> None:
+)  # fmt: skip
+def test_what_is_plainly_no_token_is_refused_without_showing_it(text: str) -> None:
     said = message({"github_token": text})
-    assert reason in said
+    assert "'github_token' is not a token" in said
     assert text not in said
+
+
+def test_the_secret_of_a_webhook_is_any_text() -> None:
+    given = {"flux.webhook_token": "any: <text> on one line", "flux.webhook_hostname": "hook.example.org"}
+    token = settings(given).flux.webhook_token
+    assert token is not None
+    assert token.value == given["flux.webhook_token"]
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("aws.labelStudio.bucketName", ("a-b.c", "abc", "a" * 63), ("s3://name", "ab", "Name", "a_b", "a/b", "a..b", "192.0.2.1")),
+        ("aws.labelStudio.region", ("eu-central-1", "us-gov-west-1", "eusc-de-east-1"), ("eu-central-1a", "EU", "eu_central_1")),
+        ("labelStudioStorageClass", ("local-path", "a.b"), ("Local-Path", '"local-path"', "local_path")),
+        ("allowedApiHosts", ("api.example.org", '["192.0.2.1", "2001:db8::1"]'), ("api.example.org:6443", "https://a", "[::1]:6443", '["a", ""]')),
+        ("labelStudioImage", ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64), ("https://a/b:1", "a//b:1", "a@sha256:0")),
+        ("labelStudioStorage", ("4e9", "+5", ".5Gi"), ("10GB", "0")),
+    ],
+)  # fmt: skip
+def test_a_name_follows_the_grammar_of_what_it_names(key: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
+    for text in good:
+        assert settings({key: text})
+    for text in bad:
+        assert f"'{key}' " in message({key: text})
+
+
+def test_what_pulumi_made_a_boolean_or_a_number_of_is_its_text() -> None:
+    """``pulumi config set --path 'nodes[0].labels.tunnel-enabled' true`` stores a boolean."""
+    labels = {"tunnel-enabled": True, "rank": 1}
+    nodes = json.dumps([{"name": 1, "host": "host-1", "address": "192.0.2.1", "labels": labels}])
+    changed = settings(
+        {
+            "nodes": nodes,
+            "labelStudioNodeSelector": '{"gpu": false}',
+            "adapterIngressFrom": '[{"namespace": 7, "labels": {"app": 1.5}}]',
+        }
+    )
+    (node,) = changed.cluster.nodes
+    assert (node.name, node.labels) == ("1", {"tunnel-enabled": "true", "rank": "1"})
+    assert changed.label_studio.node_selector == {"gpu": "false"}
+    (peer,) = changed.adapter.ingress_from
+    assert (peer.namespace, peer.labels) == ("7", {"app": "1.5"})
 
 
 @pytest.mark.parametrize(

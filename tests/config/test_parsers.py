@@ -84,16 +84,17 @@ def test_any_other_text_is_a_url_or_a_refusal_that_shows_none_of_it(text: str) -
     assert len(text) < 12 or text not in (refusal(row, text) or "")
 
 
-@given(st.decimals(Decimal("0.001"), 10**9, places=3), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi", "G"]))
+@given(st.decimals(Decimal("0.001"), 10**9, places=3), st.sampled_from(["", "m", "k", "Ki", "Mi", "Gi", "G", "e3"]))
 def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) -> None:
     text = f"{number}{unit}"
     assert parsers.quantity(text) == text
     assert parsers.quantity_value(f"{number}Gi") > parsers.quantity_value(f"{number}G")
+    assert parsers.quantity_value(f"{number}e9") == parsers.quantity_value(f"{number}G")
 
 
-@pytest.mark.parametrize("text", ["", "1 Gi", "512MB", "-1", "1e400000", "1GiB", "NaN", "\u0661"])
-def test_what_kubernetes_would_refuse_is_refused_here(text: str) -> None:
-    with pytest.raises(ValueError, match="has no known unit"):
+@pytest.mark.parametrize("text", ["512MB", "1e400000", "-1", "0", ""])
+def test_what_is_no_amount_is_refused_with_what_was_written(text: str) -> None:
+    with pytest.raises(ValueError, match="has the quantity '"):
         parsers.quantity(text)
 
 

@@ -36,7 +36,7 @@ def test_a_peer_is_a_namespace_and_perhaps_the_labels_of_its_pods() -> None:
         ('[{"namespace": ["a"]}]', "whose namespace is missing"),
         ('[{"namespace": "a", "podLabels": {}}]', "has the field 'podLabels'; it takes 'namespace' and 'labels'"),
         ('[{"namespace": "a", "labels": ["b"]}]', "is not an object of labels"),
-        ('[{"namespace": "a", "labels": {"b": 1}}]', "has a label that Kubernetes would refuse: 'b'"),
+        ('[{"namespace": "a", "labels": {"b": [1]}}]', "has a label that Kubernetes would refuse: 'b'"),
     ],
 )
 def test_a_wrong_peer_is_named(text: str, expected: str) -> None:

@@ -118,7 +118,7 @@ class FluxSettings(ComponentSettings):
         default="false",
     )  # fmt: skip
     webhook_token: Secret | None = key(
-        "flux.webhook_token", parsers.secret(parsers.token),
+        "flux.webhook_token", parsers.secret(parsers.text),
         "secret of the repository's webhook: a push is read at once", secret=True, value="token",
     )  # fmt: skip
     webhook_hostname: str | None = key(

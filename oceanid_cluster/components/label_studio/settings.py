@@ -62,7 +62,7 @@ class LabelStudioSettings(ComponentSettings):
         default="10Gi",
     )  # fmt: skip
     storage_class: str | None = key(
-        "labelStudioStorageClass", parsers.text,
+        "labelStudioStorageClass", parsers.object_name,
         "storage class of Label Studio's volume when made; later changes do nothing",
         shown_default="the cluster's default",
     )  # fmt: skip
@@ -106,6 +106,6 @@ class LabelStudioSettings(ComponentSettings):
         value="key",
     )
     s3_bucket: str = key(
-        "aws.labelStudio.bucketName", parsers.text, "uploads in S3: bucket", default="labelstudio-goldfish-uploads"
+        "aws.labelStudio.bucketName", parsers.bucket, "uploads in S3: bucket", default="labelstudio-goldfish-uploads"
     )
-    s3_region: str = key("aws.labelStudio.region", parsers.text, "uploads in S3: region", default="us-east-1")
+    s3_region: str = key("aws.labelStudio.region", parsers.region, "uploads in S3: region", default="us-east-1")

@@ -1,0 +1,176 @@
+"""What Go's own parsers say, of which ours are short copies: a recorded table, and the parsers themselves, asked anew.
+
+tests/data/go_says.json holds, by kind, what Go accepts and what it refuses. A refusal of ours must be one of Go's; of
+images and quantities an acceptance, too. To record it anew: python -m tests.config.test_go
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.go_regexp import check_go_regexp
+from sandbox.layout import ROOT
+
+DATA = ROOT / "tests" / "data"
+RECORDED = DATA / "go_says.json"
+OURS: dict[str, Callable[[str], object]] = {
+    "regexp": check_go_regexp,
+    "image": parsers.image_repository,
+    "quantity": parsers.quantity,
+}
+# Kinds whose refusals are left to Go where they are not sure.
+LENIENT = {"regexp"}
+
+REGEXP = (
+    *"ab/-.|()[]{}^$*+?\\é:=!<#", "\\d", "\\b", "\\z", "\\Q", "\\E", "\\pL", "\\p{Greek}", "\\x41", "\\x{10FFFF}", "\\07",
+    "\\1", "\\12", "\\8", "(?:", "(?i)", "(?i-s:", "(?P<n>", "(?<n>", "(?P=n)", "(?=", "(?!", "(?<=", "(?>", "(?#", "{2}",
+    "{2,}", "*?", "++", "**", "[a-z]", "[^a]", "[]a]", "[[:alpha:]]", "[[:", ":]", "[\\d-z]", "[^]",
+)  # fmt: skip
+IMAGE = (
+    *"aB0.:/@-_", "//", "__", "..", "--", "ghcr.io/", "localhost/", "localhost", "docker.io/", "docker://", "https://",
+    "index.docker.io/", "[::1]", ":5000", "/org", "app", "APP", ":latest", ":1.2.3", ":v1_a", "@sha256:", "@sha384:", "@sha512:",
+    "@md5:", "a" * 32, "0" * 64, "f" * 96, "e" * 128, "A" * 64, "x" * 130, "é", " ",
+)  # fmt: skip
+QUANTITY = (
+    *"0159.+-eEkKmMGTPinu ",
+    "Ki",
+    "Mi",
+    "Ei",
+    "e3",
+    "E-2",
+    "e+4",
+    ".5",
+    "1.",
+    "00",
+    "MB",
+    "GiB",
+    "NaN",
+    "\u0661",
+)
+
+
+def made_of(pieces: Iterable[str], length: int) -> st.SearchStrategy[str]:
+    return st.lists(st.sampled_from(list(pieces)), max_size=length).map("".join)
+
+
+def numbers() -> st.SearchStrategy[str]:
+    """Nearly quantities, with exponents as somebody might write them: Go alone takes those of more than three digits."""
+    plain = st.from_regex(r"[+-]?[0-9]{0,4}(\.[0-9]{0,3})?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,3})?", fullmatch=True)
+    few_digits = made_of(QUANTITY, 5).filter(lambda text: len(text.lower().rpartition("e")[2]) < 4)
+    return plain | few_digits
+
+
+GENERATED = {
+    "regexp": made_of(REGEXP, 9),
+    "image": made_of(IMAGE, 6)
+    | st.from_regex(r"([a-zA-Z0-9._-]{1,9}(:[0-9]{1,5})?/)?[a-z0-9._/-]{1,20}(:[\w.-]{1,9})?", fullmatch=True),
+    "quantity": numbers(),
+}
+
+
+def refuses(kind: str, text: str) -> bool:
+    try:
+        OURS[kind](text)
+    except ValueError:
+        return True
+    return False
+
+
+def go_says(questions: Iterable[tuple[str, str]]) -> list[str]:
+    """Go's refusal of each question (a kind and a text), or nothing; with the modules that the sandbox pins."""
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    go = shutil.which("go", path=path)
+    assert go, "this test asks Go: install it"
+    asked = "\n".join(json.dumps({"kind": kind, "text": text}) for kind, text in questions)
+    folder = ROOT / "sandbox" / "tools"
+    run = subprocess.run(
+        [go, "run", DATA / "go_says.go"], input=asked, cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+def recorded() -> list[tuple[str, str, bool]]:
+    """Kind, text, and whether Go refuses it."""
+    table = json.loads(RECORDED.read_text(encoding="utf-8"))
+    return [
+        (kind, text, refused)
+        for kind, texts in table.items()
+        for refused, word in ((False, "accepted"), (True, "refused"))
+        for text in texts[word]
+    ]
+
+
+def differences(answers: Iterable[tuple[str, str, bool]]) -> list[tuple[str, str]]:
+    """Where we refuse what Go takes or, but for the lenient kinds, take what Go refuses."""
+    return [
+        (kind, text)
+        for kind, text, refused in answers
+        if refuses(kind, text) != refused and not (kind in LENIENT and refused)
+    ]
+
+
+def test_what_go_accepts_is_accepted_and_what_it_refuses_is_refused() -> None:
+    assert differences(recorded()) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "reason"),
+    [
+        (r"^/api(?!/x)", "no look-ahead"),
+        (r"(?<=/)x", "no look-behind"),
+        (r"(a)\1", "no backreferences"),
+        (r"(?>a)", "no atomic groups"),
+        (r"a++", "Go repeats no repetition"),
+        (r"/api/**", "Go repeats no repetition"),
+        (r"*.html", "nothing to repeat"),
+        (r"(/", "a '(' without its ')'"),
+        (r"/a)", "a ')' without its '('"),
+        (r"[a", "a '[' without its ']'"),
+    ],
+)
+def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks(pattern: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        check_go_regexp(pattern)
+    assert reason in str(caught.value)
+
+
+@pytest.mark.tools
+def test_go_itself_agrees_with_us_and_with_the_table() -> None:
+    questions: list[tuple[str, str]] = []
+
+    @settings(max_examples=3000)
+    @given(st.one_of([st.tuples(st.just(kind), texts) for kind, texts in GENERATED.items()]))
+    def collect(question: tuple[str, str]) -> None:
+        kind, text = question
+        questions.append((kind, text.strip()))  # as we read it
+
+    collect()
+    table = recorded()
+    said = go_says([(kind, text) for kind, text, _ in table] + questions)
+    answers = [(kind, text, bool(error)) for (kind, text), error in zip(questions, said[len(table) :], strict=True)]
+    assert differences(answers) == []
+    assert {kind for kind, _, refused in answers if not refused} == set(OURS), "each kind has accepted cases"
+    assert [one for one, error in zip(table, said, strict=False) if one[2] != bool(error)] == []
+
+
+def record() -> None:
+    """Ask Go about the texts of the table again, and write what it says."""
+    texts = [(kind, text) for kind, text, _ in recorded()]
+    table: dict[str, dict[str, list[str]]] = {kind: {"accepted": [], "refused": []} for kind in OURS}
+    for (kind, text), error in zip(texts, go_says(texts), strict=True):
+        table[kind]["refused" if error else "accepted"].append(text)
+    RECORDED.write_text(json.dumps(table, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    record()
