@@ -47,12 +47,16 @@ class Kubeconfig:
 
 
 def load_kubeconfig(
-    config_path: str | None, environ: Mapping[str, str], context: str | None, known_hosts: Sequence[str] | None
+    config_path: str | None,
+    environ: Mapping[str, str],
+    context: str | None,
+    known_hosts: Sequence[str] | None,
+    allowed: Sequence[str] = (),
 ) -> Kubeconfig:
     """The kubeconfig named by the key ``kubeconfigPath`` or by the variable KUBECONFIG.
 
     ``context`` is the key ``kubeContext``; ``known_hosts`` the addresses and names at which our API server answers,
-    beside loopback and the cluster's service address (None: any). With both sources the variable wins, once they lead
+    beside loopback and the cluster's service address (None: any), ``allowed`` those in ``allowedApiHosts``. With both sources the variable wins, once they lead
     to the same server. Raises StartUpError saying what is wrong, where, and how to fix it. Nothing is contacted.
     """
     try:
@@ -76,7 +80,7 @@ def load_kubeconfig(
             "  Keep one: unset KUBECONFIG, or run: pulumi config rm kubeconfigPath"
         )
     if known_hosts is not None:
-        _check_host(found[0], known_hosts)
+        _check_host(found[0], known_hosts, allowed)
     return found[0]
 
 
@@ -161,14 +165,15 @@ def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:
     return url._replace(query="", fragment="")
 
 
-def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str]) -> None:
+def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str], allowed: Sequence[str]) -> None:
     host = kubeconfig.endpoint[1]
-    if host in {_LOOPBACK, CLUSTER_SERVICE_IP, *(_normal(known) for known in known_hosts)}:
+    known = [*known_hosts, *allowed]
+    if host in {_LOOPBACK, CLUSTER_SERVICE_IP, *(_normal(one) for one in known)}:
         return
     raise StartUpError(
         f"refusing to touch {kubeconfig.server} (from {kubeconfig.path}): it is not the Oceanid cluster.\n"
-        f"  Known hosts: loopback, {CLUSTER_SERVICE_IP}, {', '.join(known_hosts)}.\n"
-        f"  If this host is ours, allow it:  pulumi config set allowedApiHosts '[\"{host}\"]'"
+        f"  Known hosts: loopback, {CLUSTER_SERVICE_IP}, {', '.join(known)}.\n"
+        f"  If this host is ours, allow it:  pulumi config set allowedApiHosts '{json.dumps([*allowed, host])}'"
     )
 
 

@@ -74,6 +74,6 @@ def open_cluster(settings: Settings | None, environ: Mapping[str, str]) -> Kubec
     if settings is None:
         return Kubectl(load_kubeconfig(None, environ, None, None))
     cluster = settings.cluster
-    known = [*(node.address for node in cluster.nodes), settings.tunnel.hostname, *(cluster.allowed_api_hosts or ())]
-    hosts = [host for host in known if host]
-    return Kubectl(load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, hosts))
+    hosts = [host for host in (*(node.address for node in cluster.nodes), settings.tunnel.hostname) if host]
+    allowed = cluster.allowed_api_hosts or ()
+    return Kubectl(load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, hosts, allowed))

@@ -150,14 +150,30 @@ def test_the_secret_of_a_webhook_is_any_text() -> None:
 @pytest.mark.parametrize(
     ("key", "good", "bad"),
     [
-        ("aws.labelStudio.bucketName", ("a-b.c", "abc", "a" * 63), ("s3://name", "ab", "Name", "a_b", "a/b", "a..b", "192.0.2.1")),
-        ("aws.labelStudio.region", ("eu-central-1", "us-gov-west-1", "eusc-de-east-1"), ("eu-central-1a", "EU", "eu_central_1")),
+        (
+            "aws.labelStudio.bucketName",
+            ("a-b.c", "abc", "a" * 63),
+            ("s3://name", "ab", "Name", "a_b", "a/b", "a..b", "192.0.2.1"),
+        ),
+        (
+            "aws.labelStudio.region",
+            ("eu-central-1", "us-gov-west-1", "eusc-de-east-1"),
+            ("eu-central-1a", "EU", "eu_central_1"),
+        ),
         ("labelStudioStorageClass", ("local-path", "a.b"), ("Local-Path", '"local-path"', "local_path")),
-        ("allowedApiHosts", ("api.example.org", '["192.0.2.1", "2001:db8::1"]'), ("api.example.org:6443", "https://a", "[::1]:6443", '["a", ""]')),
-        ("labelStudioImage", ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64), ("https://a/b:1", "a//b:1", "a@sha256:0")),
+        (
+            "allowedApiHosts",
+            ("api.example.org", '["192.0.2.1", "2001:db8::1"]'),
+            ("api.example.org:6443", "https://a", "[::1]:6443", '["a", ""]'),
+        ),
+        (
+            "labelStudioImage",
+            ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64),
+            ("https://a/b:1", "a//b:1", "a@sha256:0"),
+        ),
         ("labelStudioStorage", ("4e9", "+5", ".5Gi"), ("10GB", "0")),
     ],
-)  # fmt: skip
+)
 def test_a_name_follows_the_grammar_of_what_it_names(key: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:
     for text in good:
         assert settings({key: text})

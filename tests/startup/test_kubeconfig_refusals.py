@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -146,9 +147,15 @@ def test_our_servers_are_accepted(tmp_path: Path, host: str) -> None:
 
 
 def test_another_cluster_is_refused_with_the_key_that_would_allow_it(tmp_path: Path) -> None:
-    text = refusal(write(tmp_path, document("https://eks.example.org")))
+    path = write(tmp_path, document("https://eks.example.org"))
+    with pytest.raises(StartUpError) as caught:
+        load_kubeconfig(path, {}, None, HOSTS, ["gke.example.org"])
+    text = str(caught.value)
     assert "refusing to touch https://eks.example.org" in text
-    assert "allowedApiHosts" in text
+    command = shlex.split(text.partition("allow it:")[2])
+    assert command[:4] == ["pulumi", "config", "set", "allowedApiHosts"]
+    assert json.loads(command[4]) == ["gke.example.org", "eks.example.org"], "the cure keeps what is in the list"
+    assert load_kubeconfig(path, {}, None, HOSTS, json.loads(command[4])).server == "https://eks.example.org"
 
 
 def test_a_list_is_merged_as_kubectl_does(tmp_path: Path) -> None:
