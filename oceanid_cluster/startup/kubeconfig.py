@@ -56,8 +56,9 @@ def load_kubeconfig(
     """The kubeconfig named by the key ``kubeconfigPath`` or by the variable KUBECONFIG.
 
     ``context`` is the key ``kubeContext``; ``known_hosts`` the addresses and names at which our API server answers,
-    beside loopback and the cluster's service address (None: any), ``allowed`` those in ``allowedApiHosts``. With both sources the variable wins, once they lead
-    to the same server. Raises StartUpError saying what is wrong, where, and how to fix it. Nothing is contacted.
+    beside loopback and the cluster's service address (None: any), ``allowed`` those of the key ``allowedApiHosts``.
+    With both sources the variable wins, once they lead to the same server. Raises StartUpError saying what is wrong,
+    where, and how to fix it. Nothing is contacted.
     """
     try:
         sources = {
