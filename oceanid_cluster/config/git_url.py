@@ -5,11 +5,8 @@ from urllib.parse import SplitResult, urlsplit
 
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+):(?!//)(.+)")
-# Parts of a web address that are pages of a repository: of GitHub, GitLab ("-"), Gitea and Bitbucket.
-_PAGES = {
-    "tree", "blob", "raw", "commit", "commits", "pull", "pulls", "issues", "releases", "tags", "branches", "actions",
-    "wiki", "settings", "compare", "blame", "merge_requests", "-",
-}  # fmt: skip
+_GITHUB = "github.com"
+_DEFAULT_PORTS = {"https": 443, "ssh": 22}
 _TOKEN_AS_USER = re.compile(r"gh[a-z]_\w+|github_pat_\w+|glpat-.+|.{30,}")
 
 
@@ -17,7 +14,9 @@ def git_url(value: str) -> str:
     """The URL of a Git repository: https, or ssh as ``ssh://user@host[:port]/path``.
 
     ``git@host:owner/repository`` becomes ``ssh://git@host/owner/repository``. Flux reads a URL with Go's net/url, and
-    takes no other scheme (source-controller, GitRepository ``spec.url``). Raises ValueError, without any credentials.
+    takes no other scheme (source-controller, GitRepository ``spec.url``); to its notifications any host that is not
+    written ``github.com`` is a GitHub Enterprise (notification-controller, NewGitHub), so a default port and ``www.``
+    are left out. Raises ValueError, without any credentials.
     """
     text = re.sub(r"^git\s+clone\s+", "", value.strip())
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
@@ -33,9 +32,11 @@ def git_url(value: str) -> str:
     if scheme not in ("https", "ssh"):
         raise ValueError("is not an https or ssh URL; Flux takes no other")
     parts = _split(text)
-    path = _path(parts)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    port = f":{parts.port}" if parts.port else ""
+    name = parts.hostname or ""
+    name = _GITHUB if name == f"www.{_GITHUB}" else name
+    host = f"[{name}]" if ":" in name else name
+    port = f":{parts.port}" if parts.port not in (None, _DEFAULT_PORTS[scheme]) else ""
+    path = _path(parts, on_github=name == _GITHUB)
     if scheme == "ssh":
         return f"ssh://{parts.username or 'git'}@{host}{port}/{path}"
     return f"https://{host}{port}/{path}"
@@ -49,12 +50,12 @@ def ssh_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "ssh":
         return url
-    if parts.port not in (None, 443):
+    if parts.port:
         raise ValueError(
             f"has the HTTPS port {parts.port}, which is not that of SSH; write"
             f" ssh://git@{parts.hostname}/{parts.path.strip('/')}, with SSH's port if it is not 22"
         )
-    return f"ssh://git@{parts.netloc.removesuffix(':443')}{parts.path}"
+    return f"ssh://git@{parts.netloc}{parts.path}"
 
 
 def ssh_endpoint(url: str) -> tuple[str, int]:
@@ -66,7 +67,7 @@ def ssh_endpoint(url: str) -> tuple[str, int]:
 def github_page(url: str) -> str | None:
     """The page of a repository on GitHub or GitHub Enterprise; None anywhere else."""
     parts = urlsplit(url)
-    host = {"ssh.github.com": "github.com"}.get(parts.hostname or "", parts.hostname or "")
+    host = _GITHUB if parts.hostname == f"ssh.{_GITHUB}" else parts.hostname or ""
     if not {"github", "ghe"} & set(host.split(".")):
         return None
     port = f":{parts.port}" if parts.scheme == "https" and parts.port else ""
@@ -96,25 +97,18 @@ def _split(text: str) -> SplitResult:
     return parts
 
 
-def _path(parts: SplitResult) -> str:
-    """The repository's path, without slashes at its ends. Raises ValueError for a page of the repository."""
+def _path(parts: SplitResult, *, on_github: bool) -> str:
+    """The repository's path, without slashes at its ends; on GitHub it has two parts. Raises ValueError."""
     if parts.query or parts.fragment:
         what = "query" if parts.query else "fragment"
         raise ValueError(f"has a {what} behind the repository; leave it out (a branch goes into gitRepositoryBranch)")
     segments = [segment for segment in parts.path.split("/") if segment]
     if not segments:
         raise ValueError("names no repository")
-    page = next((at for at, segment in enumerate(segments) if at >= 2 and segment in _PAGES), None)
-    on_github = parts.hostname in ("github.com", "www.github.com", "ssh.github.com")
-    if page is None and on_github and len(segments) > 2:
-        page = 2
-    if page is not None:
+    if on_github and len(segments) != 2:
         raise ValueError(
-            f"is a page of the repository; write {parts.scheme}://{parts.netloc.rpartition('@')[2]}/{'/'.join(segments[:page])}"
-            " (a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath)"
+            "is not owner/repository on GitHub (a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath)"
         )
-    if on_github and len(segments) < 2:
-        raise ValueError("names an owner on GitHub, and no repository")
     return "/".join(segments)
 
 

@@ -29,6 +29,13 @@ def message(changes: dict[str, str]) -> str:
         ("https://someone@bitbucket.org/o/r.git", "https://bitbucket.org/o/r.git"),
         ("https://git.example.org:8443/o/r", "https://git.example.org:8443/o/r"),
         ("https://gitlab.com/group/subgroup/r", "https://gitlab.com/group/subgroup/r"),
+        ("https://gitlab.com/group/platform/settings", "https://gitlab.com/group/platform/settings"),
+        ("https://gitlab.com/tree/commits/actions/wiki", "https://gitlab.com/tree/commits/actions/wiki"),
+        ("https://www.github.com/o/r", "https://github.com/o/r"),
+        ("https://GitHub.com:443/o/r", "https://github.com/o/r"),
+        ("ssh://git@www.github.com:22/o/r", "ssh://git@github.com/o/r"),
+        ("https://www.github.company.example/o/r", "https://www.github.company.example/o/r"),
+        ("ssh://git@ssh.github.com:443/o/r", "ssh://git@ssh.github.com:443/o/r"),
         ("https://dev.azure.com/o/p/_git/r", "https://dev.azure.com/o/p/_git/r"),
         ("git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
         ("github.com:o/r.git", "ssh://git@github.com/o/r.git"),
@@ -55,15 +62,11 @@ def test_what_people_copy_becomes_what_flux_parses(text: str, url: str) -> None:
         ("git://github.com/o/r", "is not an https or ssh URL"),
         ("git+ssh://github.com/o/r", "is not an https or ssh URL"),
         ("file:///srv/r", "is not an https or ssh URL"),
-        ("https://github.com/o/r/tree/main/clusters", "is a page of the repository; write https://github.com/o/r "),
-        ("https://github.com/o/r/blob/main/README.md", "is a page of the repository"),
-        ("https://github.com/o/r/pull/3", "is a page of the repository"),
-        ("https://github.com/o/r/anything", "is a page of the repository"),
-        ("https://gitlab.com/g/s/r/-/tree/main", "write https://gitlab.com/g/s/r "),
-        ("https://git.example.org/o/r/commits/main", "is a page of the repository"),
+        ("https://github.com/o/r/tree/main/clusters", "is not owner/repository on GitHub"),
+        ("https://github.com/o", "is not owner/repository on GitHub"),
+        ("git@github.com:o/r/blob/main/README.md", "is not owner/repository on GitHub"),
         ("https://github.com/o/r?ref=main", "has a query behind the repository"),
         ("https://github.com/o/r#main", "has a fragment behind the repository"),
-        ("https://github.com/o", "names an owner on GitHub"),
         ("https://github.com/", "names no repository"),
         ("https://", "names no host"),
         ("https://git.example.org:0/o/r", "has a port that is not a number from 1 to 65535"),
@@ -129,6 +132,8 @@ def test_known_hosts_are_looked_up_by_host_and_port(url: str) -> None:
     [
         ("https://github.com/o/r.git", "https://github.com/o/r"),
         ("ssh://git@github.com:22/o/r.git", "https://github.com/o/r"),
+        ("https://www.github.com:443/o/r", "https://github.com/o/r"),
+        ("git@github.com:o/r", "https://github.com/o/r"),
         ("ssh://git@ssh.github.com:443/o/r", "https://github.com/o/r"),
         ("https://github.example.org:8443/o/r", "https://github.example.org:8443/o/r"),
         ("https://gitlab.com/o/r", None),
@@ -136,4 +141,4 @@ def test_known_hosts_are_looked_up_by_host_and_port(url: str) -> None:
     ],
 )
 def test_only_a_repository_on_github_has_commit_statuses_there(url: str, page: str | None) -> None:
-    assert github_page(url) == page
+    assert github_page(git_url(url)) == page
