@@ -107,7 +107,7 @@ def _path(parts: SplitResult, *, on_github: bool) -> str:
         raise ValueError("names no repository")
     if on_github and len(segments) != 2:
         raise ValueError(
-            "is not owner/repository on GitHub (a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath)"
+            "is not owner/repository on GitHub; a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath"
         )
     return "/".join(segments)
 

@@ -109,7 +109,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
         ({"flux.ssh_private_key": ssh_key()}, "'flux.known_hosts' is missing"),
         ({"flux.ssh_private_key": "k"}, "'flux.known_hosts' is missing"),
-        ({"flux.ssh_private_key": "k"}, "'flux.ssh_private_key' is not one private key"),
+        ({"flux.ssh_private_key": "k"}, "'flux.ssh_private_key' is not one whole private key"),
         ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
         ({"aws.labelStudio.accessKeyId": "u"}, "'aws.labelStudio.secretAccessKey' is missing"),
         ({"cfAccessClientSecret": "u"}, "'cfAccessClientId' is missing"),

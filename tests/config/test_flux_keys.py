@@ -1,13 +1,11 @@
-"""Keys and certificates for Flux: what people paste is understood, and what Flux cannot read is refused unseen."""
+"""Keys and certificates for Flux: what people paste is understood, another kind of key is refused unseen."""
 
 from collections.abc import Callable
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from hypothesis import given
-from hypothesis import strategies as st
 
 from oceanid_cluster.config.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
 from tests.samples import AGE_KEY, SIGNER, ssh_key
@@ -15,15 +13,16 @@ from tests.samples import AGE_KEY, SIGNER, ssh_key
 CA = trustme.CA()
 CERTIFICATE = CA.cert_pem.bytes().decode()
 TWO = CERTIFICATE + trustme.CA().cert_pem.bytes().decode()
+TRADITIONAL, PKCS8 = PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8
 
 
-def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, form: PrivateFormat) -> str:
+def pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey, form: PrivateFormat) -> str:
     """A private key in PEM, without a passphrase."""
     return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
 
 
-RSA = rsa.generate_private_key(65537, 2048)
-APP_KEY = pem(RSA, PrivateFormat.TraditionalOpenSSL)
+RSA, EC = rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP256R1())
+APP_KEY = pem(RSA, TRADITIONAL)
 
 
 @pytest.mark.parametrize(
@@ -38,47 +37,39 @@ APP_KEY = pem(RSA, PrivateFormat.TraditionalOpenSSL)
 )
 def test_a_certificate_is_understood_in_the_forms_in_which_it_is_pasted(text: str) -> None:
     assert parse_certificates(text) == CERTIFICATE
-
-
-def test_several_certificates_stay_several() -> None:
     assert parse_certificates(TWO) == TWO
 
 
 @pytest.mark.parametrize(
     ("parse", "text", "reason"),
     [
-        (parse_certificates, "ca.crt", "is not a certificate in PEM"),
+        (parse_certificates, "ca.crt", "is not made of whole certificates"),
         (parse_certificates, APP_KEY, "contains a private key"),
         (parse_certificates, CERTIFICATE + APP_KEY, "contains a private key"),
-        (parse_certificates, CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY"), "has PUBLIC KEY as its block 1"),
-        (parse_certificates, CERTIFICATE[:-40], "is not a certificate"),
-        (parse_certificates, TWO[:-40], "has a certificate without its end"),
-        (parse_certificates, TWO.replace("\nMII", "\nMI", 1), "has a damaged certificate as its block 1"),
+        (parse_certificates, CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY"), "is not made of whole certificates"),
+        (parse_certificates, TWO[:-40], "is not made of whole certificates"),
         (parse_app_key, ssh_key(), "is not an RSA key"),
-        (parse_app_key, pem(ec.generate_private_key(ec.SECP256R1()), PrivateFormat.TraditionalOpenSSL), "not an RSA"),
-        (parse_app_key, "12345", "is not one private key"),
-        (parse_age_key, "# created: today", "holds no key"),
-        (parse_age_key, "age1qqqq", "is the public key"),
-        (parse_age_key, AGE_KEY[:-3], "has a damaged key in line 1"),
-        (parse_age_key, AGE_KEY.replace("QQQ", "QQP", 1), "has a damaged key in line 1"),
-        (parse_age_key, f"{AGE_KEY}\nAGE-PLUGIN-X-1QQQ", "has a line 2 that does not begin"),
+        (parse_app_key, pem(EC, TRADITIONAL), "is not an RSA key"),
+        (parse_app_key, pem(EC, PKCS8), "is not an RSA key"),
+        (parse_app_key, pem(ed25519.Ed25519PrivateKey.generate(), PKCS8), "is not an RSA key"),
+        (parse_app_key, "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----", "is not an RSA key"),
+        (parse_app_key, "12345", "is not one whole private key"),
+        (parse_age_key, "# created: today", "is not made of private keys of age"),
+        (parse_age_key, "age1qqqq", "is not made of private keys of age"),
+        (parse_age_key, f"{AGE_KEY}\nAGE-PLUGIN-X-1QQQ", "is not made of private keys of age"),
         (parse_verification_keys, "ABCD1234", "is not one or more whole OpenPGP public keys"),
         (parse_verification_keys, SIGNER.replace("PUBLIC", "PRIVATE"), "contains a private key"),
         (parse_verification_keys, SIGNER[:-50], "is not one or more whole"),
-        (parse_verification_keys, SIGNER.replace("mDMEaw", "!!!!", 1), "has a damaged key 1"),
-        (parse_verification_keys, SIGNER.replace("mDME", "tDME", 1), "has a key 1 that is no public key"),
     ],
 )
-def test_what_flux_cannot_read_is_refused_with_its_reason(
-    parse: Callable[[str], object], text: str, reason: str
-) -> None:
+def test_another_kind_of_key_is_refused_and_not_shown(parse: Callable[[str], object], text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as refusal:
         parse(text)
     shown = str(refusal.value)
     assert not [line for line in text.splitlines() if len(line) > 20 and line[0] != "-" and line in shown]
 
 
-@pytest.mark.parametrize("form", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
+@pytest.mark.parametrize("form", [TRADITIONAL, PKCS8])
 def test_the_key_of_a_github_app_is_taken(form: PrivateFormat) -> None:
     text = pem(RSA, form)
     assert parse_app_key(text).value.replace("\n", "") == text.replace("\n", "")
@@ -91,16 +82,6 @@ def test_the_key_of_a_github_app_is_taken(form: PrivateFormat) -> None:
 )
 def test_an_age_key_is_understood_as_age_keygen_prints_it(text: str) -> None:
     assert parse_age_key(text).value == f"{AGE_KEY}\n"
-
-
-@given(
-    at=st.integers(len("AGE-SECRET-KEY-1"), len(AGE_KEY) - 1), letter=st.sampled_from("PZRY9X8GF2TVDW0S3JN54KHCE6MUA7L")
-)
-def test_one_wrong_letter_of_an_age_key_is_found(at: int, letter: str) -> None:
-    changed = AGE_KEY[:at] + letter + AGE_KEY[at + 1 :]
-    if changed != AGE_KEY:
-        with pytest.raises(ValueError, match="damaged"):
-            parse_age_key(changed)
 
 
 def test_public_keys_are_taken_one_by_one() -> None:
