@@ -39,7 +39,7 @@ class ClusterSettings:
     )
     name: str = key(
         "clusterName", parsers.label_value,
-        "label and identity of the cluster; another one means another cluster: never change it",
+        "label and identity of the cluster; immutable: a change replaces every resource",
         default="oceanid-{stack}",
     )  # fmt: skip
     tethys_ip: str = key(

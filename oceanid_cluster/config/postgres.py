@@ -2,104 +2,58 @@
 
 import ipaddress
 import re
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from oceanid_cluster.config.parsers import is_address, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 # In Label Studio's image, which is Debian with ca-certificates.
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-_VERSIONS = r"TLSv1(\.[123])?"
-_TEXT = r"[^\0]*"
-# Parameters that reach Label Studio's libpq as its own variables ("Environment Variables" of its documentation), and
-# the values with which a connection can work.
-_PASSED = {
-    "application_name": ("PGAPPNAME", _TEXT),
-    "channel_binding": ("PGCHANNELBINDING", "disable|prefer|require"),
-    "client_encoding": ("PGCLIENTENCODING", r"auto|[Uu][Tt][Ff]-?8"),
-    "connect_timeout": ("PGCONNECT_TIMEOUT", r"[0-9]{1,9}"),
-    "gssdelegation": ("PGGSSDELEGATION", "0"),
-    "gssencmode": ("PGGSSENCMODE", "disable|prefer"),
-    "load_balance_hosts": ("PGLOADBALANCEHOSTS", "disable|random"),
-    "max_protocol_version": ("PGMAXPROTOCOLVERSION", r"3\.0|3\.2|latest"),
-    "min_protocol_version": ("PGMINPROTOCOLVERSION", r"3\.0|3\.2|latest"),
-    "options": ("PGOPTIONS", _TEXT),
-    "require_auth": ("PGREQUIREAUTH", r"[a-z0-9!,-]+"),
-    "ssl_max_protocol_version": ("PGSSLMAXPROTOCOLVERSION", _VERSIONS),
-    "ssl_min_protocol_version": ("PGSSLMINPROTOCOLVERSION", _VERSIONS),
-    "sslcertmode": ("PGSSLCERTMODE", "disable|allow"),
-    "sslcompression": ("PGSSLCOMPRESSION", "[01]"),
-    "sslnegotiation": ("PGSSLNEGOTIATION", "postgres|direct"),
-    "sslsni": ("PGSSLSNI", "[01]"),
-    "target_session_attrs": ("PGTARGETSESSIONATTRS", "any|read-write|primary"),
+# What libpq is told beside the address: parameters, and the variables of its own by which Label Studio's libpq gets
+# them (libpq, "Environment Variables"). It has no variable for others.
+_VARIABLES = {
+    "application_name": "PGAPPNAME",
+    "channel_binding": "PGCHANNELBINDING",
+    "client_encoding": "PGCLIENTENCODING",
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+    "gssdelegation": "PGGSSDELEGATION",
+    "gssencmode": "PGGSSENCMODE",
+    "load_balance_hosts": "PGLOADBALANCEHOSTS",
+    "max_protocol_version": "PGMAXPROTOCOLVERSION",
+    "min_protocol_version": "PGMINPROTOCOLVERSION",
+    "options": "PGOPTIONS",
+    "require_auth": "PGREQUIREAUTH",
+    "ssl_max_protocol_version": "PGSSLMAXPROTOCOLVERSION",
+    "ssl_min_protocol_version": "PGSSLMINPROTOCOLVERSION",
+    "sslcertmode": "PGSSLCERTMODE",
+    "sslcompression": "PGSSLCOMPRESSION",
+    "sslnegotiation": "PGSSLNEGOTIATION",
+    "sslsni": "PGSSLSNI",
+    "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
-_NO_FILE = "names a file that Label Studio's pod does not have"
-_NO_VARIABLE = "is known to libpq, but there is no variable by which Label Studio could be given it; leave it out"
-_REFUSED = {
-    **dict.fromkeys(("passfile", "service", "sslcert", "sslkey", "sslcrl", "sslcrldir", "sslkeylogfile"), _NO_FILE),
-    **dict.fromkeys(
-        (
-            "fallback_application_name", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count",
-            "tcp_user_timeout", "sslpassword", "scram_client_key", "scram_server_key",
-        ),
-        _NO_VARIABLE,
-    ),
-    "hostaddr": "overrides the host; write the address as the host",
-    "krbsrvname": "is for Kerberos, which Label Studio's libpq cannot use",
-    "gsslib": "is for Kerberos, which Label Studio's libpq cannot use",
-    "replication": "is for replication, not for an application",
-    "requirepeer": "is for Unix sockets, and the pod has none",
-    **dict.fromkeys(
-        (
-            "pgbouncer", "connection_limit", "pool_timeout", "statement_cache_size", "socket_timeout", "sslaccept",
-            "sslidentity", "supa", "workaround",
-        ),
-        "is Prisma's, not libpq's; leave it out",
-    ),
-    **dict.fromkeys(
-        (
-            "prepareThreshold", "sslfactory", "loginTimeout", "socketTimeout", "ApplicationName", "targetServerType",
-            "autosave", "reWriteBatchedInserts", "ssl",
-        ),
-        "is JDBC's, not libpq's; leave it out",
-    ),
-    **dict.fromkeys(
-        (
-            "pool", "pool_mode", "pool_min_conns", "pool_max_conns", "pool_max_conn_lifetime", "prepared_statements",
-            "binary_parameters", "default_query_exec_mode", "uselibpqcompat", "encoding", "charset", "serverVersion",
-            "reaping_frequency", "timeout", "command_timeout", "server_settings", "prepared_statement_cache_size",
-        ),
-        "is another client's, not libpq's; leave it out",
-    ),
-    **dict.fromkeys(
-        (
-            "schema", "currentSchema", "search_path", "statement_timeout", "lock_timeout", "timezone",
-            "idle_in_transaction_session_timeout",
-        ),
-        "is another client's; libpq takes settings of the server as options=-c%20name%3Dvalue",
-    ),
-}  # fmt: skip
-_PLACEHOLDER = re.compile(
-    r"[\[{<(]?\s*(your|my|the|db|database)?[-_ ]?pass(word)?\s*[\]}>)]|\*+|\$\{?\w+\}?", re.IGNORECASE
-)
+_ADDRESS = ("user", "password", "dbname", "host", "port")
+_ACCEPTED = ("sslmode", "sslrootcert", *_ADDRESS, *_VARIABLES)
+_SCHEME = re.compile("postgres(ql)?://")
+_EXAMPLE = "postgres://user:password@host:5432/database"
+# In a URL these characters would be escaped if they belonged to a password.
+_PLACEHOLDER = re.compile(r"\[.*\]|<.*>|\$?\{.*\}|\*+")
 
 
 @dataclass(frozen=True)
 class PostgresUrl:
-    """A database: decoded user, password and name, host, TCP port, and what libpq is told beside them.
+    """A database, as variables of Label Studio (core/settings/base.py) and of its libpq.
 
-    ``tls`` are libpq's variables for TLS, with values from fixed lists; ``variables`` its others, part of a secret.
+    ``tls`` are libpq's variables for TLS, with values from fixed lists; ``secrets`` all others: even the user's name is
+    part of the secret that the URL is. ``port`` is a TCP port.
     """
 
-    user: str
-    password: Secret
-    host: str
     port: int
-    database: str
-    tls: Mapping[str, str] = field(default_factory=dict[str, str])
-    variables: Mapping[str, Secret] = field(default_factory=dict[str, Secret])
+    secrets: Mapping[str, Secret]
+    tls: Mapping[str, str]
 
 
 def parse_postgres_url(text: str) -> PostgresUrl:
@@ -110,54 +64,53 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     """
     url = _bare(text)
     authority, slash, rest = url.partition("//")[2].partition("/")
-    path, mark, query = rest.partition("?")
+    path, _, query = rest.partition("?")
     if not slash:
-        authority, mark, query = authority.partition("?")
+        authority, _, query = authority.partition("?")
     credentials, at, location = authority.rpartition("@")
     user, _, password = credentials.partition(":")
     if at and "?" in location:  # a query without a path before it
-        location, mark, query = location.partition("?")
+        location, _, query = location.partition("?")
+    if "/" in path:
+        raise ValueError("has a slash in its database name or password; write it as %2F")
+    if "&" in path:
+        raise ValueError("has an & in its database name: its parameters begin with ?, and an & in a name is %26")
+    if _PLACEHOLDER.fullmatch(password):
+        raise ValueError("still has a placeholder where the password belongs; write such characters as %-escapes")
     parts = {
         "user": _decoded(user, "user"),
         "password": _decoded(password, "password"),
         "dbname": _decoded(path, "database name"),
         **_location(location),
     }
-    if "/" in path:
-        raise ValueError("has a slash in its database name or password; write it as %2F")
-    parameters = _parameters(query) if mark else {}
-    for name in ("user", "password", "dbname", "host", "port"):
-        parts[name] = parameters.pop(name, parts[name])
+    parameters = _parameters(query)
+    parts |= {name: parameters.pop(name) for name in _ADDRESS if name in parameters}
     _check_parts(parts)
-    tls = _tls(parameters)
-    return PostgresUrl(
-        user=parts["user"],
-        password=Secret(parts["password"]),
-        host=parts["host"],
-        port=_port(parts["port"]),
-        database=parts["dbname"],
-        tls=tls,
-        variables={_PASSED[name][0]: Secret(_passed(name, value)) for name, value in parameters.items() if value},
-    )
+    tls, port = _tls(parameters), _port(parts["port"])
+    variables = {
+        "POSTGRE_USER": parts["user"],
+        "POSTGRE_PASSWORD": parts["password"],
+        "POSTGRE_NAME": parts["dbname"],
+        "POSTGRE_HOST": parts["host"],
+        "POSTGRE_PORT": str(port),
+        **dict(sorted((_VARIABLES[name], value) for name, value in parameters.items() if value)),
+    }
+    return PostgresUrl(port, {name: Secret(value) for name, value in variables.items()}, tls)
 
 
 def _bare(text: str) -> str:
-    """The URL without what people copy with it. Raises ValueError for what is not PostgreSQL's URL."""
-    url = text.strip()
-    url = re.sub(r"^(export\s+)?[A-Z][A-Z0-9_]*=|^psql\s+(-d\s+)?", "", url).strip().removesuffix(";")
-    if len(url) > 1 and url[0] == url[-1] and url[0] in "'\"`":
-        url = url[1:-1].strip()
-    if any(ch.isspace() or not ch.isprintable() for ch in url):
-        if re.match(r"\w+\s*=", url):
-            raise ValueError("is a list of keywords; write it as a URL: postgres://user:password@host:5432/database")
-        raise ValueError("contains white space; write a space as %20")
-    scheme = re.match(r"([A-Za-z0-9:+.-]*?)://", url)
-    if scheme and scheme[1].startswith("jdbc:"):
-        raise ValueError("is a JDBC URL; write postgres://user:password@host:5432/database")
-    if scheme and re.match(r"postgres(ql)?\+", scheme[1]):
-        raise ValueError("is an SQLAlchemy URL; leave out the plus sign and the driver after it")
-    if not scheme or scheme[1] not in ("postgres", "postgresql"):
-        raise ValueError("does not start with postgres:// or postgresql://")
+    """The URL without what people copy with it: quotes, ``NAME=``, or the command ``psql``. Raises ValueError."""
+    text = text.strip().removesuffix(";")
+    if re.match(r"(\w+=\S*\s+)*psql\s", text):
+        try:
+            words = [word.removeprefix("--dbname=") for word in shlex.split(text)]
+        except ValueError:
+            words = []
+        urls = [word for word in words if _SCHEME.match(word)]
+        text = urls[0] if len(urls) == 1 else ""
+    url = unwrapped(text)
+    if not _SCHEME.match(url) or any(ch.isspace() or not ch.isprintable() for ch in url):
+        raise ValueError(f"is not one URL of PostgreSQL such as {_EXAMPLE} (a space in it is %20)")
     return url
 
 
@@ -175,6 +128,7 @@ def _location(text: str) -> dict[str, str]:
 def _parameters(query: str) -> dict[str, str]:
     """The query's parameters, decoded; of a repeated one the last counts. A '+' is a '+' to libpq."""
     parameters: dict[str, str] = {}
+    query = query.removesuffix("&")
     for number, pair in enumerate(query.split("&") if query else [], start=1):
         raw_name, equals, raw_value = pair.partition("=")
         name, value = _decoded(raw_name, "parameters"), _decoded(raw_value, "parameters")
@@ -182,11 +136,12 @@ def _parameters(query: str) -> dict[str, str]:
             raise ValueError("has a parameter that is not name=value; write an equals sign inside a value as %3D")
         if (name, value) == ("ssl", "true"):  # libpq's one concession to JDBC
             name, value = "sslmode", "require"
-        if name in _REFUSED:
-            raise ValueError(f"has the parameter {name}, which {_REFUSED[name]}")
-        if name not in {*_PASSED, "sslmode", "sslrootcert", "user", "password", "dbname", "host", "port"}:
+        if name not in _ACCEPTED:
             # Not by its name, which may be a part of a password with a question mark.
-            raise ValueError(f"has a parameter (number {number}) that libpq does not know; leave it out")
+            raise ValueError(
+                f"has a parameter (number {number}) that Label Studio's libpq cannot be given; leave it out. It takes"
+                f" {', '.join(_ACCEPTED)}"
+            )
         parameters[name] = value
     return parameters
 
@@ -199,24 +154,14 @@ def _check_parts(parts: Mapping[str, str]) -> None:
         raise ValueError("names several hosts; Label Studio takes one")
     if host.startswith(("/", "@")):
         raise ValueError("names a Unix socket (as Cloud SQL does), and the pod has none; write the host or address")
-    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not _is_address(host):
+    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not is_address(host):
         raise ValueError("has a host that is no name and no address; escape special characters of the password")
-    if host.lower() == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
+    if host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback):
         raise ValueError("leads to the pod itself; write the database's own host name")
     if not parts["user"] or not parts["password"]:
         raise ValueError("lacks a user or a password (postgres://user:password@host/database)")
-    if _PLACEHOLDER.fullmatch(parts["password"]):
-        raise ValueError("still has a placeholder where the password belongs")
     if not parts["dbname"]:
         raise ValueError("names no database (postgres://user:password@host/database)")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _port(text: str) -> int:
@@ -238,27 +183,17 @@ def _tls(parameters: dict[str, str]) -> dict[str, str]:
     if mode and mode not in _SSL_MODES:
         raise ValueError(f"has an unknown sslmode; libpq knows {', '.join(_SSL_MODES)}")
     if root not in ("", "system", _CA_BUNDLE):
-        raise ValueError(f"has the parameter sslrootcert, which {_NO_FILE}; write sslrootcert=system")
+        raise ValueError(
+            "has the parameter sslrootcert, a file that Label Studio's pod does not have; write sslrootcert=system"
+        )
     if root == "system" and mode not in ("", "verify-full"):
         raise ValueError("has sslrootcert=system with a weaker sslmode, which libpq refuses; write sslmode=verify-full")
     if mode == "verify-ca" and not root:
         raise ValueError("has sslmode=verify-ca, for which the pod has no root certificate; write sslmode=verify-full")
     if mode == "verify-full" or root == "system":
         mode, root = "verify-full", root or "system"
-    if parameters.get("sslnegotiation") == "direct" and mode in ("", "disable", "allow", "prefer"):
-        raise ValueError("has sslnegotiation=direct with a weak sslmode, which libpq refuses; write sslmode=require")
-    if parameters.get("channel_binding") == "require" and mode == "disable":
-        raise ValueError("has channel_binding=require with sslmode=disable; channel binding needs TLS")
     variables = {"PGSSLMODE": mode, "PGSSLROOTCERT": root, "SSL_CERT_FILE": _CA_BUNDLE if root == "system" else ""}
     return {name: value for name, value in variables.items() if value}
-
-
-def _passed(name: str, value: str) -> str:
-    pattern = _PASSED[name][1]
-    if not re.fullmatch(pattern, value, re.ASCII if pattern != _TEXT else re.DOTALL):
-        takes = f"; it can be {pattern.replace('|', ', ')}" if re.fullmatch(r"[a-z|-]+", pattern) else ""
-        raise ValueError(f"has the parameter {name} with a value that cannot work here{takes}")
-    return value
 
 
 def _decoded(text: str, what: str) -> str:

@@ -97,7 +97,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"extraIngress": "{}"}, "is not a list of"),
         ({"labelStudioHostname": "*.example.org"}, "'labelStudioHostname' '*.example.org' is not a host name"),
         ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
-        ({"postgres_url": "mysql://u:p@host/labels"}, "does not start with postgres://"),
+        ({"postgres_url": "mysql://u:p@host/labels"}, "is not one URL of PostgreSQL"),
         ({"nerLabels": "O,VESSEL"}, "'nerLabels' is not valid JSON"),
         ({"nerLabels": '{"O": 1}'}, "'nerLabels' is not a JSON list"),
         ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has the quantity '512MB'"),
@@ -154,7 +154,7 @@ def test_ids_that_agree_with_the_token_are_accepted() -> None:
 
 
 def test_an_escaped_password_is_decoded() -> None:
-    assert settings().label_studio.database.password.value == "canary@pass"
+    assert settings().label_studio.database.secrets["POSTGRE_PASSWORD"].value == "canary@pass"
 
 
 def test_partial_resources_are_merged_field_by_field() -> None:

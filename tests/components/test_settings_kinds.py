@@ -52,7 +52,7 @@ def test_what_is_turned_off_demands_and_checks_nothing(flags: tuple[str, ...], w
 
 def test_a_wrong_value_of_what_is_turned_off_is_a_warning_without_its_secret() -> None:
     (warning,) = settings({"enableLabelStudio": "false", "postgres_url": "canary://u:p@h/d"}).warnings
-    assert "'postgres_url' does not start with postgres://" in warning
+    assert "'postgres_url' is not one URL of PostgreSQL" in warning
     assert "turned off" in warning
     assert "canary" not in warning
     assert settings({"enableCloudflareTunnel": "false", "metricsPort": "x"}).tunnel.metrics_port == 2000

@@ -49,8 +49,9 @@ REGEXP = (
 )  # fmt: skip
 IMAGE = (
     *"aB0.:/@-_", "//", "__", "..", "--", "ghcr.io/", "localhost/", "localhost", "docker.io/", "docker://", "https://",
-    "index.docker.io/", "[::1]", ":5000", "/org", "app", "APP", ":latest", ":1.2.3", ":v1_a", "@sha256:", "@sha384:",
-    "@sha512:", "@md5:", "a" * 32, "0" * 64, "f" * 96, "e" * 128, "A" * 64, ":" + "t" * 129, "é", " ",
+    "index.docker.io/", "[::1]", ":5000", "/org", "app", "APP", ":latest", ":1.2.3", ":v1_a", ":" + "t" * 129,
+    "@sha256:" + "0" * 64, "@sha256:" + "0" * 63, "@sha256:" + "A" * 64, "@sha384:" + "f" * 96, "@sha512:" + "e" * 128,
+    "@md5:" + "a" * 32, "é", " ",
 )  # fmt: skip
 QUANTITY = (
     *"0159.+-eEkKmMGTPinu ",

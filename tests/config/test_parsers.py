@@ -73,9 +73,11 @@ def test_a_postgres_url_is_taken_apart_as_it_was_put_together(
     escaped = [quote(part, safe="") for part in (user, password, database)]
     query = f"?sslmode={mode}" if mode else ""
     url = parse_postgres_url(f"postgresql://{escaped[0]}:{escaped[1]}@{host}:{port}/{escaped[2]}{query}")
-    assert (url.user, url.password.value, url.host, url.port, url.database, url.tls.get("PGSSLMODE")) == (
-        user, password, host, port, database, mode,
-    )  # fmt: skip
+    assert {name: secret.value for name, secret in url.secrets.items()} == {
+        "POSTGRE_USER": user, "POSTGRE_PASSWORD": password, "POSTGRE_HOST": host, "POSTGRE_PORT": str(port),
+        "POSTGRE_NAME": database,
+    }  # fmt: skip
+    assert url.tls.get("PGSSLMODE") == mode
 
 
 @given(st.text() | st.from_regex(r"postgres(ql)?://[^ ]{0,40}", fullmatch=True))

@@ -3,25 +3,26 @@
 import json
 import re
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from oceanid_cluster.config.postgres import PostgresUrl, parse_postgres_url
 
 TABLE = json.loads((Path(__file__).parent.parent / "data" / "libpq_urls.json").read_text(encoding="utf-8"))
-VARIABLES = {
-    "PGAPPNAME": "application_name", "PGCHANNELBINDING": "channel_binding", "PGCONNECT_TIMEOUT": "connect_timeout",
-    "PGOPTIONS": "options", "PGSSLNEGOTIATION": "sslnegotiation", "PGTARGETSESSIONATTRS": "target_session_attrs",
-    "PGSSLMODE": "sslmode", "PGSSLROOTCERT": "sslrootcert",
+NAMES = {
+    "POSTGRE_USER": "user", "POSTGRE_PASSWORD": "password", "POSTGRE_HOST": "host", "POSTGRE_PORT": "port",
+    "POSTGRE_NAME": "dbname", "PGAPPNAME": "application_name", "PGCHANNELBINDING": "channel_binding",
+    "PGCONNECT_TIMEOUT": "connect_timeout", "PGOPTIONS": "options", "PGSSLNEGOTIATION": "sslnegotiation",
+    "PGTARGETSESSIONATTRS": "target_session_attrs", "PGSSLMODE": "sslmode", "PGSSLROOTCERT": "sslrootcert",
 }  # fmt: skip
 
 
 def as_libpq_would(url: PostgresUrl) -> dict[str, str]:
-    """What libpq ends up with: Label Studio's five settings, and the variables."""
-    parts = {"user": url.user, "password": url.password.value, "host": url.host, "port": str(url.port)}
-    variables = {**url.tls, **{name: secret.value for name, secret in url.variables.items()}}
+    """What libpq ends up with, by its own names."""
+    variables = {**url.tls, **{name: secret.value for name, secret in url.secrets.items()}}
     variables.pop("SSL_CERT_FILE", None)
-    return {**parts, "dbname": url.database, **{VARIABLES[name]: value for name, value in variables.items()}}
+    return {NAMES[name]: value for name, value in variables.items()}
 
 
 @pytest.mark.parametrize("text", TABLE["urls"])
@@ -29,13 +30,34 @@ def test_what_a_vendor_prints_means_what_libpq_makes_of_it(text: str) -> None:
     expected = {"port": "5432", **TABLE["urls"][text]}
     if "verify-full" in expected.get("sslmode", "") or "sslrootcert" in expected:
         expected |= {"sslmode": "verify-full", "sslrootcert": "system"}  # libpq alone would find no certificate
-    for pasted in (text, f'"{text}"', f"psql '{text}'", f"DATABASE_URL={text}\n"):
+    for pasted in (
+        text,
+        f'"{text}"',
+        f"psql '{text}'",
+        f'PGPASSWORD=x psql -d "{text}" -c "select 1";',
+        f"psql --dbname='{text}'",
+        f"DATABASE_URL={text}\n",
+    ):
         assert as_libpq_would(parse_postgres_url(pasted)) == expected
 
 
 def test_a_user_name_with_an_at_sign_is_understood() -> None:
     url = parse_postgres_url("postgres://user@server:p@server.postgres.database.azure.com/db")
-    assert (url.user, url.host) == ("user@server", "server.postgres.database.azure.com")
+    assert as_libpq_would(url)["user"] == "user@server"
+    assert as_libpq_would(url)["host"] == "server.postgres.database.azure.com"
+
+
+@pytest.mark.parametrize("password", ["$ecret", "a'b'c", 'a"b', r"a\\b", "a`b", "%5BYOUR-PASSWORD%5D", "p&q=r"])
+def test_a_password_stays_as_it_is(password: str) -> None:
+    for pasted in ("{}", "'{}'", "DATABASE_URL={}"):
+        url = parse_postgres_url(pasted.format(f"postgres://u:{password}@h.example.org/db"))
+        assert as_libpq_would(url)["password"] == unquote(password)
+
+
+def test_what_libpq_takes_at_the_end_of_a_query_is_taken() -> None:
+    for query in ("?", "?sslmode=require", "?sslmode=require&", "?ssl=true&"):
+        url = parse_postgres_url(f"postgres://u:p@h.example.org/db{query}")
+        assert url.tls == ({"PGSSLMODE": "require"} if len(query) > 1 else {})
 
 
 @pytest.mark.parametrize(
@@ -54,18 +76,14 @@ def test_a_verified_connection_gets_the_systems_certificates(query: str) -> None
     [
         ("postgres://u:p@h/db?sslmode=verify-ca", "write sslmode=verify-full"),
         ("postgres://u:p@h/db?sslmode=require&sslrootcert=system", "weaker sslmode, which libpq refuses"),
-        ("postgres://u:p@h/db?sslmode=verify-full&sslrootcert=/rds.pem", "parameter sslrootcert, which names a file"),
+        ("postgres://u:p@h/db?sslmode=verify-full&sslrootcert=/rds.pem", "parameter sslrootcert, a file"),
         ("postgres://u:p@h/db?sslmode=strict", "unknown sslmode; libpq knows disable"),
-        ("postgres://u:p@h/db?sslcert=/c.pem", "parameter sslcert, which names a file"),
-        ("postgres://u:p@h/db?pgbouncer=true&connection_limit=1", "parameter pgbouncer, which is Prisma's"),
-        ("postgres://u:p@h/db?schema=public", "parameter schema, which is another client's"),
-        ("postgres://u:p@h/db?keepalives_idle=30", "parameter keepalives_idle, which is known to libpq, but"),
-        ("postgres://u:p@h/db?target_session_attrs=read-only", "parameter target_session_attrs with a value"),
-        ("postgres://u:p@h/db?gssencmode=require", "parameter gssencmode with a value"),
-        ("postgres://u:p@h/db?connect_timeout=soon", "parameter connect_timeout with a value"),
-        ("postgres://u:p@h/db?sslnegotiation=direct", "weak sslmode, which libpq refuses"),
-        ("postgres://u:p@h/db?sslmode=require&canary=1", "parameter (number 2) that libpq does not know"),
+        ("postgres://u:p@h/db?sslmode=require&canary=1", "(number 2) that Label Studio's libpq cannot be given"),
+        ("postgres://u:p@h/db?pgbouncer=true", "It takes sslmode, sslrootcert, user,"),
+        ("postgres://u:p@h/db?keepalives_idle=30", "cannot be given; leave it out"),
         ("postgres://u:p@h/db?canary", "is not name=value"),
+        ("postgres://u:p@h/db?&sslmode=require", "is not name=value"),
+        ("postgres://u:p@h/db&sslmode=require", "has an & in its database name: its parameters begin with ?"),
         ("postgres://u:p@h1:5432,h2:5432/db", "names several hosts"),
         ("postgres://u:p@/db?host=/cloudsql/project:region:instance", "names a Unix socket"),
         ("postgres://u:p@%2Fvar%2Frun/db", "names a Unix socket"),
@@ -78,16 +96,23 @@ def test_a_verified_connection_gets_the_systems_certificates(query: str) -> None
         ("postgres://u:[YOUR-PASSWORD]@h/db", "still has a placeholder"),
         ("postgres://u:<password>@h/db", "still has a placeholder"),
         ("postgres://u:****@h/db", "still has a placeholder"),
+        ("postgres://u:${PASSWORD}@h/db", "still has a placeholder"),
         ("postgres://u:p@h", "names no database"),
         ("postgres://u:p@h?sslmode=require", "names no database"),
         ("postgres://u:ca/nary@h/db", "has a slash in its database name or password"),
         ("postgres://u:100%@h/db", "has a percent sign in its password"),
         ("postgres://u:%ff@h/db", "that are not UTF-8"),
-        ("jdbc:postgresql://h:5432/db", "is a JDBC URL"),
-        ("postgresql+psycopg2://u:p@h/db", "is an SQLAlchemy URL"),
-        ("host=h user=canary password=canary dbname=db", "is a list of keywords"),
-        ("mysql://u:p@h/db", "does not start with postgres://"),
-        ("postgres://u:p q@h/db", "contains white space"),
+        ("jdbc:postgresql://h:5432/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("postgresql+psycopg2://u:p@h/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("host=h user=canary password=canary dbname=db", "is not one URL of PostgreSQL such as postgres://"),
+        ("psql -h h -U canary db", "is not one URL of PostgreSQL such as postgres://"),
+        ("PGPASSWORD=canary psql -h h -U u db", "is not one URL of PostgreSQL such as postgres://"),
+        ("psql 'host=h user=canary'", "is not one URL of PostgreSQL such as postgres://"),
+        ("psql 'postgres://u:canary@h/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("psql postgres://u:canary@h/db postgres://u:canary@g/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("mysql://u:p@h/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("postgres://u:p q@h/db", "is not one URL of PostgreSQL such as postgres://"),
+        ("", "is not one URL of PostgreSQL such as postgres://"),
     ],
 )
 def test_what_cannot_connect_is_refused_by_name_and_nothing_of_it_is_shown(url: str, reason: str) -> None:

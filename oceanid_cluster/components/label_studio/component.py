@@ -25,6 +25,7 @@ from oceanid_cluster.components.label_studio.settings import (
 )
 from oceanid_cluster.config.parsers import quantity_value
 from oceanid_cluster.config.peers import Peer
+from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
@@ -42,7 +43,6 @@ USER = 1001  # owner of the data folder in the image
 _STARTUP_PERIOD = 5  # seconds
 
 # Variables of Label Studio by the key of the Secret that holds them.
-_DATABASE_ENV = ("POSTGRE_USER", "POSTGRE_PASSWORD", "POSTGRE_NAME", "POSTGRE_HOST", "POSTGRE_PORT")
 _APP_ENV = {"SECRET_KEY": SECRET_KEY, "LABEL_STUDIO_PASSWORD": ADMIN_PASSWORD}
 _S3_ENV = {
     "STORAGE_AWS_ACCESS_KEY_ID": "AWS_ACCESS_KEY_ID",
@@ -127,12 +127,12 @@ def warn_of_claim(settings: LabelStudioSettings, requests: Mapping[str, str], fo
     size = requests.get("storage")
     if size and not same_quantity(size, settings.storage):
         pulumi.log.warn(
-            f"labelStudioStorage is {settings.storage}, the volume was made with {size}, and that stays: a volume grows"
-            ' only by hand, and only in a storage class that can. See docs/runbook.md, "A larger volume".'
+            f"labelStudioStorage {settings.storage} is ignored: the existing volume has {size}, and grows only by hand,"
+            ' in a storage class that can. See docs/runbook.md, "A larger volume".'
         )
     if settings.storage_class and found and found != settings.storage_class:
         pulumi.log.warn(
-            f"labelStudioStorageClass is {settings.storage_class}, the volume is of class {found}, and that stays."
+            f"labelStudioStorageClass {settings.storage_class} is ignored: the existing volume has the class {found}."
             f" Run: pulumi config set labelStudioStorageClass {found}"
         )
 
@@ -146,28 +146,19 @@ def same_quantity(left: str, right: str) -> bool:
 
 
 def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
-    """The database Secret: what Label Studio reads (core/settings/base.py), and libpq's own variables."""
-    url = settings.database
-    data = {
-        "POSTGRE_USER": url.user,
-        "POSTGRE_PASSWORD": url.password.value,
-        "POSTGRE_NAME": url.database,
-        "POSTGRE_HOST": url.host,
-        "POSTGRE_PORT": str(url.port),
-    }
-    data |= {name: value.value for name, value in url.variables.items()}
-    return {name: pulumi.Output.secret(value) for name, value in data.items()}
+    """The database Secret: what Label Studio reads, and libpq's own variables."""
+    return {name: value.output() for name, value in settings.database.secrets.items()}
 
 
 def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
     """The Secret for uploads in S3."""
     data = {
-        "AWS_ACCESS_KEY_ID": settings.s3_access_key_id.value if settings.s3_access_key_id else "",
-        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_access_key.value if settings.s3_secret_access_key else "",
-        "AWS_STORAGE_BUCKET_NAME": settings.s3_bucket,
-        "AWS_S3_REGION_NAME": settings.s3_region,
+        "AWS_ACCESS_KEY_ID": settings.s3_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": settings.s3_secret_access_key,
+        "AWS_STORAGE_BUCKET_NAME": Secret(settings.s3_bucket),
+        "AWS_S3_REGION_NAME": Secret(settings.s3_region),
     }
-    return {name: pulumi.Output.secret(value) for name, value in data.items()}
+    return {name: value.output() for name, value in data.items() if value is not None}
 
 
 def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> list[Manifest]:
@@ -194,8 +185,7 @@ def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> li
     if with_s3:
         plain["STORAGE_TYPE"] = "s3"
     variables = plain_env(plain)
-    database = (*_DATABASE_ENV, *sorted(settings.database.variables))
-    variables += [secret_env(name, DATABASE_SECRET, name) for name in database]
+    variables += [secret_env(name, DATABASE_SECRET, name) for name in settings.database.secrets]
     variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
     if with_s3:
         variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
