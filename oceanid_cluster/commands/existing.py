@@ -6,24 +6,24 @@ from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, 
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import Facts, Place
+from oceanid_cluster.components.facts import Facts, ObjectRef
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
 ADOPT = "pulumi config set adoptExisting true; deploy; pulumi config rm adoptExisting"
 _SHOWN = 4
 # Whether these are made depends on a key: that one of ours is there does not say that the deploy would make it.
-_OPTIONAL = frozenset(place for facts in CHAIN for place in facts.optional_places())
-_RELEASES = frozenset(release for facts in CHAIN for release in facts.release_places())
+_OPTIONAL = frozenset(ref for facts in CHAIN for ref in facts.optional_refs())
+_RELEASES = frozenset(release for facts in CHAIN for release in facts.release_refs())
 
 
 def check_existing(
     components: Sequence[Facts],
-    live: Mapping[Place, Object],
+    live: Mapping[ObjectRef, Object],
     state: StackState,
     *,
     adopting: bool,
-    releases: Mapping[Place, Sequence[Object]],
+    releases: Mapping[ObjectRef, Sequence[Object]],
     kubectl: str = "kubectl",
 ) -> list[Row]:
     """One row for each component: what is there, who manages it, and whether the stack knows of it.
@@ -33,14 +33,14 @@ def check_existing(
     """
     known = set(state.objects)
     for facts in CHAIN:
-        if state.releases.intersection(facts.release_places()):
-            known |= {one.place for one in facts.expected}
+        if state.releases.intersection(facts.release_refs()):
+            known |= {one.ref for one in facts.expected}
     rows: list[Row] = []
     for facts in components:
-        wanted = [*facts.places(), *(place for place in live if is_crd_of_a_chart(facts, place))]
+        wanted = [*facts.refs(), *(ref for ref in live if is_crd_of_a_chart(facts, ref))]
         rows.append(_row(facts.name, wanted, live, known, adopting))
     for facts in components:
-        for release in facts.release_places():
+        for release in facts.release_refs():
             if releases.get(release) and release not in state.releases:
                 fix = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
                 detail = f"Helm knows it, the state does not; {fix}"
@@ -48,28 +48,28 @@ def check_existing(
     return rows
 
 
-def forget(release: Place) -> str:
+def forget(release: ObjectRef) -> str:
     """The arguments with which kubectl deletes Helm's record of a release."""
     return f"-n {release.namespace} delete secret -l {records(release.name)}"
 
 
-def is_crd_of_a_chart(facts: Facts, place: Place) -> bool:
-    """Whether a place is that of a CRD which the component's chart brings; those of a Helm release are Helm's."""
-    is_crd = place.kind == "CustomResourceDefinition" and place.name.endswith(facts.crd_groups)
+def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
+    """Whether a ref is that of a CRD which the component's chart brings; those of a Helm release are Helm's."""
+    is_crd = ref.kind == "CustomResourceDefinition" and ref.name.endswith(facts.crd_groups)
     return is_crd and not facts.releases
 
 
 def _row(
-    component: str, wanted: Sequence[Place], live: Mapping[Place, Object], known: set[Place], adopting: bool
+    component: str, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
 ) -> Row:
-    found = [place for place in wanted if place in live and (place in known or _counts(place, live[place]))]
-    gone = [place for place in wanted if place in known and place not in live]
-    blocking = [place for place in found if place not in known]
-    owners: dict[str, list[Place]] = {}
-    for place in found:
-        name = owner(live[place])
-        if name != "Pulumi" and not (place in known and not name.startswith(("Flux", "Helm"))):
-            owners.setdefault(name, []).append(place)
+    found = [ref for ref in wanted if ref in live and (ref in known or _counts(ref, live[ref]))]
+    gone = [ref for ref in wanted if ref in known and ref not in live]
+    blocking = [ref for ref in found if ref not in known]
+    owners: dict[str, list[ObjectRef]] = {}
+    for ref in found:
+        name = owner(live[ref])
+        if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
+            owners.setdefault(name, []).append(ref)
     said: list[str] = []
     if len(found) > len(blocking):
         said.append(f"{len(found) - len(blocking)} objects, managed by Pulumi")
@@ -85,13 +85,13 @@ def _row(
     return Row("existing", component, state, "; ".join(said) or "nothing yet")
 
 
-def _counts(place: Place, found: Object) -> bool:
+def _counts(ref: ObjectRef, found: Object) -> bool:
     """Whether a deploy creates the object: an optional one of somebody else's is not our matter."""
-    return place not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
+    return ref not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
 
 
-def _list(found: Sequence[Place]) -> str:
-    shown = ", ".join(f"{place.kind}/{place.name}" for place in found[:_SHOWN])
+def _list(found: Sequence[ObjectRef]) -> str:
+    shown = ", ".join(f"{ref.kind}/{ref.name}" for ref in found[:_SHOWN])
     return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
 
 

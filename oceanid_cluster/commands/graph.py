@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import yaml
 
 from oceanid_cluster.commands import health, readiness
-from oceanid_cluster.commands.health import COMPONENTS, Found, Wanted
+from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, flowchart
-from oceanid_cluster.commands.objects import Object, entries, labels_of, part, place_of
+from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import Facts, Place
+from oceanid_cluster.components.facts import Facts, ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.config.errors import StartUpError
@@ -62,9 +62,9 @@ class Picture:
         return all(box.state != "failed" for group in self.groups for box in group.boxes)
 
 
-def draw(kubectl: Kubectl, everything: Wanted, state: StackState) -> Picture:
+def draw(kubectl: Kubectl, everything: Expectation, state: StackState) -> Picture:
     """The picture of the cluster as it is now. Raises CommandError."""
-    found = health.look(kubectl, everything)
+    found = health.inspect(kubectl, everything)
     applied, arrows = _from_git(found, kubectl.get(_HELM_RELEASES, "-A"))
     hosts, more = _host_names(kubectl, everything, found)
     turned_off = [name for name in COMPONENTS if name not in everything.components]
@@ -81,67 +81,67 @@ def _title(component: str) -> str:
     return f"{COMPONENTS.index(component)} {component}{namespace}"
 
 
-def _components(found: Found) -> list[Group]:
+def _components(found: Snapshot) -> list[Group]:
     """A group for each component that has a row in health, and one for what else was deleted."""
     groups: list[Group] = []
     for component in (facts.name for facts in CHAIN):
-        boxes = [_box(one.place, one.verdict) for one in found.judged if one.area == component]
+        boxes = [_box(one.ref, one.verdict) for one in found.judged if one.area == component]
         groups.append(Group(component, _title(component), _folded(boxes)))
     deleted = [one for one in found.judged if one.area not in COMPONENTS]
-    boxes = [_box(one.place, one.verdict, f"namespace {one.place.namespace or 'none'}") for one in deleted]
+    boxes = [_box(one.ref, one.verdict, f"namespace {one.ref.namespace or 'none'}") for one in deleted]
     return [*groups, Group("deleted", "Deleted", _folded(boxes))]
 
 
-def nodes(found: Found) -> Group:
+def nodes(found: Snapshot) -> Group:
     """The machines: those whose labels we manage, as health judges them, and all others."""
-    judged = {one.place: one.verdict for one in found.judged if one.area == NODES}
-    others = [place for place in found.live if place.kind == "Node" and place not in judged]
-    verdicts = {**judged, **{place: readiness.node(found.live[place], {}) for place in others}}
-    pods = Counter(part(one, "spec").get("nodeName") for place, one in found.live.items() if place.kind == "Pod")
-    boxes = [_box(place, one, f"pods: {pods[place.name]}") for place, one in verdicts.items()]
+    judged = {one.ref: one.verdict for one in found.judged if one.area == NODES}
+    others = [ref for ref in found.live if ref.kind == "Node" and ref not in judged]
+    verdicts = {**judged, **{ref: readiness.node(found.live[ref], {}) for ref in others}}
+    pods = Counter(part(one, "spec").get("nodeName") for ref, one in found.live.items() if ref.kind == "Pod")
+    boxes = [_box(ref, one, f"pods: {pods[ref.name]}") for ref, one in verdicts.items()]
     return Group(NODES, _title(NODES) if judged else "Nodes", _folded(boxes))
 
 
-def _from_git(found: Found, releases: Sequence[Object]) -> tuple[list[Group], list[Arrow]]:
+def _from_git(found: Snapshot, releases: Sequence[Object]) -> tuple[list[Group], list[Arrow]]:
     """The repository that Flux follows, what it applied from there, and how these hang together."""
-    live = {**found.live, **{place_of(one): one for one in releases}}
-    pods = [one for place, one in live.items() if place.kind == "Pod"]
-    ours = {one.place for one in found.judged}
+    live = {**found.live, **{ref_of(one): one for one in releases}}
+    pods = [one for ref, one in live.items() if ref.kind == "Pod"]
+    ours = {one.ref for one in found.judged}
     arrows: list[Arrow] = []
     sources: list[Box] = []
     boxes: list[Box] = []
-    for place, one in live.items():
-        if place.kind == "GitRepository":
+    for ref, one in live.items():
+        if ref.kind == "GitRepository":
             branch = part(one, "spec", "ref").get("branch")
             lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
-            sources.append(Box((_GIT, place), lines, store=True))
-            arrows.append(Arrow((_GIT, place), place))
+            sources.append(Box((_GIT, ref), lines, store=True))
+            arrows.append(Arrow((_GIT, ref), ref))
         owner = _owner(one)
         if owner:
-            arrows.append(Arrow(owner, place))
-        applied = place.kind in (*_OWNERS, "GitRepository") or (owner and place.kind in _WORKLOADS)
-        if place in ours or not applied:
+            arrows.append(Arrow(owner, ref))
+        applied = ref.kind in (*_OWNERS, "GitRepository") or (owner and ref.kind in _WORKLOADS)
+        if ref in ours or not applied:
             continue
-        verdict = readiness.workload(one, pods) if place.kind in _WORKLOADS else readiness.condition(one)
-        boxes.append(_box(place, verdict, f"namespace {place.namespace}"))
+        verdict = readiness.workload(one, pods) if ref.kind in _WORKLOADS else readiness.condition(one)
+        boxes.append(_box(ref, verdict, f"namespace {ref.namespace}"))
     return [Group(_GIT, _GIT, sources), Group("applied", "Applied by Flux", _folded(boxes))], arrows
 
 
-def _owner(one: Object) -> Place | None:
+def _owner(one: Object) -> ObjectRef | None:
     """What applied an object: a HelmRelease, a Kustomization; for the root Kustomization its source."""
     labels, source = labels_of(one), part(one, "spec", "sourceRef")
     for kind in ("HelmRelease", "Kustomization"):
         name, namespace = labels.get(f"{_OWNERS[kind]}/name"), labels.get(f"{_OWNERS[kind]}/namespace")
         if name and namespace:
-            return Place(kind, namespace, name)
+            return ObjectRef(kind, namespace, name)
     if one["kind"] != "Kustomization" or not source.get("name"):
         return None
-    return Place(str(source.get("kind")), source.get("namespace") or one["metadata"]["namespace"], source["name"])
+    return ObjectRef(str(source.get("kind")), source.get("namespace") or one["metadata"]["namespace"], source["name"])
 
 
-def _host_names(kubectl: Kubectl, everything: Wanted, found: Found) -> tuple[list[Group], list[Arrow]]:
+def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> tuple[list[Group], list[Arrow]]:
     """The host names of each tunnel, by the service to which its rules lead, and what answers there."""
-    services = {place_of(one): one for one in kubectl.get("services", "-A")}
+    services = {ref_of(one): one for one in kubectl.get("services", "-A")}
     groups: list[Group] = []
     arrows: list[Arrow] = []
     for facts in (facts for facts in CHAIN if facts.name in everything.components):
@@ -160,8 +160,8 @@ def _host_names(kubectl: Kubectl, everything: Wanted, found: Found) -> tuple[lis
 def _rules(kubectl: Kubectl, facts: Facts) -> dict[str, list[str]]:
     """The host names in a tunnel's file, with their paths, by service; the rule for all others is left out."""
     found: dict[str, list[str]] = {}
-    for place in facts.places():
-        config_maps = kubectl.get("configmap", place.name, "-n", place.namespace) if place.kind == "ConfigMap" else ()
+    for ref in facts.refs():
+        config_maps = kubectl.get("configmap", ref.name, "-n", ref.namespace) if ref.kind == "ConfigMap" else ()
         for rule in (rule for one in config_maps for rule in read_rules(part(one, "data").get(CONFIG_KEY))):
             host, path = rule.get("hostname"), rule.get("path")
             if host or path:
@@ -178,7 +178,7 @@ def read_rules(text: object) -> list[Object]:
     return entries(cast("Object", document), "ingress") if isinstance(document, dict) else []
 
 
-def target(service: str, services: Mapping[Place, Object], found: Found) -> tuple[object, list[str]]:
+def target(service: str, services: Mapping[ObjectRef, Object], found: Snapshot) -> tuple[object, list[str]]:
     """What answers behind a service of a rule, as far as it is in the picture, and what is wrong with it."""
     try:
         host = urlsplit(service).hostname or ""
@@ -190,23 +190,23 @@ def target(service: str, services: Mapping[Place, Object], found: Found) -> tupl
         return None, []
     if (namespace, name) == ("default", "kubernetes"):
         return _API, []
-    one = services.get(Place("Service", namespace, name))
+    one = services.get(ObjectRef("Service", namespace, name))
     if one is None:
         return None, ["this Service does not exist"]
     selector = part(one, "spec", "selector").items()
-    for place, workload in found.live.items():
+    for ref, workload in found.live.items():
         pod = part(workload, "spec", "template", "metadata", "labels").items()
-        if place.kind in _WORKLOADS and place.namespace == namespace and selector and selector <= pod:
-            return place, []
+        if ref.kind in _WORKLOADS and ref.namespace == namespace and selector and selector <= pod:
+            return ref, []
     return None, []
 
 
-def _box(place: Place, verdict: Verdict, *more: str) -> Box:
+def _box(ref: ObjectRef, verdict: Verdict, *more: str) -> Box:
     state: State = "ok" if verdict.ready else "failed"
     text = public(_DIGEST.sub(r"\1", verdict.detail))
     length = _CHARACTERS_READY if verdict.ready else _CHARACTERS
     lines = textwrap.wrap(textwrap.shorten(text, length, placeholder=" …"), _WIDTH)
-    return Box(place, [f"{place.kind.lower()}/{place.name}", *more, *lines], state)
+    return Box(ref, [f"{ref.kind.lower()}/{ref.name}", *more, *lines], state)
 
 
 def public(text: str) -> str:
@@ -239,7 +239,7 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     options = parser.parse_args(arguments)
     try:
-        settings, state = health.ask(options.stack, every=options.all)
+        settings, state = health.load_expectations(options.stack, every=options.all)
         picture = draw(open_cluster(settings, os.environ), health.wanted(settings, state), state or StackState())
         chart = flowchart(picture.groups, picture.arrows)
         print(chart if options.format == "mermaid" else as_svg(chart))

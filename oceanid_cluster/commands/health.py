@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 
 from oceanid_cluster.commands import readiness, report
 from oceanid_cluster.commands.live import find, installed_crds
-from oceanid_cluster.commands.objects import Object, place_of
+from oceanid_cluster.commands.objects import Object, ref_of
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
-from oceanid_cluster.components.facts import DEPLOY, Expected, Place
+from oceanid_cluster.components.facts import DEPLOY, Expected, ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODE_LABELS
 from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTED, Settings
 from oceanid_cluster.config.cluster import NODES
@@ -34,15 +34,15 @@ _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster,
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Expectation:
     """What must be in the cluster: components, nodes with their labels, and what the state holds besides."""
 
     components: frozenset[str] = frozenset(COMPONENTS)
     nodes: Sequence[Node] = NODES
-    objects: frozenset[Place] = field(default_factory=frozenset[Place])
+    objects: frozenset[ObjectRef] = field(default_factory=frozenset[ObjectRef])
 
 
-def ask(stack: str | None, *, every: bool) -> tuple[Settings | None, StackState | None]:
+def load_expectations(stack: str | None, *, every: bool) -> tuple[Settings | None, StackState | None]:
     """The stack's configuration and state; with ``every``, without Pulumi: the configuration's file, and no state.
 
     ``stack`` None is the selected one. Raises CommandError.
@@ -52,78 +52,78 @@ def ask(stack: str | None, *, every: bool) -> tuple[Settings | None, StackState 
     return stack_settings(stack), read_state(stack)
 
 
-def wanted(settings: Settings | None, state: StackState | None) -> Wanted:
+def wanted(settings: Settings | None, state: StackState | None) -> Expectation:
     """What the configuration turns on, and what the state holds: also after a deploy that failed half-way.
 
     Without a state, every component.
     """
     if settings is None or state is None:
-        return Wanted(nodes=settings.cluster.nodes if settings else NODES)
+        return Expectation(nodes=settings.cluster.nodes if settings else NODES)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     components = turned_on | state.components.intersection(COMPONENTS)
-    return Wanted(frozenset(components), settings.cluster.nodes, state.objects)
+    return Expectation(frozenset(components), settings.cluster.nodes, state.objects)
 
 
 @dataclass(frozen=True)
-class Judged:
+class CheckResult:
     """One object that is expected, and how it is: ``area`` is its component, ``hint`` what to do about it."""
 
     area: str
-    place: Place
+    ref: ObjectRef
     verdict: Verdict
     hint: str = ""
 
     def row(self) -> Row:
         """Its row in the table."""
         if self.verdict.ready:
-            return Row(self.area, str(self.place), "ok", self.verdict.detail)
+            return Row(self.area, str(self.ref), "ok", self.verdict.detail)
         hint = f" ({self.hint})" if self.hint else ""
-        return Row(self.area, str(self.place), "failed", self.verdict.detail + hint)
+        return Row(self.area, str(self.ref), "failed", self.verdict.detail + hint)
 
 
 @dataclass(frozen=True)
-class Found:
+class Snapshot:
     """What is in the cluster: the live objects that were asked for, and how each one that is expected is."""
 
-    live: Mapping[Place, Object]
-    judged: Sequence[Judged]
+    live: Mapping[ObjectRef, Object]
+    judged: Sequence[CheckResult]
 
 
-def check(kubectl: Kubectl, everything: Wanted) -> list[Row]:
+def check(kubectl: Kubectl, everything: Expectation) -> list[Row]:
     """The state of everything that is expected, as it is now. Raises CommandError."""
     server = Row("cluster", "API server", "ok", kubectl.kubeconfig.server)
-    return [server, *(one.row() for one in look(kubectl, everything).judged)]
+    return [server, *(one.row() for one in inspect(kubectl, everything).judged)]
 
 
-def look(kubectl: Kubectl, everything: Wanted) -> Found:
+def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
     """Workloads, pods, nodes and Flux's objects as they are now, all that is expected judged. Raises CommandError."""
     core = kubectl.get("deployments,daemonsets,pods,nodes", "-A")
     crds = installed_crds(kubectl)
     objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
     custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
     served = ",".join(resource for resource in dict.fromkeys(custom) if resource in crds)
-    live = {place_of(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
-    pods = [one for place, one in live.items() if place.kind == "Pod"]
-    judged: list[Judged] = []
+    live = {ref_of(one): one for one in (*core, *(kubectl.get(served, "-A") if served else ()))}
+    pods = [one for ref, one in live.items() if ref.kind == "Pod"]
+    judged: list[CheckResult] = []
     if NODE_LABELS in everything.components:
-        judged += [_node(node, live.get(Place("Node", "", node.host))) for node in everything.nodes]
+        judged += [_node(node, live.get(ObjectRef("Node", "", node.host))) for node in everything.nodes]
     for component, one in objects:
-        found = live.get(one.place)
-        if found is None and one.optional and one.place not in everything.objects:
+        found = live.get(one.ref)
+        if found is None and one.optional and one.ref not in everything.objects:
             continue
         verdict = _verdict(one, found, pods, crds)
-        judged.append(Judged(component, one.place, verdict, one.hint(verdict.reason)))
-    return Found(live, judged + _missing(kubectl, everything, live))
+        judged.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
+    return Snapshot(live, judged + _missing(kubectl, everything, live))
 
 
-def _node(node: Node, found: Object | None) -> Judged:
-    place = Place("Node", "", node.host)
+def _node(node: Node, found: Object | None) -> CheckResult:
+    ref = ObjectRef("Node", "", node.host)
     if found is None:
-        return Judged(NODE_LABELS, place, Verdict("missing", f"{node.name} is not in the cluster: has it joined?"))
+        return CheckResult(NODE_LABELS, ref, Verdict("missing", f"{node.name} is not in the cluster: has it joined?"))
     labels = {f"oceanid.cluster/{label}": value for label, value in node.labels.items()}
     verdict = readiness.node(found, labels)
-    return Judged(NODE_LABELS, place, verdict, DEPLOY if verdict.reason == "changed" else "")
+    return CheckResult(NODE_LABELS, ref, verdict, DEPLOY if verdict.reason == "changed" else "")
 
 
 def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: frozenset[str]) -> Verdict:
@@ -137,15 +137,15 @@ def _verdict(one: Expected, found: Object | None, pods: Sequence[Object], crds: 
     return readiness.condition(found) if custom else readiness.workload(found, pods)
 
 
-def _missing(kubectl: Kubectl, everything: Wanted, live: Mapping[Place, Object]) -> list[Judged]:
+def _missing(kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:
     """What else the state holds, and somebody deleted: a Secret, a ConfigMap, a Service."""
-    shown = {one.place for one in EXPECTED}
-    others = [place for place in everything.objects if place not in shown and place not in live]
+    shown = {one.ref for one in EXPECTED}
+    others = [ref for ref in everything.objects if ref not in shown and ref not in live]
     gone = sorted(set(others) - find(kubectl, others).keys()) if others else []
-    return [Judged("state", place, Verdict("missing", f"{place.kind} does not exist"), DEPLOY) for place in gone]
+    return [CheckResult("state", ref, Verdict("missing", f"{ref.kind} does not exist"), DEPLOY) for ref in gone]
 
 
-def wait(kubectl: Kubectl, everything: Wanted, seconds: float) -> list[Row]:
+def wait(kubectl: Kubectl, everything: Expectation, seconds: float) -> list[Row]:
     """``check`` until nothing fails, or until the seconds are over; says on standard error what it waits for.
 
     A connection that drops, or an API server that restarts, is waited for as well. Raises CommandError when the
@@ -195,7 +195,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        settings, state = ask(options.stack, every=options.all)
+        settings, state = load_expectations(options.stack, every=options.all)
         rows = wait(open_cluster(settings, os.environ), wanted(settings, state), options.wait)
     except (CommandError, StartUpError) as problem:
         print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oceanid_cluster.commands.objects import Object, labels_of, managers_of, place_of
+from oceanid_cluster.commands.objects import Object, labels_of, managers_of, ref_of
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.commands.state import StackMissingError, StackState, read_state
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
@@ -59,8 +59,8 @@ def still_up(cluster: Cluster, state: StackState) -> str:
     if held := len(state.objects) + len(state.releases):
         return f"its state holds {held} objects. Destroy it first: pulumi destroy --run-program"
     namespaces = {one["metadata"]["name"] for one in cluster.namespaces}
-    places = {one.place for one in EXPECTED if one.namespace in namespaces}
-    running = [place for place in map(place_of, cluster.workloads) if place in places]
+    refs = {one.ref for one in EXPECTED if one.namespace in namespaces}
+    running = [ref for ref in map(ref_of, cluster.workloads) if ref in refs]
     if not running:
         return ""
     found = f"{len(running)} of its workloads run ({running[0]}), though the state holds nothing"
@@ -89,7 +89,7 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
         crds = [*flux_crds, *crds]
     if FLUX in namespaces:  # what Flux guards with a finalizer would keep the namespace in Terminating
         guarded = [one for one in cluster.kept if _is_flux_object(one) and one["metadata"].get("finalizers")]
-        commands += [f"{kubectl} patch {place_of(one)} {_FINALIZERS}" for one in guarded]
+        commands += [f"{kubectl} patch {ref_of(one)} {_FINALIZERS}" for one in guarded]
     if namespaces:
         commands.append(f"{kubectl} delete namespace {' '.join(namespaces)}")
     if crds:

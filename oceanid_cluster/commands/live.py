@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from oceanid_cluster.commands.objects import Object, place_of
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.commands.objects import Object, ref_of
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
@@ -13,22 +13,22 @@ from oceanid_cluster.startup.processes import CommandError
 _NO_CRD = "the server doesn't have a resource type"  # kubectl's words for a kind that the server does not know
 
 
-def find(kubectl: Kubectl, places: Iterable[Place]) -> dict[Place, Object]:
-    """The objects that exist among ``places``: kind, metadata and the specification, never the data of a Secret.
+def find(kubectl: Kubectl, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Object]:
+    """The objects that exist among ``refs``: kind, metadata and the specification, never the data of a Secret.
 
     Raises CommandError.
     """
-    groups: dict[tuple[str, str], list[Place]] = {}
-    for place in sorted(set(places)):
-        kind = place.kind if place.kind in CUSTOM_RESOURCES else ""  # its CRD may be missing: a question of its own
-        groups.setdefault((place.namespace, kind), []).append(place)
-    found: dict[Place, Object] = {}
+    groups: dict[tuple[str, str], list[ObjectRef]] = {}
+    for ref in sorted(set(refs)):
+        kind = ref.kind if ref.kind in CUSTOM_RESOURCES else ""  # its CRD may be missing: a question of its own
+        groups.setdefault((ref.namespace, kind), []).append(ref)
+    found: dict[ObjectRef, Object] = {}
     for (namespace, _), wanted in groups.items():
-        names = [f"{_resource(place.kind)}/{place.name}" for place in wanted]
+        names = [f"{_resource(ref.kind)}/{ref.name}" for ref in wanted]
         scope = ["-n", namespace] if namespace else []
         for one in _get(kubectl, *scope, *names):
             kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
-            found[place_of(one)] = kept
+            found[ref_of(one)] = kept
     return found
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 
 Object = Mapping[str, Any]
 
@@ -25,9 +25,9 @@ def _mapping(value: object) -> Object:
     return cast("Object", value) if isinstance(value, Mapping) else {}
 
 
-def place_of(found: Object) -> Place:
+def ref_of(found: Object) -> ObjectRef:
     """Where a live object is."""
-    return Place(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
+    return ObjectRef(found["kind"], found["metadata"].get("namespace", ""), found["metadata"]["name"])
 
 
 def labels_of(found: Object) -> Mapping[str, str]:

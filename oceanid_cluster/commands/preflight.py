@@ -23,7 +23,7 @@ from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.commands.storage import check_storage
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE
 from oceanid_cluster.components.node_tunnels.settings import node_rules
 from oceanid_cluster.components.settings import Settings
@@ -36,7 +36,7 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
 _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
-_CLAIM = Place("PersistentVolumeClaim", NAMESPACE, CLAIM)
+_CLAIM = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
 _DESCRIPTION = """\
 Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
 already there, compared with the stack's state. It reads, and changes nothing.
@@ -99,9 +99,9 @@ def _node(node: Node, found: Object | None) -> Row:
 def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
     """Storage, and what exists already, component by component."""
     turned_on = [section.facts for section in settings.components if section.enabled]
-    wanted = {_CLAIM, *(place for facts in turned_on for place in facts.places())}
-    crds = [Place("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
-    wanted |= {place for place in crds if any(is_crd_of_a_chart(facts, place) for facts in turned_on)}
+    wanted = {_CLAIM, *(ref for facts in turned_on for ref in facts.refs())}
+    crds = [ObjectRef("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
+    wanted |= {ref for ref in crds if any(is_crd_of_a_chart(facts, ref) for facts in turned_on)}
     live = find(kubectl, wanted)
     rows: list[Row] = []
     if settings.label_studio.enabled:
@@ -111,7 +111,7 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     releases = {
         release: kubectl.get("secrets", "-n", release.namespace, "-l", records(release.name))
         for facts in turned_on
-        for release in facts.release_places()
+        for release in facts.release_refs()
     }
     command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.startup.processes import CommandError, run
 
@@ -25,8 +25,8 @@ class StackState:
     ``chain`` says for which others each component waits: its children do, as far as they must.
     """
 
-    objects: frozenset[Place] = frozenset()
-    releases: frozenset[Place] = frozenset()
+    objects: frozenset[ObjectRef] = frozenset()
+    releases: frozenset[ObjectRef] = frozenset()
     components: frozenset[str] = frozenset()
     chain: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
@@ -55,8 +55,8 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
     What is only read (``external``), patched (``…Patch``) or about to be deleted is not held by the stack. An id of the
     Kubernetes provider is ``namespace/name``, or ``name``.
     """
-    objects: set[Place] = set()
-    releases: set[Place] = set()
+    objects: set[ObjectRef] = set()
+    releases: set[ObjectRef] = set()
     components: set[str] = set()
     chain: dict[str, frozenset[str]] = {}
     for resource in resources:
@@ -73,7 +73,7 @@ def parse_state(resources: list[dict[str, Any]]) -> StackState:
             continue
         namespace, _, name = str(resource.get("id") or "").rpartition("/")
         if name:
-            (releases if token == _RELEASE else objects).add(Place(kind, namespace, name))
+            (releases if token == _RELEASE else objects).add(ObjectRef(kind, namespace, name))
     return StackState(frozenset(objects), frozenset(releases), frozenset(components), chain)
 
 

@@ -13,7 +13,7 @@ Reason = Literal[
 DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
 
 
-class Place(NamedTuple):
+class ObjectRef(NamedTuple):
     """Where an object is. ``namespace`` is empty for an object of the whole cluster."""
 
     kind: str
@@ -41,9 +41,9 @@ class Expected:
     optional: bool = False
 
     @property
-    def place(self) -> Place:
+    def ref(self) -> ObjectRef:
         """Where it is."""
-        return Place(self.kind, self.namespace, self.name)
+        return ObjectRef(self.kind, self.namespace, self.name)
 
     def hint(self, reason: Reason) -> str:
         """What to do, for this reason; empty when the detail says it all."""
@@ -88,24 +88,24 @@ class Facts:
     releases: tuple[str, ...] = ()
     needs: tuple["Facts", ...] = ()
 
-    def places(self) -> Iterator[Place]:
+    def refs(self) -> Iterator[ObjectRef]:
         """Where the objects are that a deploy of the component creates, as far as their names are fixed."""
-        yield Place("Namespace", "", self.namespace)
-        yield from (one.place for one in self.expected)
+        yield ObjectRef("Namespace", "", self.namespace)
+        yield from (one.ref for one in self.expected)
         yield from self._named(self.others)
         yield from self._named(self.optional)
 
-    def optional_places(self) -> Iterator[Place]:
+    def optional_refs(self) -> Iterator[ObjectRef]:
         """Those of them that depend on a key."""
-        yield from (one.place for one in self.expected if one.optional)
+        yield from (one.ref for one in self.expected if one.optional)
         yield from self._named(self.optional)
 
-    def _named(self, names: Mapping[str, Sequence[str]]) -> Iterator[Place]:
-        return (Place(kind, self.namespace, name) for kind, named in names.items() for name in named)
+    def _named(self, names: Mapping[str, Sequence[str]]) -> Iterator[ObjectRef]:
+        return (ObjectRef(kind, self.namespace, name) for kind, named in names.items() for name in named)
 
-    def release_places(self) -> list[Place]:
+    def release_refs(self) -> list[ObjectRef]:
         """Its Helm releases."""
-        return [Place("Release", self.namespace, name) for name in self.releases]
+        return [ObjectRef("Release", self.namespace, name) for name in self.releases]
 
 
 class ComponentSettings:

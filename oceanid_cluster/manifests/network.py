@@ -26,7 +26,7 @@ class ServiceAddress:
         return Peer(self.namespace, self.pods)
 
     @property
-    def neighbour(self) -> Manifest:
+    def pod_peer(self) -> Manifest:
         """Its pods, for a network policy of its own namespace."""
         return {"podSelector": {"matchLabels": dict(self.pods)}}
 

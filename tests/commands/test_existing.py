@@ -7,19 +7,21 @@ import pytest
 from oceanid_cluster.commands.existing import ADOPT, check_existing, forget
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 
 
-def live(*found: Place, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any) -> dict[Place, dict[str, Any]]:
+def live(
+    *found: ObjectRef, manager: str = "pulumi-kubernetes-1a2b", **metadata: Any
+) -> dict[ObjectRef, dict[str, Any]]:
     fields = {"managedFields": [{"manager": manager}], **metadata}
     return {one: {"kind": one.kind, "metadata": {"name": one.name, **fields}} for one in found}
 
 
-ADAPTER = tuple(TRITON_ADAPTER.places())
-(RELEASE,) = OPERATOR.release_places()
-NAMESPACE, DEPLOYMENT = Place("Namespace", "", "apps"), Place("Deployment", "apps", "ls-triton-adapter")
-HF = Place("Secret", "apps", "hf-credentials")
+ADAPTER = tuple(TRITON_ADAPTER.refs())
+(RELEASE,) = OPERATOR.release_refs()
+NAMESPACE, DEPLOYMENT = ObjectRef("Namespace", "", "apps"), ObjectRef("Deployment", "apps", "ls-triton-adapter")
+HF = ObjectRef("Secret", "apps", "hf-credentials")
 IGNORED: dict[str, Any] = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
 BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
 
@@ -42,7 +44,7 @@ BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"
     ],
 )  # fmt: skip
 def test_what_exists_is_compared_with_the_state(
-    found: dict[Place, Any], held: tuple[Place, ...], adopting: bool, state: str, said: str
+    found: dict[ObjectRef, Any], held: tuple[ObjectRef, ...], adopting: bool, state: str, said: str
 ) -> None:
     stack = StackState(frozenset(held))
     (row,) = check_existing([TRITON_ADAPTER], found, stack, adopting=adopting, releases={})
@@ -51,7 +53,7 @@ def test_what_exists_is_compared_with_the_state(
 
 
 def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
-    operator = live(Place("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
+    operator = live(ObjectRef("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
     record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
     rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
     assert [row.state for row in rows] == ["ok", "failed"]

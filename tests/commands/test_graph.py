@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oceanid_cluster.commands import graph
-from oceanid_cluster.commands.health import Found, Judged, Wanted
+from oceanid_cluster.commands.health import CheckResult, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, as_svg, escape, flowchart
 from oceanid_cluster.commands.readiness import Verdict
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.startup.processes import ToolMissingError
 
 # All that a chart of ours may consist of. Between quotes: letters, digits, a few harmless characters, entities.
@@ -99,22 +99,25 @@ def test_what_is_not_drawn_has_no_arrow_and_an_empty_group_no_frame() -> None:
 
 
 def test_a_picture_that_nobody_can_take_in_is_folded_with_the_failures_shown() -> None:
-    judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), Verdict("ready", "Ready")) for number in range(300)]
-    judged[299] = Judged("NodeLabels", Place("Node", "", "n299"), Verdict("missing", "has it joined?"))
-    nodes = graph.nodes(Found({}, judged))
+    judged = [
+        CheckResult("NodeLabels", ObjectRef("Node", "", f"n{number}"), Verdict("ready", "Ready"))
+        for number in range(300)
+    ]
+    judged[299] = CheckResult("NodeLabels", ObjectRef("Node", "", "n299"), Verdict("missing", "has it joined?"))
+    nodes = graph.nodes(Snapshot({}, judged))
     assert len(nodes.boxes) == 12
     assert nodes.boxes[0].lines == ["node/n299", "pods: 0", "has it joined?"]
     assert nodes.boxes[-1].lines == ["and 289 more"]
-    failed = graph.nodes(Found({}, [Judged(one.area, one.place, judged[299].verdict) for one in judged[:20]]))
+    failed = graph.nodes(Snapshot({}, [CheckResult(one.area, one.ref, judged[299].verdict) for one in judged[:20]]))
     assert failed.boxes[-1].lines == ["and 9 more, 9 of them not ready"]
     assert failed.boxes[-1].state == "failed"
 
 
 def test_mermaid_accepts_the_longest_picture() -> None:
     verdict = Verdict("probe", "error: " * 100)
-    judged = [Judged("NodeLabels", Place("Node", "", f"n{number}"), verdict) for number in range(300)]
+    judged = [CheckResult("NodeLabels", ObjectRef("Node", "", f"n{number}"), verdict) for number in range(300)]
     groups = 13  # eight components, two lists of host names, what was deleted, Git, and what Flux applied
-    assert groups * len(flowchart([graph.nodes(Found({}, judged))], [])) < 50_000  # its maxTextSize
+    assert groups * len(flowchart([graph.nodes(Snapshot({}, judged))], [])) < 50_000  # its maxTextSize
 
 
 def test_a_picture_for_a_browser_needs_a_package_and_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +128,7 @@ def test_a_picture_for_a_browser_needs_a_package_and_says_which(monkeypatch: pyt
 
 SERVICE: dict[str, Any] = {"spec": {"selector": {"app": "web"}}}
 WEB: dict[str, Any] = {"spec": {"template": {"metadata": {"labels": {"app": "web", "x": "y"}}}}}
-PLACE = Place("Deployment", "web", "web")
+PLACE = ObjectRef("Deployment", "web", "web")
 
 
 @pytest.mark.parametrize(
@@ -142,8 +145,8 @@ PLACE = Place("Deployment", "web", "web")
     ],
 )
 def test_a_host_name_leads_to_the_pods_behind_its_service(service: str, target: object, problem: list[str]) -> None:
-    found = Found({PLACE: WEB, Place("Deployment", "web", "other"): {}}, [])
-    assert graph.target(service, {Place("Service", "web", "app"): SERVICE}, found) == (target, problem)
+    found = Snapshot({PLACE: WEB, ObjectRef("Deployment", "web", "other"): {}}, [])
+    assert graph.target(service, {ObjectRef("Service", "web", "app"): SERVICE}, found) == (target, problem)
 
 
 @pytest.mark.parametrize("text", [None, "", "[", "ingress: 3", "- a", "ingress: [3]\nx: 1"])
@@ -161,4 +164,4 @@ def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:
 def test_wanted_without_a_state_is_every_component() -> None:
     from oceanid_cluster.commands.health import wanted
 
-    assert wanted(None, None) == Wanted()
+    assert wanted(None, None) == Expectation()

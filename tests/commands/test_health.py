@@ -15,4 +15,4 @@ def test_a_missing_kubectl_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("PATH", str(tmp_path))
     kubeconfig = Kubeconfig("/nowhere", "c", "https://127.0.0.1:1", Secret("{}"), ())
     with pytest.raises(ToolMissingError, match="'kubectl' is not installed"):
-        health.wait(Kubectl(kubeconfig), health.Wanted(), 3600)
+        health.wait(Kubectl(kubeconfig), health.Expectation(), 3600)

@@ -5,11 +5,11 @@ from typing import Any
 from oceanid_cluster.commands import leftovers
 from oceanid_cluster.commands.leftovers import Cluster
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 
-(RELEASE,) = OPERATOR.release_places()
-NAMESPACE = Place("Namespace", "", "apps")
+(RELEASE,) = OPERATOR.release_refs()
+NAMESPACE = ObjectRef("Namespace", "", "apps")
 
 
 def named(name: str, kind: str = "Namespace", **metadata: Any) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from oceanid_cluster.commands.state import parse_state
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 
-(RELEASE,) = OPERATOR.release_places()
+(RELEASE,) = OPERATOR.release_refs()
 
 
 STACK = "urn:pulumi:dev::oceanid-cluster"
@@ -42,7 +42,7 @@ def test_the_state_is_read_without_what_is_only_patched_read_or_on_its_way_out()
             kubernetes("helm.sh/v3:Release", "pulumi-system/pulumi-kubernetes-operator"),
         ]
     )
-    assert state.objects == {Place("Namespace", "", "apps"), Place("Deployment", "apps", "label-studio")}
+    assert state.objects == {ObjectRef("Namespace", "", "apps"), ObjectRef("Deployment", "apps", "label-studio")}
     assert state.releases == {RELEASE}
     assert state.components == {"CloudflareTunnel", "TritonAdapter"}
     assert state.chain == {"CloudflareTunnel": frozenset(), "TritonAdapter": {"CloudflareTunnel"}}

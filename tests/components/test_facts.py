@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oceanid_cluster.components.base import Component
-from oceanid_cluster.components.facts import Place
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED
@@ -27,9 +27,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Run:
         return run_program(EVERYTHING, tmp_path_factory.mktemp("program"), patch)
 
 
-def places(run: Run) -> set[Place]:
+def refs(run: Run) -> set[ObjectRef]:
     return {
-        Place(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
+        ObjectRef(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
         for one in run.manifests()
         if one["kind"] != "Node"
     }
@@ -60,9 +60,9 @@ def test_every_component_takes_a_name_arguments_and_options(folder: str) -> None
 
 
 def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything: Run) -> None:
-    rows = {one.place for one in EXPECTED}
+    rows = {one.ref for one in EXPECTED}
     judged = {
-        Place(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
+        ObjectRef(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
         for one in everything.manifests()
         if one["kind"] in ("Deployment", "DaemonSet") or ".fluxcd.io/" in one["apiVersion"]
     }
@@ -71,27 +71,27 @@ def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything:
 
 
 def test_preflight_looks_for_everything_that_a_deploy_creates(everything: Run) -> None:
-    known = {place for facts in CHAIN for place in facts.places()}
+    known = {ref for facts in CHAIN for ref in facts.refs()}
     # In another component's namespace, where a second writer is no harm.
-    shared = Place("NetworkPolicy", FLUX.namespace, "allow-pulumi-fetch-flux-artifacts")
-    assert places(everything) - known == {shared}
+    shared = ObjectRef("NetworkPolicy", FLUX.namespace, "allow-pulumi-fetch-flux-artifacts")
+    assert refs(everything) - known == {shared}
 
 
 def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(
     everything: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = places(everything) | places(run_program({**REQUIRED, **github_app()}, tmp_path, monkeypatch))
+    made = refs(everything) | refs(run_program({**REQUIRED, **github_app()}, tmp_path, monkeypatch))
     for facts in CHAIN:
-        for place in facts.places():
-            if place.kind != "Deployment" or place.namespace not in CHARTS:
-                assert place in made, place
+        for ref in facts.refs():
+            if ref.kind != "Deployment" or ref.namespace not in CHARTS:
+                assert ref in made, ref
 
 
 def test_every_helm_release_is_one_that_the_commands_know(everything: Run) -> None:
     releases = [one for one in everything.resources.values() if one.typ == "kubernetes:helm.sh/v3:Release"]
-    made = {Place("Release", plain(one.inputs)["namespace"], plain(one.inputs)["name"]) for one in releases}
-    assert made == {release for facts in CHAIN for release in facts.release_places()}
-    assert made.issuperset(OPERATOR.release_places())
+    made = {ObjectRef("Release", plain(one.inputs)["namespace"], plain(one.inputs)["name"]) for one in releases}
+    assert made == {release for facts in CHAIN for release in facts.release_refs()}
+    assert made.issuperset(OPERATOR.release_refs())
 
 
 def test_no_two_components_have_the_same_name() -> None:

@@ -219,10 +219,10 @@ def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine:
 def test_what_is_expected_is_what_the_running_program_made(engine: Engine) -> None:
     live = {(o["kind"], o["metadata"]["namespace"], o["metadata"]["name"])
             for o in engine.objects("deployments", "daemonsets")}  # fmt: skip
-    assert live == {tuple(one.place) for one in WORKLOADS}
+    assert live == {tuple(one.ref) for one in WORKLOADS}
     state = {(one["type"].rpartition(":")[2], one["id"]) for one in engine.state().values() if one.get("id")}
     for facts in CHAIN:
-        known = {(place.kind, "/".join(filter(None, place[1:]))) for place in facts.places()}
+        known = {(ref.kind, "/".join(filter(None, ref[1:]))) for ref in facts.refs()}
         least = 1 if facts.releases else 2  # what else it has is inside of its release
         assert len(known & state) >= least, facts.name
 

@@ -225,7 +225,7 @@ def job_role_binding(object_labels: dict[str, str]) -> Manifest:
 
 def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
     """Only Label Studio, and whom the configuration names, may ask the adapter."""
-    caller = LABEL_STUDIO.neighbour
+    caller = LABEL_STUDIO.pod_peer
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",

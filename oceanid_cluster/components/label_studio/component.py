@@ -298,7 +298,7 @@ def network_policy(database_port: int, callers: Sequence[Peer], object_labels: d
                 {"ports": dns},
                 {"ports": outside},
                 {
-                    "to": [ADAPTER.neighbour],
+                    "to": [ADAPTER.pod_peer],
                     "ports": [{"protocol": "TCP", "port": ADAPTER.port}],
                 },
             ],

@@ -87,7 +87,7 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
         "kind": "NetworkPolicy",
         "metadata": metadata,
         "spec": {
-            **SOURCE_CONTROLLER.neighbour,
+            **SOURCE_CONTROLLER.pod_peer,
             "policyTypes": ["Ingress"],
             "ingress": ingress_rules([workspaces], "http"),
         },
