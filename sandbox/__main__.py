@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sandbox import charts, cluster, engine, gitops, plugins, tools
+from sandbox import charts, cluster, engine, gitops, health, plugins, tools
 from sandbox.layout import Sandbox, SandboxError, say
 
 _NEXT = """
@@ -84,7 +84,9 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         for name, value in sandbox.environment().items():
             print(f"export {name}={shlex.quote(value)}")
         return 0
-    if verb in ("health", "graph"):
+    if verb == "health":
+        return health.ask(sandbox, rest)
+    if verb == "graph":
         command = [sandbox.bin / "python", "-m", "oceanid_cluster", verb, *rest]
         environment = sandbox.process_environment(verb)
         return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode

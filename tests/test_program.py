@@ -260,17 +260,14 @@ def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -
                 assert not suspicious or "valueFrom" in variable or "value" not in variable, variable
 
 
-def test_long_running_pods_stay_off_gpu_nodes(program: Program) -> None:
+def test_long_running_pods_prefer_nodes_without_a_gpu_and_may_run_on_any(program: Program) -> None:
     run = program(REQUIRED)
     term = [
         {"key": "workload-type", "operator": "NotIn", "values": ["gpu-compute"]},
         {"key": "oceanid.cluster/gpu", "operator": "DoesNotExist"},
     ]
-    rule = {
-        "nodeAffinity": {
-            "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchExpressions": term}]}
-        }
-    }
+    preference = {"weight": 100, "preference": {"matchExpressions": term}}
+    rule = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
     for manifest in workloads(run):
         pod = manifest["spec"]["template"]["spec"]
         assert pod.get("affinity") == (None if manifest["metadata"]["name"] == "cloudflared-tunnel" else rule)

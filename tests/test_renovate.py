@@ -35,7 +35,7 @@ def test_renovate_finds_every_chart_and_every_versioned_image() -> None:
 
 
 def test_renovate_finds_the_cli_of_the_workflows() -> None:
-    for name in ("deploy-cluster.yml", "drift.yml"):
+    for name in ("deploy-cluster.yml", "watch.yml"):
         assert found(f".github/workflows/{name}").keys() == {"pulumi/pulumi"}
 
 
@@ -100,7 +100,7 @@ def test_what_must_move_together_is_one_group() -> None:
         assert rules(name, file)["dependencyDashboardApproval"]
     places = {
         "github.com/pulumi/pulumi/pkg/v3": file, "pulumi": "requirements.txt",
-        "pulumi/pulumi": ".github/workflows/drift.yml",
+        "pulumi/pulumi": ".github/workflows/watch.yml",
     }  # fmt: skip
     assert {rules(name, place).get("groupName") for name, place in places.items()} == {"Pulumi"}
     flux = [name for name in modules("crds") if name.startswith("github.com/fluxcd/")]

@@ -18,7 +18,7 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 
 def test_there_are_the_four_workflows() -> None:
-    assert NAMES == ["ci.yml", "deploy-cluster.yml", "drift.yml", "nightly.yml"]
+    assert NAMES == ["ci.yml", "deploy-cluster.yml", "nightly.yml", "watch.yml"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -62,7 +62,7 @@ def test_a_pull_request_never_reaches_the_self_hosted_runner(name: str) -> None:
 
 
 def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> None:
-    for name in ("deploy-cluster.yml", "drift.yml"):
+    for name in ("deploy-cluster.yml", "watch.yml"):
         document = load(name)
         assert "concurrency" not in document  # a run on another branch would enter the group, and push out a deploy
         (job,) = document["jobs"].values()
@@ -72,13 +72,13 @@ def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> 
 
 
 def test_a_cluster_is_one_line_in_the_matrix_of_both_workflows() -> None:
-    deploy, drift = (next(iter(load(name)["jobs"].values())) for name in ("deploy-cluster.yml", "drift.yml"))
-    assert deploy["strategy"] == drift["strategy"]
+    deploy, watch = (next(iter(load(name)["jobs"].values())) for name in ("deploy-cluster.yml", "watch.yml"))
+    assert deploy["strategy"] == watch["strategy"]
     assert deploy["strategy"]["fail-fast"] is False
     assert [cluster["stack"] for cluster in deploy["strategy"]["matrix"]["include"]] == [
         path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml") if path.name != "Pulumi.sandbox.yaml"
     ]
-    assert deploy["env"] == drift["env"]
+    assert deploy["env"] == watch["env"]
 
 
 def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
@@ -102,7 +102,7 @@ def accepts(minutes: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("name", ["deploy-cluster.yml", "drift.yml"])
+@pytest.mark.parametrize("name", ["deploy-cluster.yml", "watch.yml"])
 def test_nothing_is_installed_with_the_pulumi_token_and_all_else_is_removed(name: str) -> None:
     names = [step["name"] for step in steps(name)]
     assert names.index("Install the program's packages") < names.index("Log in to Pulumi Cloud")
@@ -138,7 +138,7 @@ def test_a_change_of_the_program_or_of_its_locks_is_deployed() -> None:
 
 def test_the_steps_run_the_pinned_cli() -> None:
     assert f"pulumi=={tools.PULUMI} " in (ROOT / "requirements.txt").read_text(encoding="utf-8")
-    for name in ("deploy-cluster.yml", "drift.yml"):
+    for name in ("deploy-cluster.yml", "watch.yml"):
         (version,) = [
             step["with"]["pulumi-version"] for step in steps(name) if "pulumi/actions@" in step.get("uses", "")
         ]

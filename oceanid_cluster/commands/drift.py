@@ -1,7 +1,6 @@
 """Does the cluster differ from the program? ``python -m oceanid_cluster drift``: read-only, one list, an exit code.
 
-Exit code 0: no difference. 1: there is one. 2: it could not be found out. The workflow "Drift" asks the same way, and
-keeps an issue about it (``python -m oceanid_cluster workflow drift``).
+Exit code 0: no difference. 1: there is one. 2: it could not be found out. The workflow "Watch" asks the same way.
 """
 
 import argparse
@@ -12,7 +11,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oceanid_cluster.commands import issue
 from oceanid_cluster.commands.operation import Change, run_engine
 from oceanid_cluster.commands.redact import Redactor, redactor
 from oceanid_cluster.commands.release_drift import release_drift
@@ -21,15 +19,14 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError, check_output
 
-TITLE = "Drift: the cluster differs from the program"
-_CLOSING = "The cluster is as the program says again."
 _LONGEST_LINE = 600
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One object that differs: what an ``up`` would do about it (``missing``: make it again), its name, the paths.
+    """One object that differs: what an ``up`` would do about it, its name, the paths.
 
+    ``missing``: it would make it again. ``terminating``: nothing, as the cluster is about to delete it.
     ``release``: the Helm release that it belongs to; None for a resource of the stack.
     """
 
@@ -55,7 +52,8 @@ def compare(stack: str, known: Redactor) -> list[Difference]:
     outcome = run_engine("preview", stack, known, say=lambda _: None)
     if outcome.code:
         raise CommandError(f"the comparison failed: {' '.join(outcome.errors)[-2000:]}")
-    found = [_difference(change) for change in outcome.changes if not change.type.startswith("pulumi:")]
+    changes = [*outcome.changes, *outcome.terminating]
+    found = [_difference(change) for change in changes if not change.type.startswith("pulumi:")]
     if outcome.releases:
         kubectl = _kubectl(stack)
         for release in sorted(outcome.releases):
@@ -73,30 +71,6 @@ def _kubectl(stack: str) -> Kubectl:
         return open_cluster(stack_settings(stack), os.environ)
     except StartUpError as problem:
         raise CommandError(" ".join(str(problem).split())) from None
-
-
-def report(stack: str, found: Sequence[Difference]) -> str:
-    """The body of the issue, in Markdown, as long as GitHub takes it."""
-    lines = [f"- `{one.line().replace('`', chr(39))}`" for one in found]
-    head = f"The cluster of `{stack}` differs from the program in {len(found)} places:\n\n"
-    tail = (
-        "\n\nEither somebody changed the cluster by hand, or a change was merged and not deployed:"
-        " docs/runbook.md, 'Drift', says what to do.\n"
-    )
-    return issue.fitting(head, lines, tail)
-
-
-def keep_issue(stack: str) -> str:
-    """Compare, and open, update or close the one issue that says so; returns what it says.
-
-    Raises CommandError when the comparison itself failed: then no issue is touched.
-    """
-    print(f"comparing {stack} with its cluster", flush=True)
-    found = compare(stack, redactor(stack, os.environ))
-    body = report(stack, found) if found else None
-    print(body or "no drift", flush=True)
-    issue.keep(TITLE, body, _CLOSING)
-    return body or "no drift"
 
 
 def main(arguments: Sequence[str]) -> int:

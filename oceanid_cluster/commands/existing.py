@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, managers_of
+from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, managers_of, terminating
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import Facts, ObjectRef
+from oceanid_cluster.components.facts import Facts, ObjectRef, fix
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
@@ -39,13 +39,26 @@ def check_existing(
     for facts in components:
         wanted = [*facts.refs(), *(ref for ref in live if is_crd_of_a_chart(facts, ref))]
         rows.append(_row(facts.name, wanted, live, known, adopting))
-    for facts in components:
         for release in facts.release_refs():
-            if releases.get(release) and release not in state.releases:
-                fix = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
-                detail = f"Helm knows it, the state does not; {fix}"
-                rows.append(Row("existing", f"{facts.title} release", "failed", detail))
+            problem = _release(release, releases.get(release, ()), state, kubectl)
+            rows += [Row("existing", f"{facts.title} release", "failed", problem)] if problem else []
     return rows
+
+
+def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kubectl: str) -> str:
+    """What is wrong with Helm's records of a release, and the cure; empty when a deploy can go on from them."""
+    if kept and release not in state.releases:
+        command = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
+        return f"Helm knows it, the state does not; {command}"
+    newest = max(kept, key=lambda one: int(labels_of(one).get("version", 0)), default=None)
+    status = labels_of(newest).get("status", "") if newest else ""
+    if newest is None or not status.startswith("pending-"):  # helm: pkg/release/status.go, IsPending
+        return ""
+    command = f"{kubectl} -n {release.namespace} delete secret {newest['metadata']['name']}"
+    return (
+        f"Helm's newest record is {status}: a deploy is at work, or was killed, and the next one ends with 'another"
+        f" operation is in progress'. When none is at work, delete that one record: {command}"
+    )
 
 
 def forget(release: ObjectRef) -> str:
@@ -54,7 +67,7 @@ def forget(release: ObjectRef) -> str:
 
 
 def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
-    """Whether a ref is that of a CRD which the component's chart brings; those of a Helm release are Helm's."""
+    """Whether an object is a CRD which the component's chart brings; those of a Helm release are Helm's."""
     is_crd = ref.kind == "CustomResourceDefinition" and ref.name.endswith(facts.crd_groups)
     return is_crd and not facts.releases
 
@@ -70,7 +83,8 @@ def _row(
         name = owner(live[ref])
         if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
             owners.setdefault(name, []).append(ref)
-    said: list[str] = []
+    ending = {ref: terminating(live[ref]) for ref in found if terminating(live[ref])}
+    said = [f"{_list([ref])} {why}; {fix(ref.kind, 'terminating')}" for ref, why in ending.items()]
     if len(found) > len(blocking):
         said.append(f"{len(found) - len(blocking)} objects, managed by Pulumi")
     if gone:
@@ -81,7 +95,7 @@ def _row(
         said.append(f"{_list(blocking)}: in the cluster, not in the state. Adopt them, for one run: {ADOPT}")
     for name, objects in owners.items():
         said.append(f"{_list(objects)}: managed by {name}. One owner each: remove the other")
-    state = "failed" if blocking and not adopting else "warning" if gone or owners else "ok"
+    state = "failed" if ending or (blocking and not adopting) else "warning" if gone or owners else "ok"
     return Row("existing", component, state, "; ".join(said) or "nothing yet")
 
 

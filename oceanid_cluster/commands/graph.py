@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from oceanid_cluster.commands import health, readiness
+from oceanid_cluster.commands import health
 from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, flowchart
 from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
-from oceanid_cluster.commands.readiness import Verdict
+from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.facts import Facts, ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
@@ -37,7 +36,6 @@ names that lead in, what Flux follows, the nodes. It reads, and changes nothing.
 a block marked `mermaid`; an editor with a preview of Mermaid does, too.
 """
 _EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
-_HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 # Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
@@ -62,17 +60,17 @@ class Picture:
         return all(box.state != "failed" for group in self.groups for box in group.boxes)
 
 
-def draw(kubectl: Kubectl, everything: Expectation, state: StackState) -> Picture:
+def draw(kubectl: Kubectl, everything: Expectation) -> Picture:
     """The picture of the cluster as it is now. Raises CommandError."""
     found = health.inspect(kubectl, everything)
-    applied, arrows = _from_git(found, kubectl.get(_HELM_RELEASES, "-A"))
+    applied, arrows = _from_git(found)
     hosts, more = _host_names(kubectl, everything, found)
     turned_off = [name for name in COMPONENTS if name not in everything.components]
     off = Group(_OFF, _OFF, [Box((_OFF, name), [_title(name)], "off") for name in turned_off])
     api = Group("entry", "Cluster", [Box(_API, [_API, kubectl.kubeconfig.server])])
     # In the order of the chain: the state has them in the order in which they happened to be registered.
     pairs = ((one, later) for later in COMPONENTS for one in COMPONENTS)
-    chain = [Arrow(one, later, thick=True) for one, later in pairs if one in state.chain.get(later, ())]
+    chain = [Arrow(one, later, thick=True) for one, later in pairs if one in everything.state.chain.get(later, ())]
     return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
 
 
@@ -85,32 +83,30 @@ def _components(found: Snapshot) -> list[Group]:
     """A group for each component that has a row in health, and one for what else was deleted."""
     groups: list[Group] = []
     for component in (facts.name for facts in CHAIN):
-        boxes = [_box(one.ref, one.verdict) for one in found.judged if one.area == component]
+        boxes = [_box(one.ref, one.verdict) for one in found.expected if one.area == component]
         groups.append(Group(component, _title(component), _folded(boxes)))
-    deleted = [one for one in found.judged if one.area not in COMPONENTS]
+    deleted = [one for one in found.expected if one.area not in COMPONENTS]
     boxes = [_box(one.ref, one.verdict, f"namespace {one.ref.namespace or 'none'}") for one in deleted]
     return [*groups, Group("deleted", "Deleted", _folded(boxes))]
 
 
 def nodes(found: Snapshot) -> Group:
     """The machines: those whose labels we manage, as health judges them, and all others."""
-    judged = {one.ref: one.verdict for one in found.judged if one.area == NODES}
+    judged = {one.ref: one.verdict for one in found.expected if one.area == NODES}
     others = [ref for ref in found.live if ref.kind == "Node" and ref not in judged]
-    verdicts = {**judged, **{ref: readiness.node(found.live[ref], {}) for ref in others}}
+    verdicts = {**judged, **{ref: judge(ref, found.live) for ref in others}}
     pods = Counter(part(one, "spec").get("nodeName") for ref, one in found.live.items() if ref.kind == "Pod")
     boxes = [_box(ref, one, f"pods: {pods[ref.name]}") for ref, one in verdicts.items()]
     return Group(NODES, _title(NODES) if judged else "Nodes", _folded(boxes))
 
 
-def _from_git(found: Snapshot, releases: Sequence[Object]) -> tuple[list[Group], list[Arrow]]:
+def _from_git(found: Snapshot) -> tuple[list[Group], list[Arrow]]:
     """The repository that Flux follows, what it applied from there, and how these hang together."""
-    live = {**found.live, **{ref_of(one): one for one in releases}}
-    pods = [one for ref, one in live.items() if ref.kind == "Pod"]
-    ours = {one.ref for one in found.judged}
+    ours = {one.ref for one in found.expected}
     arrows: list[Arrow] = []
     sources: list[Box] = []
     boxes: list[Box] = []
-    for ref, one in live.items():
+    for ref, one in found.live.items():
         if ref.kind == "GitRepository":
             branch = part(one, "spec", "ref").get("branch")
             lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
@@ -122,8 +118,8 @@ def _from_git(found: Snapshot, releases: Sequence[Object]) -> tuple[list[Group],
         applied = ref.kind in (*_OWNERS, "GitRepository") or (owner and ref.kind in _WORKLOADS)
         if ref in ours or not applied:
             continue
-        verdict = readiness.workload(one, pods) if ref.kind in _WORKLOADS else readiness.condition(one)
-        boxes.append(_box(ref, verdict, f"namespace {ref.namespace}"))
+        verdict = judge(ref, found.live)
+        boxes.append(_box(ref, verdict, f"namespace {ref.namespace}", meant=verdict.reason == "suspended"))
     return [Group(_GIT, _GIT, sources), Group("applied", "Applied by Flux", _folded(boxes))], arrows
 
 
@@ -201,8 +197,9 @@ def target(service: str, services: Mapping[ObjectRef, Object], found: Snapshot) 
     return None, []
 
 
-def _box(ref: ObjectRef, verdict: Verdict, *more: str) -> Box:
-    state: State = "ok" if verdict.ready else "failed"
+def _box(ref: ObjectRef, verdict: Verdict, *more: str, meant: bool = False) -> Box:
+    """The box of an object; ``meant``: somebody suspended it, as its owner may."""
+    state: State = "ok" if verdict.ready else "off" if meant else "failed"
     text = public(_DIGEST.sub(r"\1", verdict.detail))
     length = _CHARACTERS_READY if verdict.ready else _CHARACTERS
     lines = textwrap.wrap(textwrap.shorten(text, length, placeholder=" …"), _WIDTH)
@@ -239,8 +236,8 @@ def main(arguments: Sequence[str]) -> int:
     )  # fmt: skip
     options = parser.parse_args(arguments)
     try:
-        settings, state = health.load_expectations(options.stack, every=options.all)
-        picture = draw(open_cluster(settings, os.environ), health.wanted(settings, state), state or StackState())
+        everything = health.load_expectations(options.stack, every=options.all)
+        picture = draw(open_cluster(everything.settings, os.environ), everything)
         chart = flowchart(picture.groups, picture.arrows)
         print(chart if options.format == "mermaid" else as_svg(chart))
     except (CommandError, StartUpError) as problem:

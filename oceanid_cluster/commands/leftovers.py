@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oceanid_cluster.commands.objects import Object, labels_of, managers_of, ref_of
+from oceanid_cluster.commands.objects import Object, is_of_flux, labels_of, managers_of, ref_of, terminating
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.commands.state import StackMissingError, StackState, read_state
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
@@ -88,7 +88,7 @@ def look(cluster: Cluster, kubectl: str, flux: str) -> tuple[list[str], list[str
     elif flux_crds:
         crds = [*flux_crds, *crds]
     if FLUX in namespaces:  # what Flux guards with a finalizer would keep the namespace in Terminating
-        guarded = [one for one in cluster.kept if _is_flux_object(one) and one["metadata"].get("finalizers")]
+        guarded = [one for one in cluster.kept if is_of_flux(one) and one["metadata"].get("finalizers")]
         commands += [f"{kubectl} patch {ref_of(one)} {_FINALIZERS}" for one in guarded]
     if namespaces:
         commands.append(f"{kubectl} delete namespace {' '.join(namespaces)}")
@@ -124,10 +124,6 @@ def _other_flux(workloads: Sequence[Object]) -> list[str]:
     return sorted({namespace for namespace in found if namespace != FLUX})
 
 
-def _is_flux_object(found: Object) -> bool:
-    return str(found["apiVersion"]).partition("/")[0].endswith(".toolkit.fluxcd.io")
-
-
 def _namespace(name: str, cluster: Cluster) -> str:
     names = {"PersistentVolumeClaim": "volume claim"}
     inside = [
@@ -137,7 +133,9 @@ def _namespace(name: str, cluster: Cluster) -> str:
     ]
     pods = sum(one["metadata"]["namespace"] == name for one in cluster.pods)
     inside += [f"{pods} pods"] if pods else []
-    return f"namespace {name}" + (f", with {', '.join(inside)}" if inside else "")
+    since = next((terminating(one) for one in cluster.namespaces if one["metadata"]["name"] == name), "")
+    ends = f"; it {since}" if since else ""
+    return f"namespace {name}" + (f", with {', '.join(inside)}" if inside else "") + ends
 
 
 def options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -> str:

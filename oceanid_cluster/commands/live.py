@@ -32,6 +32,13 @@ def find(kubectl: Kubectl, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Object]
     return found
 
 
+def events(kubectl: Kubectl, about: ObjectRef) -> dict[ObjectRef, Object]:
+    """The events about an object, which Kubernetes keeps for an hour. Raises CommandError."""
+    selector = f"involvedObject.kind={about.kind},involvedObject.name={about.name}"
+    found = kubectl.get("events", "-n", about.namespace, "--field-selector", selector)
+    return {ref_of(one): one for one in found}
+
+
 def _resource(kind: str) -> str:
     """How kubectl is asked for a kind."""
     return CUSTOM_RESOURCES[kind].resource if kind in CUSTOM_RESOURCES else kind.lower()

@@ -48,3 +48,31 @@ def managers_of(found: Object) -> list[str]:
 def condition_of(found: Object, kind: str) -> Object:
     """The condition of a type, such as Ready; empty when it is not there."""
     return next((one for one in entries(found, "status", "conditions") if one.get("type") == kind), _mapping(None))
+
+
+def is_of_flux(found: Object) -> bool:
+    """Whether an object is of one of Flux's kinds: other projects have a Kustomization too."""
+    return str(found.get("apiVersion")).partition("/")[0].endswith(".toolkit.fluxcd.io")
+
+
+def words(text: object) -> str:
+    """A message of a controller on one line, of a bearable length."""
+    return " ".join(str(text).split())[:200]
+
+
+def terminating(found: Object) -> str:
+    """Since when an object is being deleted, and what it waits for; empty when it is not being deleted.
+
+    A namespace says what is left in it (pkg/controller/namespace/deletion/status_condition_utils.go).
+    """
+    since = part(found, "metadata").get("deletionTimestamp")
+    if not since:
+        return ""
+    said = [
+        words(one.get("message"))
+        for one in entries(found, "status", "conditions")
+        if found["kind"] == "Namespace" and one.get("status") == "True"
+    ]
+    finalizers = ", ".join(map(str, found["metadata"].get("finalizers") or ()))
+    held = [f"it waits for {finalizers}"] if finalizers else []
+    return "; ".join([f"is being deleted since {since}", *(said or held)])

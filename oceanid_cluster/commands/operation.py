@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, cast
 
+from oceanid_cluster.commands.objects import part, terminating
 from oceanid_cluster.commands.redact import HIDDEN, Redactor
 from oceanid_cluster.startup.processes import CommandError
 
@@ -69,6 +70,7 @@ class Outcome:
     errors: list[str] = field(default_factory=list[str])
     unchanged: int = 0
     releases: set[str] = field(default_factory=set[str])  # ids of the Helm releases in the state: namespace/name
+    terminating: list[Change] = field(default_factory=list[Change])  # what the cluster is about to delete
 
     def lines(self) -> list[str]:
         """Each change, with its fields under it."""
@@ -119,13 +121,22 @@ class Events:
         if step["op"] not in _SIGNS or step["type"] == "pulumi:pulumi:Stack":
             return
         change = _change(step, gone=step["urn"] in self._gone)
+        if change.operation == "update" and not change.paths:
+            # The refresh found an object that is not ready, which the engine updates until it is: no field differs.
+            self.outcome.unchanged += 1
+            self._say(f"  {change.kind} {change.name} is not ready; nothing to change in it")
+            return
         self.outcome.changes.append(change)
         for line in change.lines():
             self._say(line)
 
     def _resoutputsevent(self, step: Mapping[str, Any]) -> None:
-        if step["op"] == "refresh" and step.get("old") and not step.get("new"):
+        if step["op"] != "refresh":
+            return
+        if step.get("old") and not step.get("new"):
             self._gone.add(step["urn"])
+        if terminating({"kind": "", **part(step, "new", "outputs")}):
+            self.outcome.terminating.append(Change("terminating", step["type"], step["urn"].rpartition("::")[2]))
 
     def _resopfailedevent(self, step: Mapping[str, Any]) -> None:
         self._say(f"failed: {step['op']} {step['urn'].rpartition('::')[2]}")

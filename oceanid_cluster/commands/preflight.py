@@ -15,16 +15,17 @@ from oceanid_cluster.commands import report
 from oceanid_cluster.commands.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
 from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
 from oceanid_cluster.commands.leftovers import options
-from oceanid_cluster.commands.live import find, installed_crds
-from oceanid_cluster.commands.objects import Object
-from oceanid_cluster.commands.readiness import node as judge_node
+from oceanid_cluster.commands.live import events, find, installed_crds
+from oceanid_cluster.commands.objects import Object, labels_of, ref_of
+from oceanid_cluster.commands.readiness import Live, is_pending, judge
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
+from oceanid_cluster.commands.scheduling import barriers, missing_labels
 from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
+from oceanid_cluster.commands.storage import REF as CLAIM
 from oceanid_cluster.commands.storage import check_storage
-from oceanid_cluster.components.facts import ObjectRef
-from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE
+from oceanid_cluster.components.facts import ComponentSettings, ObjectRef
 from oceanid_cluster.components.node_tunnels.settings import node_rules
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
@@ -36,7 +37,6 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
 _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
-_CLAIM = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
 _DESCRIPTION = """\
 Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
 already there, compared with the stack's state. It reads, and changes nothing.
@@ -79,34 +79,73 @@ def _identity(uid: str, settings: Settings) -> Row:
 
 
 def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
-    """The nodes whose labels the program sets; none while it sets none."""
+    """The nodes whose labels the program sets, and where each workload can run."""
+    live = {ref_of(node): node for node in kubectl.get("nodes")}
     if not settings.cluster.manage_node_labels:
-        return [Row("node", "labels", "ok", "not managed (manageNodeLabels); no node is asked for")]
-    live = {node["metadata"]["name"]: node for node in kubectl.get("nodes")}
-    return [_node(node, live.get(node.host)) for node in settings.cluster.nodes]
+        return [Row("node", "labels", "ok", "not managed (manageNodeLabels)"), *check_placement(settings, live)]
+    rows = [_node(node, live) for node in settings.cluster.nodes]
+    return [*rows, *check_placement(settings, live)]
 
 
-def _node(node: Node, found: Object | None) -> Row:
-    if found is None:
+def _node(node: Node, live: Live) -> Row:
+    verdict = judge(ObjectRef("Node", "", node.host), live)
+    if verdict.reason == "missing":
         fix = "wrong cluster, or set the key nodes, or: pulumi config set manageNodeLabels false"
         return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
-    verdict = judge_node(found, {})
     if not verdict.ready:
         return Row("node", node.name, "warning", f"{node.host} is {verdict.detail}; its pods will not get ready")
     return Row("node", node.name, "ok", node.host)
 
 
+def check_placement(settings: Settings, live: Live) -> list[Row]:
+    """For each component, which of the live nodes can run its workloads, with the labels that the deploy gives them.
+
+    It fails when none can: with the label or the taint that is in the way of each.
+    """
+    given = {node.host: node.kubernetes_labels for node in settings.cluster.nodes}
+    nodes = [
+        _labelled(node, given.get(ref.name, {}) if settings.cluster.manage_node_labels else {})
+        for ref, node in live.items()
+        if ref.kind == "Node"
+    ]
+    return [_placement(section, nodes) for section in settings.components if section.enabled and _workloads(section)]
+
+
+def _workloads(section: ComponentSettings) -> list[ObjectRef]:
+    return [one.ref for one in section.facts.expected if one.kind in ("Deployment", "DaemonSet")]
+
+
+def _labelled(node: Object, own: Mapping[str, str]) -> Object:
+    """A node with further labels."""
+    return {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **own}}}
+
+
+def _placement(section: ComponentSettings, nodes: Sequence[Object]) -> Row:
+    workloads, pod = _workloads(section), section.placement.manifest()
+    daemon = all(ref.kind == "DaemonSet" for ref in workloads)
+    why_not = {
+        str(node["metadata"]["name"]): [*missing_labels(pod, node), *barriers(pod, node, daemon=daemon)]
+        for node in nodes
+    }
+    names = ", ".join(ref.name for ref in workloads)
+    if can := [name for name, why in why_not.items() if not why]:
+        return Row("placement", section.facts.name, "ok", f"{names}: {', '.join(can)}")
+    obstacles = "; ".join(f"{name}: {', '.join(why)}" for name, why in why_not.items()) or "there is none"
+    return Row("placement", section.facts.name, "failed", f"no node can run {names}: {obstacles}")
+
+
 def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
     """Storage, and what exists already, component by component."""
     turned_on = [section.facts for section in settings.components if section.enabled]
-    wanted = {_CLAIM, *(ref for facts in turned_on for ref in facts.refs())}
+    wanted = {CLAIM, *(ref for facts in turned_on for ref in facts.refs())}
     crds = [ObjectRef("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
     wanted |= {ref for ref in crds if any(is_crd_of_a_chart(facts, ref) for facts in turned_on)}
     live = find(kubectl, wanted)
     rows: list[Row] = []
     if settings.label_studio.enabled:
         classes = kubectl.get("storageclasses")
-        rows.append(check_storage(settings.label_studio, classes, live.get(_CLAIM)))
+        more = events(kubectl, CLAIM) if is_pending(live.get(CLAIM)) else {}
+        rows.append(check_storage(settings.label_studio, classes, {**live, **more}))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = {
         release: kubectl.get("secrets", "-n", release.namespace, "-l", records(release.name))

@@ -1,14 +1,31 @@
-"""Whether a live object is ready, and why not: in Kubernetes' own words, with the kind of reason."""
+"""Whether a live object is there, ready, or being deleted: in Kubernetes' own words, with the kind of reason."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from oceanid_cluster.commands.objects import Object, condition_of, entries, labels_of, part
-from oceanid_cluster.components.facts import Reason
+from oceanid_cluster.commands.objects import (
+    Object,
+    condition_of,
+    entries,
+    is_of_flux,
+    labels_of,
+    part,
+    ref_of,
+    terminating,
+    words,
+)
+from oceanid_cluster.commands.scheduling import barriers, missing_labels, not_ready
+from oceanid_cluster.components.facts import ObjectRef, Reason
+from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 
 # Reasons of the kubelet for a container that waits without a fault (pkg/kubelet/kubelet_pods.go).
 _JUST_STARTING = (None, "PodInitializing", "ContainerCreating")
 _IMAGE = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError")
+SILENT = "its controller has not reported yet"
+# A living kustomize-controller is told of a new revision at once, and says within seconds that it applies it.
+_GRACE_SECONDS = 120
+Live = Mapping[ObjectRef, Object]
 
 
 @dataclass(frozen=True)
@@ -24,29 +41,65 @@ class Verdict:
         return self.reason == "ready"
 
 
-def workload(found: Object, pods: Sequence[Object]) -> Verdict:
+def judge(ref: ObjectRef, live: Live, labels: Mapping[str, str] | None = None) -> Verdict:
+    """Whether an object is there, ready, or being deleted.
+
+    ``live`` has the object, and what it depends on: pods and nodes, the events of a claim, the source of a
+    Kustomization. ``labels`` are those that a node must carry.
+    """
+    found = live.get(ref)
+    if found is None:
+        return Verdict("missing", f"{ref.kind} does not exist")
+    if since := terminating(found):
+        return Verdict("terminating", since)
+    match ref.kind:
+        case "Deployment" | "DaemonSet":
+            return workload(found, live)
+        case "Node":
+            return node(found, labels or {})
+        case "PersistentVolumeClaim":
+            return claim(found, live)
+        case _:
+            custom = CUSTOM_RESOURCES.get(ref.kind)
+            if is_of_flux(found) and not (custom and custom.static):
+                return condition(found, live)
+            return Verdict("ready", "exists")
+
+
+def workload(found: Object, live: Live) -> Verdict:
     """Whether the newest version of a Deployment or DaemonSet runs everywhere, and how far it is."""
     status = part(found, "status")
     if found["kind"] == "Deployment":
         wanted = found["spec"].get("replicas", 1)
         updated, available = status.get("updatedReplicas", 0), status.get("availableReplicas", 0)
         settled = status.get("replicas", 0) == wanted
-        none = Verdict("scaled", "wants no pod: scaled to zero")
     else:
         wanted = status.get("desiredNumberScheduled", 0)
         updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
         settled = True
-        none = Verdict("no node", "wants no pod: no node is selected for it")
     current = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
-    if wanted == 0 and (current or found["kind"] == "Deployment"):
-        return none
+    if wanted == 0 and found["kind"] == "Deployment":
+        return Verdict("scaled", "wants no pod: scaled to zero")
+    if wanted == 0 and current:
+        return _no_node(found, live)
     if current and settled and updated == available == wanted:
         return Verdict("ready", f"{available}/{wanted}")
-    verdicts = [verdict for verdict in (pod(one) for one in pods if _belongs(one, found)) if not verdict.ready]
+    pods = [one for ref, one in live.items() if ref.kind == "Pod" and _belongs(one, found)]
+    verdicts = [verdict for verdict in (pod(one, live) for one in pods) if not verdict.ready]
     if not verdicts:
         verdicts = _own_conditions(found)
     detail = "; ".join([f"{min(available, updated)}/{wanted}", *(verdict.detail for verdict in verdicts[:3])])
     return Verdict(verdicts[0].reason if verdicts else "starting", detail)
+
+
+def _no_node(found: Object, live: Live) -> Verdict:
+    """Why a DaemonSet wants no pod: no node has its labels, or something keeps it off those that have."""
+    template = part(found, "spec", "template", "spec")
+    nodes = [one for ref, one in live.items() if ref.kind == "Node" and not missing_labels(template, one)]
+    if not nodes:
+        return Verdict("no node", "wants no pod: no node is selected for it")
+    kept_off = [f"node {one['metadata']['name']}: {', '.join(barriers(template, one, daemon=True))}" for one in nodes]
+    return Verdict("node", f"wants no pod: {'; '.join(kept_off)}")
 
 
 def _belongs(one: Object, owner: Object) -> bool:
@@ -59,17 +112,23 @@ def _own_conditions(found: Object) -> list[Verdict]:
     bad = {"ReplicaFailure": "True", "Progressing": "False"}
     conditions = [condition_of(found, kind) for kind, status in bad.items()
                   if condition_of(found, kind).get("status") == status]  # fmt: skip
-    return [Verdict("refused", _words(one.get("message") or one.get("reason"))) for one in conditions]
+    return [Verdict("refused", words(one.get("message") or one.get("reason"))) for one in conditions]
 
 
-def pod(found: Object) -> Verdict:
-    """Why a pod is not ready, with its name. What fails comes before what waits for it."""
+def pod(found: Object, live: Live) -> Verdict:
+    """Why a pod is not ready, with its name. What fails comes before what waits for it.
+
+    Of a node that is not ready everything else is old news.
+    """
     name = found["metadata"]["name"]
     if condition_of(found, "Ready").get("status") == "True" or found["metadata"].get("deletionTimestamp"):
         return Verdict("ready", "")
     status = part(found, "status")
     if status.get("reason"):  # Evicted, NodeLost
-        return Verdict("evicted", f"{name}: {status['reason']}: {_words(status.get('message'))}")
+        return Verdict("evicted", f"{name}: {status['reason']}: {words(status.get('message'))}")
+    where = live.get(ObjectRef("Node", "", str(part(found, "spec").get("nodeName"))))
+    if where and (why := not_ready(where)):
+        return Verdict("node", f"{name}: its node {where['metadata']['name']} is not Ready: {why}")
     initial, containers = (
         entries(found, "status", "initContainerStatuses"),
         entries(found, "status", "containerStatuses"),
@@ -83,13 +142,22 @@ def pod(found: Object) -> Verdict:
         return Verdict(verdict.reason, f"{name}: {verdict.detail}")
     scheduled = condition_of(found, "PodScheduled")
     if scheduled.get("status") == "False":
-        return Verdict("unscheduled", f"{name}: {scheduled.get('message') or scheduled.get('reason')}")
+        said = f"{name}: {scheduled.get('message') or scheduled.get('reason')}"
+        return Verdict("unscheduled", "; ".join([said, *_kept_off(found, live)]))
     at_work = [one for one in initial if "running" in part(one, "state") and not one.get("started")]
     if at_work and any("waiting" in part(one, "state") for one in containers):
         return Verdict("starting", f"{name}: its init container '{at_work[0].get('name')}' still runs")
     if any(part(one, "state", "waiting").get("reason") == "ContainerCreating" for one in containers):
         return Verdict("starting", f"{name}: ContainerCreating")
     return Verdict("probe", f"{name}: {condition_of(found, 'Ready').get('message') or 'its readiness probe fails'}")
+
+
+def _kept_off(found: Object, live: Live) -> list[str]:
+    """The nodes that have the labels which a pod asks for, and what keeps it off: Kubernetes only counts them."""
+    spec = part(found, "spec")
+    nodes = [one for ref, one in live.items() if ref.kind == "Node" and not missing_labels(spec, one)]
+    kept_off = {one["metadata"]["name"]: barriers(spec, one) for one in nodes}
+    return [f"node {name}: {', '.join(why)}" for name, why in kept_off.items() if why]
 
 
 def _waiting(container: Object) -> Verdict | None:
@@ -118,18 +186,71 @@ def _end(ended: Object) -> str:
     return f"{ended.get('reason') or 'its end'} (exit code {ended.get('exitCode')})"
 
 
-def condition(found: Object) -> Verdict:
+def condition(found: Object, live: Live) -> Verdict:
     """Whether a Flux object is reconciled in its newest version, and what its controller says."""
     if part(found, "spec").get("suspend"):
         return Verdict("suspended", "suspended")
     ready = condition_of(found, "Ready")
     if not ready:
-        return Verdict("silent", "its controller has not reported yet")
+        return Verdict("silent", SILENT)
     observed = part(found, "status").get("observedGeneration", ready.get("observedGeneration", 0))
-    detail = _words(ready.get("message") or ready.get("reason"))
+    detail = words(ready.get("message") or ready.get("reason"))
     if observed < found["metadata"]["generation"]:
         return Verdict("starting", f"not yet in its newest version: {detail}")
-    return Verdict("ready" if ready["status"] == "True" else "condition", detail)
+    if ready["status"] != "True":
+        return Verdict("condition", detail)
+    return _behind(found, live) or Verdict("ready", detail)
+
+
+def _behind(found: Object, live: Live) -> Verdict | None:
+    """A Kustomization that has not applied what its source has had for a while: its controller hangs, or is dead.
+
+    Both rows say Ready then (kustomize-controller: api/v1, lastAppliedRevision; source-controller: api/v1, Artifact).
+    """
+    source = part(found, "spec", "sourceRef")
+    namespace = source.get("namespace") or found["metadata"].get("namespace", "")
+    origin = live.get(ObjectRef(str(source.get("kind")), namespace, str(source.get("name")))) or {}
+    artifact = part(origin, "status", "artifact")
+    applied, newest = part(found, "status").get("lastAppliedRevision"), artifact.get("revision")
+    try:
+        age = datetime.now(UTC) - datetime.fromisoformat(str(artifact.get("lastUpdateTime")))
+    except (ValueError, TypeError):
+        return None
+    if not applied or not newest or applied == newest or age.total_seconds() < _GRACE_SECONDS:
+        return None
+    since = artifact["lastUpdateTime"]
+    return Verdict("behind", f"has applied {applied}, and not {newest}, which its source has since {since}")
+
+
+def claim(found: Object, live: Live) -> Verdict:
+    """Whether a claim has its volume; else what Kubernetes says last about it."""
+    phase = part(found, "status").get("phase", "Pending")
+    spec = part(found, "spec")
+    size = part(spec, "resources", "requests").get("storage", "")
+    detail = f"{phase}, {size}, class {spec.get('storageClassName') or 'none'}"
+    if phase == "Bound":
+        return Verdict("ready", detail)
+    if phase == "Lost":
+        return Verdict("lost", f"{detail}: its volume is gone")
+    said = newest_event(found, live)
+    return Verdict("unbound", f"{detail}: {words(said['message'])}" if said.get("message") else detail)
+
+
+def is_pending(found: Object | None) -> bool:
+    """Whether a claim waits for its volume."""
+    return found is not None and part(found, "status").get("phase", "Pending") == "Pending"
+
+
+def newest_event(found: Object, live: Live) -> Object:
+    """The newest event about an object; empty when there is none."""
+    about = [one for ref, one in live.items() if ref.kind == "Event" and ref_of_event(one) == ref_of(found)]
+    return max(about, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""), default=part({}))
+
+
+def ref_of_event(event: Object) -> ObjectRef:
+    """The object that an event is about."""
+    about = part(event, "involvedObject")
+    return ObjectRef(str(about.get("kind")), about.get("namespace", ""), str(about.get("name")))
 
 
 def node(found: Object, labels: Mapping[str, str]) -> Verdict:
@@ -140,13 +261,6 @@ def node(found: Object, labels: Mapping[str, str]) -> Verdict:
     ]
     if wrong:
         return Verdict("changed", f"labels: {', '.join(wrong)}")
-    ready = condition_of(found, "Ready")
-    if ready.get("status") != "True":
-        why = _words(ready.get("message") or ready.get("reason") or "the kubelet has not reported")
-        return Verdict("condition", f"not Ready: {why}")
+    if why := not_ready(found):
+        return Verdict("node", f"not Ready: {why}")
     return Verdict("ready", f"Ready, {len(labels)} labels")
-
-
-def _words(text: object) -> str:
-    """A message of a controller on one line, of a bearable length."""
-    return " ".join(str(text).split())[:200]

@@ -10,14 +10,14 @@ import base64
 import binascii
 import gzip
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
+from oceanid_cluster.commands.objects import Object, terminating
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
-Object = Mapping[str, Any]
-Found = tuple[str, str, tuple[str, ...]]
+Difference = tuple[str, str, tuple[str, ...]]
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
 _ANEW = "-drift"
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
@@ -27,15 +27,17 @@ _WHOLE = {"Deployment": "spec", "DaemonSet": "spec", "StatefulSet": "spec", "Con
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`, which the runbook uses
 
 
-def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
-    """What differs from the release ``namespace/name``: ``missing`` or ``update``, the object, and the paths.
+def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
+    """What differs from the release ``namespace/name``: the object, the paths, and what happened to it.
+
+    That is ``missing``, ``terminating`` or ``update``.
 
     Raises CommandError when the cluster cannot be asked, or has no such release.
     """
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    found: list[Found] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
+    found: list[Difference] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
     if manifest.strip():
         live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
@@ -45,6 +47,8 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Found]:
             if place not in live:
                 found.append(("missing", place, ()))
                 continue
+            if terminating(live[place]):
+                found.append(("terminating", place, ()))
             paths = {*differences(live[place], one)}
             if place in anew:
                 part = _WHOLE[one["kind"]]

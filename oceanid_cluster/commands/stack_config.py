@@ -15,7 +15,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import read_without_secrets
-from oceanid_cluster.startup.processes import CommandError, check_output
+from oceanid_cluster.startup.processes import CommandError, PermanentError, check_output
 
 
 def stack_settings(stack: str | None) -> Settings:
@@ -64,7 +64,7 @@ def _settings(given: Mapping[str, str], name: str) -> Settings:
     try:
         return read_without_secrets(given, name)
     except StartUpError as problem:
-        raise CommandError(" ".join(str(problem).split())) from None
+        raise PermanentError(" ".join(str(problem).split())) from None
 
 
 def _selected(environ: Mapping[str, str]) -> str:

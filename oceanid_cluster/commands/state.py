@@ -7,14 +7,14 @@ from typing import Any
 
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.startup.processes import CommandError, run
+from oceanid_cluster.startup.processes import CommandError, PermanentError, run
 
 _NAMES = {facts.type_token: facts.name for facts in CHAIN}
 _ABSENT = ("no stack named", "no stack selected")
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 
 
-class StackMissingError(CommandError):
+class StackMissingError(PermanentError):
     """There is no such stack, or none is selected."""
 
 

@@ -3,29 +3,26 @@
 from collections.abc import Sequence
 
 from oceanid_cluster.commands.objects import Object, annotations_of, part
+from oceanid_cluster.commands.readiness import Live, judge, newest_event
 from oceanid_cluster.commands.report import Row
+from oceanid_cluster.components.facts import ObjectRef, fix
 from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE, LabelStudioSettings
 from oceanid_cluster.config.parsers import quantity_value
 
 # kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _NAME = "storage class"
+REF = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
 
 
-def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object | None) -> Row:
-    """The row about storage.
+def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], live: Live) -> Row:
+    """The row about storage; ``live`` has the claim, if there is one, and the events about it.
 
-    A claim that is there (``claim``, else None) is accepted, whatever the default classes are: it keeps its class and
-    its size.
+    A claim that is bound is accepted, whatever the default classes are: it keeps its class and its size.
     """
-    if claim is not None:
-        return _existing(settings, classes, claim)
-    known = [str(one["metadata"]["name"]) for one in classes]
-    default = [
-        name
-        for name, one in zip(known, classes, strict=True)
-        if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)
-    ]
+    known, default = [str(one["metadata"]["name"]) for one in classes], _defaults(classes)
+    if REF in live:
+        return _existing(settings, classes, live)
     wanted = settings.storage_class
     if wanted:
         state = "ok" if wanted in known else "failed"
@@ -37,24 +34,52 @@ def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], clai
     return Row("cluster", _NAME, "failed", f"{found}; run: pulumi config set labelStudioStorageClass <name>")
 
 
-def _existing(settings: LabelStudioSettings, classes: Sequence[Object], claim: Object) -> Row:
-    has_class = str(part(claim, "spec").get("storageClassName") or "")
+def _defaults(classes: Sequence[Object]) -> list[str]:
+    """The names of the default classes."""
+    return [
+        str(one["metadata"]["name"])
+        for one in classes
+        if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)
+    ]
+
+
+def _existing(settings: LabelStudioSettings, classes: Sequence[Object], live: Live) -> Row:
+    claim, verdict = live[REF], judge(REF, live)
+    has_class = part(claim, "spec").get("storageClassName")
     size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
-    phase = part(claim, "status").get("phase", "Pending")
-    found = f"claim {NAMESPACE}/{CLAIM}: {phase}, {size}, class {has_class or 'none'}"
-    if phase == "Lost":
-        return Row("cluster", _NAME, "failed", f"{found}; its volume is gone: restore it from the backup")
+    found = f"claim {NAMESPACE}/{CLAIM}: {verdict.detail}"
+    if verdict.reason == "lost":
+        return Row("cluster", _NAME, "failed", f"{found}; restore it from the backup")
+    if verdict.reason == "terminating":
+        return Row("cluster", _NAME, "failed", f"{found}; {fix('PersistentVolumeClaim', verdict.reason)}")
+    if verdict.reason == "unbound" and (why := _never_bound(has_class, classes, live)):
+        return Row("cluster", _NAME, "failed", f"{found}; {why}")
+    has_class = str(has_class or "")
     notes: list[str] = []
     if settings.storage_class and settings.storage_class != has_class:
-        fix = f"pulumi config set labelStudioStorageClass {has_class}" if has_class else _UNSET_CLASS
+        command = f"pulumi config set labelStudioStorageClass {has_class}" if has_class else _UNSET_CLASS
         notes.append(
-            f"a claim's class cannot be changed, labelStudioStorageClass is {settings.storage_class}; run: {fix}"
+            f"a claim's class cannot be changed, labelStudioStorageClass is {settings.storage_class}; run: {command}"
         )
     if size and settings.storage and (order := _compare(settings.storage, size)):
         notes.append(_size(settings.storage, size, order, classes, has_class))
     if not notes:
         return Row("cluster", _NAME, "ok", found)
     return Row("cluster", _NAME, "warning", "; ".join([found, *notes]))
+
+
+def _never_bound(has_class: str | None, classes: Sequence[Object], live: Live) -> str:
+    """Why a pending claim gets no volume, by the classes that there are, or as Kubernetes itself says.
+
+    A claim that waits for its first pod is as it should be (pkg/controller/volume/persistentvolume/pv_controller.go).
+    """
+    known = {one["metadata"]["name"] for one in classes}
+    if has_class and has_class not in known:
+        return f"class {has_class} does not exist; there are: {', '.join(sorted(known)) or 'none'}"
+    if has_class is None and not _defaults(classes):
+        return "it has no class, and none is the default: mark one, and it takes that"
+    failing = newest_event(live[REF], live).get("reason") in ("FailedBinding", "ProvisioningFailed")
+    return "Kubernetes makes no volume for it" if failing else ""
 
 
 _UNSET_CLASS = "pulumi config rm labelStudioStorageClass"

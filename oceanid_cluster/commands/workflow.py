@@ -1,6 +1,6 @@
 """The steps of the workflows, which run the same by hand: ``python -m oceanid_cluster workflow <step>``.
 
-Exit code 0: done. 1: it failed, and said why. ``drift`` is 0 whether it found a difference or not: the issue says it.
+Exit code 0: done. 1: it failed, and said why. ``watch`` is 0 whatever it found: the issue says it.
 ``preflight`` and ``health`` are the commands of that name, with their exit codes; their words go through the redactor.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from oceanid_cluster.commands import drift, health, preflight
+from oceanid_cluster.commands import health, preflight, watch
 from oceanid_cluster.commands.operation import Outcome, run_engine
 from oceanid_cluster.commands.redact import Redactor, check_variable, redactor
 from oceanid_cluster.startup.processes import CommandError, run
@@ -24,6 +24,7 @@ from oceanid_cluster.startup.processes import CommandError, run
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
 _SUMMARY_BYTES = 900_000
+_WAITING = ("health", "watch")
 
 
 def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> None:
@@ -151,11 +152,12 @@ def redacted(known: Redactor, say: Callable[[str], None]) -> Generator[None]:
 
 def _command(step: str, stack: str, wait: float) -> int:
     """Run ``preflight`` or ``health`` with its words redacted; returns its exit code."""
-    known, out = redactor(stack, os.environ), sys.stdout
+    patience, out = health.Patience(wait), sys.stdout
+    known = patience.ask(lambda: redactor(stack, os.environ))
     with redacted(known, lambda line: print(line, file=out, flush=True)):
         if step == "preflight":
             return preflight.main(["--stack", stack])
-        return health.main(["--stack", stack, "--wait", str(wait)])
+        return health.main(["--stack", stack, "--wait", str(patience.left)])
 
 
 def _say(text: str) -> None:
@@ -205,11 +207,11 @@ def _parser() -> argparse.ArgumentParser:
         ("preview", "what an up would change"),
         ("up", "make the changes"),
         ("health", "is the cluster healthy?"),
-        ("drift", "compare the cluster with the program, and keep one issue about it"),
+        ("watch", "does the cluster differ, is it ready? keep one issue about it"),
     ):
         one = steps.add_parser(name, help=text)
         one.add_argument("--stack", required=True)
-        one.add_argument("--wait", type=float, default=0, help=argparse.SUPPRESS if name != "health" else "seconds")
+        one.add_argument("--wait", type=float, default=0, help=argparse.SUPPRESS if name not in _WAITING else "seconds")
     return parser
 
 
@@ -221,8 +223,9 @@ def main(arguments: Sequence[str]) -> int:
             kubeconfig(options.environment, options.target.absolute(), os.environ)
         elif options.step in ("preflight", "health"):
             return _command(options.step, options.stack, options.wait)
-        elif options.step == "drift":
-            _add_to_summary(f"Drift of {options.stack}", drift.keep_issue(options.stack).splitlines(), os.environ)
+        elif options.step == "watch":
+            said = watch.keep_issue(options.stack, options.wait)
+            _add_to_summary(f"Watch of {options.stack}", said.splitlines(), os.environ)
         else:
             {"preview": preview, "up": up}[options.step](options.stack, os.environ)
     except CommandError as problem:

@@ -1,13 +1,19 @@
 """What single keys cannot tell: prerequisites, pairs, and values of several components that must agree or differ."""
 
+from collections.abc import Mapping
+
 from oceanid_cluster.components.facts import ComponentSettings
 from oceanid_cluster.components.flux.settings import check_flux
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
-from oceanid_cluster.config.cluster import check_addresses
+from oceanid_cluster.config import parsers
+from oceanid_cluster.config.cluster import ClusterSettings, check_addresses
 from oceanid_cluster.config.ingress import IngressRule, dead_rules, rule_name
+from oceanid_cluster.config.nodes import PREFIX, Node
 from oceanid_cluster.config.schema import ConfigErrors, keys_of
+
+_HOSTNAME = "kubernetes.io/hostname"
 
 
 def check_together(settings: Settings, problems: ConfigErrors) -> None:
@@ -16,6 +22,7 @@ def check_together(settings: Settings, problems: ConfigErrors) -> None:
     for section in enabled:
         _check_needs(section, settings, problems)
     check_addresses(settings.cluster, problems)
+    _check_labels(settings, problems)
     for section in enabled:
         _check_pairs(section, problems)
     if settings.flux.enabled:
@@ -28,12 +35,53 @@ def check_together(settings: Settings, problems: ConfigErrors) -> None:
 
 def advice(settings: Settings) -> list[str]:
     """What is valid and yet hardly meant."""
-    if settings.label_studio.enabled and not settings.label_studio_callers:
+    found: list[str] = []
+    studio, adapter = settings.label_studio, settings.adapter
+    if studio.enabled and not settings.label_studio_callers:
         traefik = '[{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
         reason = "the tunnel is off and labelStudioIngressFrom is empty"
         command = f"pulumi config set labelStudioIngressFrom '{traefik}'"
-        return [f"nothing in the cluster may reach Label Studio: {reason}. For K3s's Traefik: {command}"]
-    return []
+        found.append(f"nothing in the cluster may reach Label Studio: {reason}. For K3s's Traefik: {command}")
+    selectors = {
+        "labelStudioNodeSelector": (studio.enabled, studio.node_selector or {}),
+        "trainingNodeSelector": (
+            adapter.enabled and not adapter.train_dry_run, parsers.label_map(adapter.training_node_selector or ""),
+        ),
+    }  # fmt: skip
+    for name, (on, selector) in selectors.items():
+        if on and not any(_may_fit(selector, node, settings) for node in settings.cluster.nodes):
+            wanted = ", ".join(f"{key}={value}" for key, value in selector.items())
+            hosts = ", ".join(node.host for node in settings.cluster.nodes)
+            command = f"pulumi config set {name} kubernetes.io/hostname=<host>"
+            found.append(f"no configured machine has {wanted} ({name}); there are {hosts}: {command}")
+    return found
+
+
+def _may_fit(selector: Mapping[str, str], node: Node, settings: Settings) -> bool:
+    """Whether a machine may have the labels, as far as the configuration tells: its host name, and those that we set.
+
+    K3s calls a node as its label kubernetes.io/hostname says.
+    """
+    known: dict[str, str | None] = {_HOSTNAME: node.host}
+    ours = {key for key in selector if key.startswith(PREFIX)} if settings.cluster.manage_node_labels else set[str]()
+    known |= {key: node.kubernetes_labels.get(key) for key in ours}
+    return all(known.get(key, value) == value for key, value in selector.items())
+
+
+def _check_labels(settings: Settings, problems: ConfigErrors) -> None:
+    """A component that runs only where one of our labels is, which no configured machine has."""
+    rows = keys_of(ClusterSettings)
+    for section in settings.components:
+        ours = {key: value for key, value in section.placement.node_selector.items() if key.startswith(PREFIX)}
+        if not section.enabled or not ours or problems.about(rows["nodes"].name):
+            continue
+        if not any(_may_fit(ours, node, settings) for node in settings.cluster.nodes):
+            wanted = ", ".join(f'"{key.removeprefix(PREFIX)}": "{value}"' for key, value in ours.items())
+            flag = keys_of(type(section))["enabled"].name
+            problems.add(
+                f"{flag} is true, and no machine in 'nodes' has the label {wanted}, without which it runs nowhere",
+                f"give one that label in 'nodes', or: pulumi config set {flag} false",
+            )
 
 
 def _check_needs(section: ComponentSettings, settings: Settings, problems: ConfigErrors) -> None:

@@ -5,12 +5,28 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
+from oceanid_cluster.manifests.pods import ANYWHERE, Placement
+
 Reason = Literal[
     "ready", "missing", "scaled", "no node", "unscheduled", "refused", "evicted", "image", "starting", "crash", "probe",
-    "condition", "suspended", "silent", "changed",
+    "condition", "suspended", "silent", "changed", "terminating", "node", "behind", "unbound", "lost",
 ]  # fmt: skip
 
 DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
+
+_DELETED = {
+    "Namespace": 'docs/runbook.md, "Stuck namespace"',
+    "PersistentVolumeClaim": 'how to keep its data: docs/runbook.md, "A volume claim that is being deleted"',
+}
+
+
+def fix(kind: str, reason: Reason) -> str:
+    """What to do about an object of a kind, for a reason; empty when the detail says it all."""
+    if reason in ("missing", "scaled", "changed"):
+        return DEPLOY
+    if reason == "node":
+        return 'docs/runbook.md, "A node that is off"'
+    return _DELETED.get(kind, f"once it is gone, {DEPLOY}") if reason == "terminating" else ""
 
 
 class ObjectRef(NamedTuple):
@@ -47,9 +63,7 @@ class Expected:
 
     def hint(self, reason: Reason) -> str:
         """What to do, for this reason; empty when the detail says it all."""
-        if reason in ("missing", "scaled", "changed"):
-            return DEPLOY
-        return self.hints.get(reason, "")
+        return self.hints.get(reason) or fix(self.kind, reason)
 
 
 @dataclass(frozen=True)
@@ -117,3 +131,8 @@ class ComponentSettings:
     facts: ClassVar[Facts]
     pairs: ClassVar[Sequence[tuple[str, str]]] = ()
     enabled: bool
+
+    @property
+    def placement(self) -> Placement:
+        """Where the pods of its workloads may run."""
+        return ANYWHERE

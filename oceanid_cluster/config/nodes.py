@@ -10,6 +10,7 @@ from oceanid_cluster.config import parsers
 
 _FIELDS = ("name", "host", "address", "labels")
 _ROLE = "node-role.kubernetes.io/"
+PREFIX = "oceanid.cluster/"  # of the labels of machines that this program sets
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Node:
     host: str
     address: str | None
     labels: Mapping[str, str]
+
+    @property
+    def kubernetes_labels(self) -> dict[str, str]:
+        """The labels as the node carries them."""
+        return {f"{PREFIX}{label}": value for label, value in self.labels.items()}
 
 
 def parse_nodes(text: str) -> tuple[Node, ...]:

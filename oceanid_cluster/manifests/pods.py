@@ -1,26 +1,49 @@
 """What every pod of ours has in common: who it runs as, what it may do, where it runs, what it reads."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 Manifest = dict[str, Any]
 
-# Long-running services stay off the machine whose GPU they would compete with. Two labels in one term: both must hold.
-# Nothing of ours sets the first, which the predecessor went by; the second is ours.
-NOT_ON_GPU_NODES: Manifest = {
+# Long-running services prefer a machine whose GPU they would not compete for. No more than that: one machine is enough
+# for a cluster, and it may have the GPU. Who wants them off it for certain taints it. Nothing of ours sets the first
+# label, which the predecessor went by; the second is ours.
+_PREFERS_NO_GPU: Manifest = {
     "nodeAffinity": {
-        "requiredDuringSchedulingIgnoredDuringExecution": {
-            "nodeSelectorTerms": [
-                {
+        "preferredDuringSchedulingIgnoredDuringExecution": [
+            {
+                "weight": 100,
+                "preference": {
                     "matchExpressions": [
                         {"key": "workload-type", "operator": "NotIn", "values": ["gpu-compute"]},
                         {"key": "oceanid.cluster/gpu", "operator": "DoesNotExist"},
                     ]
-                }
-            ]
-        }
+                },
+            }
+        ]
     }
 }
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Which nodes may run the pods of a component: the labels that a node must have, the taints that are tolerated.
+
+    Without labels it is any node, preferably one without a GPU: who names the nodes may name the one with the GPU.
+    """
+
+    node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
+    tolerations: tuple[Manifest, ...] = ()
+
+    def manifest(self) -> Manifest:
+        """Its part of a pod's specification; the charts of Flux and the operator have values of the same names."""
+        nodes = {"nodeSelector": dict(self.node_selector)} if self.node_selector else {"affinity": _PREFERS_NO_GPU}
+        return {**nodes, **({"tolerations": list(self.tolerations)} if self.tolerations else {})}
+
+
+ANYWHERE = Placement()
 
 
 # A release with all of its numbers, or a commit.

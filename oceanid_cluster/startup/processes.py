@@ -9,8 +9,12 @@ class CommandError(Exception):
     """A tool is missing or could not answer; the message says which, why, and how to fix it."""
 
 
-class ToolMissingError(CommandError):
-    """A tool is not installed: no waiting helps."""
+class PermanentError(CommandError):
+    """No waiting helps."""
+
+
+class ToolMissingError(PermanentError):
+    """A tool is not installed."""
 
 
 def run(

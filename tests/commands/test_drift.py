@@ -4,143 +4,25 @@ import base64
 import gzip
 import json
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands import drift, issue
-from oceanid_cluster.commands.drift import Difference, report
+from oceanid_cluster.commands import drift
+from oceanid_cluster.commands.drift import Difference
 from oceanid_cluster.commands.operation import Change, Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.release_drift import differences, release_drift
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
-from sandbox import tools
-from sandbox.layout import ROOT
-
-TITLE = drift.TITLE
-BOT = {"login": "github-actions"}
-
-
-class Repository:
-    """The issues of a repository, behind the fake of ``gh``."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/fakes/gh.py" "$@"')
-        monkeypatch.setenv("PATH", str(folder), prepend=":")
-        monkeypatch.setenv("GH_FAKE", str(folder / "issues.json"))
-        self._file = folder / "issues.json"
-        self.write()
-
-    def write(self, *authors_and_titles: tuple[dict[str, str], str]) -> None:
-        issues = [
-            {"author": author, "state": "open", "title": title, "body": "", "comments": []}
-            for author, title in authors_and_titles
-        ]
-        self._file.write_text(json.dumps(issues), encoding="utf-8")
-
-    def issues(self) -> list[dict[str, Any]]:
-        return json.loads(self._file.read_text(encoding="utf-8"))
-
-    def states(self) -> list[str]:
-        return [one["state"] for one in self.issues()]
-
-
-@pytest.fixture
-def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
-    return Repository(tmp_path, monkeypatch)
-
-
-def test_the_issue_is_found_again_edited_and_closed(repository: Repository) -> None:
-    issue.keep(TITLE, "one", "closed")
-    issue.keep(TITLE, "two", "closed")
-    (found,) = repository.issues()
-    assert (found["state"], found["body"]) == ("open", "two")
-    issue.keep(TITLE, None, "as before")
-    (found,) = repository.issues()
-    assert (found["state"], found["comments"]) == ("closed", ["as before"])
-    issue.keep(TITLE, None, "as before")
-    assert len(repository.issues()) == 1
-
-
-def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None:
-    people = [{"login": "mallory", "id": "U_1"}, {"login": "github-actions", "id": "U_2"}, {"login": "other-app"}]
-    repository.write(*((author, TITLE) for author in people), (BOT, "another title"))
-    issue.keep(TITLE, "ours", "closed")
-    *others, ours = repository.issues()
-    assert [one["body"] for one in others] == ["", "", "", ""]
-    assert ours["body"] == "ours"
-    issue.keep(TITLE, None, "closed")
-    assert repository.states() == ["open"] * 4 + ["closed"]
-
-
-def test_of_several_issues_of_ours_the_newest_is_kept(repository: Repository) -> None:
-    repository.write((BOT, TITLE), (BOT, TITLE), (BOT, TITLE))
-    issue.keep(TITLE, "now", "closed")
-    assert repository.states() == ["closed", "closed", "open"]
-    assert [one["body"] for one in repository.issues()] == ["", "", "now"]
-    assert repository.issues()[0]["comments"] == ["#3 says it."]
-
-
-def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -> None:
-    repository.write((BOT, TITLE), *(({"login": "p", "id": "U"}, "bug") for _ in range(3000)))
-    issue.keep(TITLE, "found", "closed")
-    assert repository.issues()[0]["body"] == "found"
-    assert len(repository.issues()) == 3001
-
-
-@pytest.mark.parametrize(
-    ("author", "ours"),
-    [
-        ({"is_bot": True, "login": "app/github-actions"}, True),
-        ({"is_bot": True, "login": "github-actions"}, True),
-        ({"login": "github-actions[bot]"}, True),
-        ({"is_bot": False, "login": "github-actions", "id": "U"}, False),
-        ({"is_bot": True, "login": "app/dependabot"}, False),
-        ({}, False),
-        (None, False),
-    ],
-)
-def test_every_spelling_of_a_workflow_is_known(
-    author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done: list[tuple[str, ...]] = []
-
-    def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
-        done.append(command)
-        return json.dumps([{"number": 7, "title": TITLE, "author": author}])
-
-    monkeypatch.setattr(issue, "check_output", gh)
-    issue.keep(TITLE, None, "closed")
-    assert ("close" in done[-1]) == ours
-
-
-@pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
-def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
-    found = [Difference("update", f"apps/v1 Deployment {name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
-    body = report("prod", found)
-    assert len(body.encode()) <= issue.BODY_BYTES
-    assert "differs from the program in 5000 places:" in body
-    shown = body.count("\n- `")
-    assert shown > 20
-    assert f"… and {5000 - shown} more" in body
-    assert body.endswith("says what to do.\n")
-    issue.keep(TITLE, body, "closed")
-    issue.keep(TITLE, body, "closed")
-    assert [one["body"] for one in repository.issues()] == [body]
-
-
-def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
-    with pytest.raises(CommandError, match="Body is too long"):
-        issue.keep(TITLE, "x" * 65537, "closed")
-    assert repository.issues() == []
 
 
 def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Difference]:
-    outcome = Outcome(code=code, changes=list(changes), errors=["it broke"] * code, releases={"ns/name"})
+    going = [Change("terminating", "kubernetes:core/v1:PersistentVolumeClaim", "data")]
+    outcome = Outcome(
+        code=code, changes=list(changes), terminating=going, errors=["it broke"] * code, releases={"ns/name"}
+    )
     monkeypatch.setattr(drift, "run_engine", lambda *_, **__: outcome)
     monkeypatch.setattr(drift, "_kubectl", lambda _: None)
     monkeypatch.setattr(drift, "release_drift", lambda *_: [("update", "Service ns/x", ("spec.type",))])
@@ -157,6 +39,7 @@ def test_a_provider_that_is_told_of_a_new_kubeconfig_is_no_drift(monkeypatch: py
     assert [one.line() for one in found] == [
         "missing apps/v1 Deployment lost",
         "create apps/v1 Deployment new",
+        "terminating core/v1 PersistentVolumeClaim data",
         "update Service ns/x (spec.type), in the Helm release ns/name",
     ]
 
@@ -239,6 +122,13 @@ def test_drift_inside_a_release_is_what_a_dry_run_of_its_manifest_would_change()
         ("update", "Service ns/edited", ("spec.a", "spec.b[1].c")),
     ]
     assert set(cluster.manifests) == {None, "kind: Service"}
+
+
+def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
+    going = thing("going", a=1)
+    going["metadata"] |= {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["a"]}
+    cluster = Cluster([helm_record("kind: Service")], live=[going], wanted=[going])
+    assert release_drift("ns/name", cluster) == [("terminating", "Service ns/going", ())]
 
 
 def test_what_was_added_to_a_workload_of_a_release_is_drift_and_a_restart_is_none() -> None:

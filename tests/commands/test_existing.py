@@ -23,6 +23,7 @@ ADAPTER = tuple(TRITON_ADAPTER.refs())
 NAMESPACE, DEPLOYMENT = ObjectRef("Namespace", "", "apps"), ObjectRef("Deployment", "apps", "ls-triton-adapter")
 HF = ObjectRef("Secret", "apps", "hf-credentials")
 IGNORED: dict[str, Any] = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled"}
+GOING: dict[str, Any] = {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["a"]}
 BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"}}
 
 
@@ -41,6 +42,9 @@ BY_FLUX: dict[str, Any] = {"labels": {"kustomize.toolkit.fluxcd.io/name": "apps"
         (live(HF, manager="kubectl"), (), False, "ok", "nothing yet"),
         (live(HF), (), False, "failed", "Secret/hf-credentials: in the cluster, not in the state"),
         (live(*ADAPTER), (), False, "failed", " more: in the cluster, not in the state"),
+        (live(NAMESPACE, **GOING), (NAMESPACE,), False, "failed", 'it waits for a; docs/runbook.md, "Stuck namespace"'),
+        (live(NAMESPACE, **GOING), (), True, "failed", "Namespace/apps is being deleted since 2026-11-27T10:00:00Z"),
+        (live(HF, manager="kubectl", **GOING), (), False, "ok", "nothing yet"),
     ],
 )  # fmt: skip
 def test_what_exists_is_compared_with_the_state(
@@ -61,3 +65,27 @@ def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
     known = StackState(releases=frozenset({RELEASE}))
     (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
     assert row.state == "ok"
+
+
+def record(version: int, status: str) -> dict[str, Any]:
+    name = f"sh.helm.release.v1.pulumi-kubernetes-operator.v{version}"
+    return {"metadata": {"name": name, "labels": {"version": str(version), "status": status}}}
+
+
+@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback", "pending-install"])
+def test_a_deploy_of_the_operator_that_was_killed_is_in_the_way_and_its_record_named(status: str) -> None:
+    known = StackState(releases=frozenset({RELEASE}))
+    kept = {RELEASE: [record(10, status), record(9, "deployed")]}
+    (_, row) = check_existing([OPERATOR], {}, known, adopting=False, releases=kept, kubectl="kubectl -x")
+    assert row.state == "failed"
+    assert "another operation is in progress" in row.detail
+    assert row.detail.endswith(
+        "kubectl -x -n pulumi-system delete secret sh.helm.release.v1.pulumi-kubernetes-operator.v10"
+    )
+
+
+@pytest.mark.parametrize("status", ["deployed", "failed", "superseded"])
+def test_a_record_from_which_helm_goes_on_is_in_nobodys_way(status: str) -> None:
+    known = StackState(releases=frozenset({RELEASE}))
+    kept = {RELEASE: [record(9, "pending-upgrade"), record(10, status)]}
+    assert len(check_existing([OPERATOR], {}, known, adopting=False, releases=kept)) == 1

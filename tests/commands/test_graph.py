@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oceanid_cluster.commands import graph
-from oceanid_cluster.commands.health import CheckResult, Expectation, Snapshot
+from oceanid_cluster.commands.health import CheckResult, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, as_svg, escape, flowchart
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.components.facts import ObjectRef
@@ -159,9 +159,3 @@ def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:
     text = f"cannot clone https://git:{token}@example.org/a.git: 403, {token}"
     assert graph.public(text) == "cannot clone https://example.org/a.git: 403, [secret]"
     assert graph.public("ssh://git@example.org/a.git") == "ssh://example.org/a.git"
-
-
-def test_wanted_without_a_state_is_every_component() -> None:
-    from oceanid_cluster.commands.health import wanted
-
-    assert wanted(None, None) == Expectation()

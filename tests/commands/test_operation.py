@@ -65,6 +65,30 @@ def test_one_changed_field_is_shown_with_its_values() -> None:
     assert outcome.changes[0].paths == ("spec.replicas",)
 
 
+def test_a_step_without_a_changed_path_is_no_change() -> None:
+    outcome, said = taken(
+        step("update", DEPLOYMENT, "crashing", detailedDiff={}, diffs=[], old={"initErrors": ["not ready"]}),
+        step("same", DEPLOYMENT, "other"),
+    )
+    assert outcome.changes == []
+    assert outcome.count() == "nothing to change: 2 resources are as the program says"
+    assert said == ["  apps/v1 Deployment crashing is not ready; nothing to change in it"]
+
+
+def test_what_the_cluster_is_about_to_delete_is_known_from_the_refresh() -> None:
+    claim = "kubernetes:core/v1:PersistentVolumeClaim"
+    gone = {"outputs": {"metadata": {"name": "data", "deletionTimestamp": "2026-11-27T10:00:00Z"}}}
+    there = {"outputs": {"metadata": {"name": "b"}}}
+    outcome, said = taken(
+        step("refresh", claim, "label-studio-data", "resOutputsEvent", old={"id": "a"}, new=gone),
+        step("refresh", claim, "other", "resOutputsEvent", old={"id": "a"}, new=there),
+    )
+    assert [(one.operation, one.kind, one.name) for one in outcome.terminating] == [
+        ("terminating", "core/v1 PersistentVolumeClaim", "label-studio-data")
+    ]
+    assert said == []
+
+
 def nested(path: str, value: Any) -> Any:
     """Inputs in which the path leads to the value; None gives inputs without it."""
     if value is None:

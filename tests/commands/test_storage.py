@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.storage import check_storage
+from oceanid_cluster.commands.storage import REF, check_storage
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
 from tests.samples import settings
 
@@ -15,8 +16,14 @@ def storage_class(name: str, *, default: bool = False, expands: bool = False) ->
 
 
 def claim(size: str = "10Gi", name: str | None = "local-path", phase: str = "Bound") -> dict[str, Any]:
-    spec = {"resources": {"requests": {"storage": size}}, "storageClassName": name}
-    return {"spec": spec, "status": {"phase": phase}}
+    spec = {"resources": {"requests": {"storage": size}}, **({} if name is None else {"storageClassName": name})}
+    metadata = {"name": REF.name, "namespace": REF.namespace}
+    return {"kind": REF.kind, "metadata": metadata, "spec": spec, "status": {"phase": phase}}
+
+
+def going() -> dict[str, Any]:
+    metadata = {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["kubernetes.io/pvc-protection"]}
+    return {**claim(), "metadata": {**claim()["metadata"], **metadata}}
 
 
 def label_studio(**changes: str) -> LabelStudioSettings:
@@ -36,7 +43,12 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
         ({"labelStudioStorageClass": "a"}, TWO, None, "ok", "a"),
         ({"labelStudioStorageClass": "c"}, TWO, None, "failed", "c does not exist; there are: a, b"),
         ({}, [], claim(), "ok", "claim apps/label-studio-data: Bound, 10Gi, class local-path"),
-        ({}, TWO, claim(phase="Pending"), "ok", "Pending"),
+        ({}, TWO, claim(name="a", phase="Pending"), "ok", "Pending"),
+        ({}, LOCAL, claim(name=None, phase="Pending"), "ok", "Pending"),
+        ({}, TWO, claim(name="gone", phase="Pending"), "failed", "class gone does not exist; there are: a, b"),
+        ({}, [], claim(name="gone", phase="Pending"), "failed", "class gone does not exist; there are: none"),
+        ({}, [storage_class("a")], claim(name=None, phase="Pending"), "failed", "no class, and none is the default"),
+        ({}, LOCAL, going(), "failed", "waits for kubernetes.io/pvc-protection; how to keep its data: docs/runbook.md"),
         ({"labelStudioStorageClass": "local-path"}, [], claim(), "ok", "Bound"),
         ({"labelStudioStorageClass": "a"}, TWO, claim(), "warning", "set labelStudioStorageClass local-path"),
         ({"labelStudioStorageClass": "a"}, TWO, claim(), "warning", "a claim's class cannot be changed"),
@@ -53,6 +65,18 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
 def test_a_claim_that_is_there_counts_more_than_the_default_classes(
     given: dict[str, str], classes: list[Any], found: dict[str, Any] | None, state: str, said: str
 ) -> None:
-    row = check_storage(label_studio(**given), classes, found)
+    row = check_storage(label_studio(**given), classes, {REF: found} if found else {})
     assert row.state == state, row.detail
     assert said in row.detail
+
+
+@pytest.mark.parametrize(
+    ("reason", "state"), [("ProvisioningFailed", "failed"), ("FailedBinding", "failed"), ("WaitForFirstConsumer", "ok")]
+)
+def test_a_claim_that_kubernetes_itself_gives_up_has_failed(reason: str, state: str) -> None:
+    about = {"kind": REF.kind, "namespace": REF.namespace, "name": REF.name}
+    event = {"kind": "Event", "involvedObject": about, "reason": reason, "message": "no space left"}
+    live = {REF: claim(phase="Pending"), ObjectRef("Event", REF.namespace, "e"): event}
+    row = check_storage(label_studio(), LOCAL, live)
+    assert row.state == state
+    assert "no space left" in row.detail

@@ -107,6 +107,6 @@ def test_what_the_configuration_cannot_tell_stops_a_step(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    for step in ("preflight", "preview", "up", "health", "drift"):
+    for step in ("preflight", "preview", "up", "health", "watch"):
         assert workflow.main([step, "--stack", "prod"]) == 1
         assert f"{step}: error: 'pulumi' is not installed" in capsys.readouterr().err

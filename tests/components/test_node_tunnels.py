@@ -20,3 +20,12 @@ def test_the_kubelet_is_published_only_on_request(program: Program) -> None:
     hosts = [rule.get("hostname") for rule in config_file(program(REQUIRED), "node-tunnels-config")["ingress"]]
     assert hosts == ["*.nodes.boathou.se", "gpu.boathou.se", None]
     assert "*.pod.boathou.se" in str(config_file(program(EVERYTHING), "node-tunnels-config"))
+
+
+def test_the_node_tunnel_runs_on_a_gpus_machine_however_that_is_tainted(program: Program) -> None:
+    pod = plain(program(REQUIRED).resources["node-tunnels-daemonset"].inputs)["spec"]["template"]["spec"]
+    assert pod["nodeSelector"] == {"oceanid.cluster/tunnel-enabled": "true"}
+    assert pod["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "workload-type", "operator": "Equal", "value": "gpu-compute", "effect": "NoSchedule"},
+    ]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.drift import TITLE
 from oceanid_cluster.commands.redact import HIDDEN
+from oceanid_cluster.commands.watch import TITLE
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine, flux_reports
@@ -292,7 +292,7 @@ def test_a_kubeconfigs_content_in_the_variable_is_refused_and_not_shown(engine: 
     assert steps["Get the kubeconfig"].outcome == "failure"
     assert "It must be a path" in steps["Get the kubeconfig"].output
     assert {steps[name].outcome for name in ("Preflight", "Preview", "Up", "Health gate")} == {"skipped"}
-    commands = [f"workflow {step}" for step in ("preflight", "preview", "up", "health", "drift")]
+    commands = [f"workflow {step}" for step in ("preflight", "preview", "up", "health", "watch")]
     for module in (*commands, "drift"):
         name, *arguments = module.split()
         answer = engine.command(name, *arguments, "--stack", "sandbox", KUBECONFIG=content)
@@ -350,15 +350,17 @@ def test_what_somebody_changed_is_one_issue_a_deploy_shows_and_repairs_it_and_th
 
     def compare() -> dict[str, Any]:
         """The issue that the comparison keeps."""
-        job = make_job(clean, "drift.yml", tmp_path, holding(kubeconfig_of(clean)), GH_FAKE=str(file))
+        job = make_job(clean, "watch.yml", tmp_path, holding(kubeconfig_of(clean)), GH_FAKE=str(file))
         job.run(without=INSTALLING)
         assert {step.outcome for step in job.steps} <= {"success", "skipped"}, job.log
         (issue,) = issues_in(file, SOMEBODYS)
         return issue
 
     crd = edit_by_hand(clean)
+    flux_reports(clean, ready=False, message="kustomize build failed: no such file")
     issue = compare()
     assert issue["state"] == "open"
+    assert "not ready: FluxBootstrap -n flux-system kustomization/flux-system: kustomize build failed" in issue["body"]
     assert "update apps/v1 Deployment cloudflare-deployment (spec.replicas)" in issue["body"]
     assert "missing core/v1 Secret label-studio-app-secret" in issue["body"]
     assert f"apps/v1 Deployment {OPERATOR}/{IN_THE_RELEASE}-controller-manager" in issue["body"]
@@ -387,6 +389,7 @@ def test_what_somebody_changed_is_one_issue_a_deploy_shows_and_repairs_it_and_th
     names = {(one["kind"], one["metadata"]["name"]) for one in clean.objects("deployments", "secrets")}
     assert {("Deployment", "ls-triton-adapter"), ("Secret", "labelstudio-app-credentials")} <= names
     assert "edited" not in clean.kubectl("-n", "cloudflared", "get", "configmap", "cloudflared-config", "-o", "yaml")
+    flux_reports(clean)
     assert compare()["state"] == "closed"
 
 
@@ -411,8 +414,8 @@ def test_a_comparison_that_fails_touches_no_issue(engine: Engine, tmp_path: Path
     issues = tmp_path / "issues.json"
     issues.write_text("[]", encoding="utf-8")
     elsewhere = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", kubeconfig_of(engine))
-    job = make_job(engine, "drift.yml", tmp_path, holding(elsewhere), GH_FAKE=str(issues))
+    job = make_job(engine, "watch.yml", tmp_path, holding(elsewhere), GH_FAKE=str(issues))
     steps = job.run(without=INSTALLING)
-    assert steps["Compare, and keep the issue"].outcome == "failure"
-    assert "cannot reach the Kubernetes API server" in steps["Compare, and keep the issue"].output
+    assert steps["Compare and look, and keep the issue"].outcome == "failure"
+    assert "cannot reach the Kubernetes API server" in steps["Compare and look, and keep the issue"].output
     assert issues.read_text(encoding="utf-8") == "[]"

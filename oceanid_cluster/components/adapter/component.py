@@ -28,7 +28,7 @@ from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
-    NOT_ON_GPU_NODES,
+    ANYWHERE,
     Manifest,
     container_security,
     http_probe,
@@ -159,7 +159,7 @@ def deployment(
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
-        "affinity": NOT_ON_GPU_NODES,
+        **ANYWHERE.manifest(),
         "securityContext": pod_security(USER),
         "containers": [container],
     }

@@ -25,7 +25,7 @@ from oceanid_cluster.components.flux.settings import (
 )
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest
+from oceanid_cluster.manifests.pods import ANYWHERE, Manifest
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
@@ -120,7 +120,7 @@ def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
     """
     controller = {
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
-        "affinity": NOT_ON_GPU_NODES,
+        **ANYWHERE.manifest(),
     }
     return {
         "installCRDs": True,

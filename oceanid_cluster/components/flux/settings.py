@@ -28,6 +28,7 @@ def hints(controller: str, resource: str, condition: str) -> dict[Reason, str]:
         "silent": f"why not: kubectl -n {NAMESPACE} logs deploy/{controller}-controller",
         "suspended": f"flux resume {resource} <name>",
         "condition": condition,
+        "behind": f"does its controller work: kubectl -n {NAMESPACE} logs deploy/{controller}-controller",
     }
 
 

@@ -29,7 +29,6 @@ from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
-    NOT_ON_GPU_NODES,
     Manifest,
     container_security,
     http_probe,
@@ -233,8 +232,7 @@ def deployment(
             {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
             *({"name": name, "emptyDir": {}} for name in writable),
         ],
-        # Who names the nodes may name the one with the GPU.
-        **({"nodeSelector": settings.node_selector} if settings.node_selector else {"affinity": NOT_ON_GPU_NODES}),
+        **settings.placement.manifest(),
     }
     return {
         "apiVersion": "apps/v1",

@@ -12,6 +12,7 @@ from oceanid_cluster.config.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests.network import ServiceAddress
+from oceanid_cluster.manifests.pods import Placement
 
 NAMESPACE, NAME = "apps", "label-studio"
 SERVICE = ServiceAddress(NAMESPACE, NAME, 8080, {"app": NAME})
@@ -26,10 +27,12 @@ FACTS = Facts(
     logical_name=NAME,
     type_token="oceanid:apps:LabelStudio",
     namespace=NAMESPACE,
-    expected=(Expected("Deployment", NAMESPACE, NAME, {"probe": _RUNBOOK, "crash": _RUNBOOK}),),
+    expected=(
+        Expected("Deployment", NAMESPACE, NAME, {"probe": _RUNBOOK, "crash": _RUNBOOK}),
+        Expected("PersistentVolumeClaim", NAMESPACE, CLAIM),
+    ),
     others={
         "Secret": [DATABASE_SECRET, APP_SECRET],
-        "PersistentVolumeClaim": [CLAIM],
         "Service": [NAME],
         "NetworkPolicy": [NAME],
     },
@@ -68,7 +71,7 @@ class LabelStudioSettings(ComponentSettings):
     )  # fmt: skip
     node_selector: dict[str, str] = key(
         "labelStudioNodeSelector", parsers.label_map,
-        "nodes that may run Label Studio: `name=value,…` or a JSON object; without it, any node that has no GPU",
+        "nodes that may run Label Studio: `name=value,…` or a JSON object; else any, preferably without a GPU",
         default="{{}}",
     )  # fmt: skip
     resources: Resources = key(
@@ -109,3 +112,8 @@ class LabelStudioSettings(ComponentSettings):
         "aws.labelStudio.bucketName", parsers.bucket, "uploads in S3: bucket", default="labelstudio-goldfish-uploads"
     )
     s3_region: str = key("aws.labelStudio.region", parsers.region, "uploads in S3: region", default="us-east-1")
+
+    @property
+    def placement(self) -> Placement:
+        """Where its pod may run."""
+        return Placement(self.node_selector or {})  # None while the key is wrong

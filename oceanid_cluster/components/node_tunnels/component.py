@@ -101,10 +101,6 @@ class NodeTunnels(Component):
 
 def daemon_set(settings: NodeTunnelSettings, object_labels: dict[str, str], rollout: pulumi.Input[str]) -> Manifest:
     """The DaemonSet: on the host network with the cluster's DNS, otherwise as unprivileged as any pod."""
-    tolerations = [
-        {"key": "nvidia.com/gpu", "operator": "Equal", "value": "true", "effect": "NoSchedule"},
-        {"key": "workload-type", "operator": "Equal", "value": "gpu-compute", "effect": "NoSchedule"},
-    ]
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
@@ -119,8 +115,7 @@ def daemon_set(settings: NodeTunnelSettings, object_labels: dict[str, str], roll
                     "hostNetwork": True,
                     "dnsPolicy": "ClusterFirstWithHostNet",
                     "terminationGracePeriodSeconds": cloudflared.TERMINATION_SECONDS,
-                    "nodeSelector": {"oceanid.cluster/tunnel-enabled": "true"},
-                    "tolerations": tolerations,
+                    **settings.placement.manifest(),
                     "securityContext": pod_security(cloudflared.USER),
                     "containers": [
                         cloudflared.container(settings.image, settings.metrics_port, settings.resources, LOOPBACK)

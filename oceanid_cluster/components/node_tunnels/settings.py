@@ -6,14 +6,25 @@ from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.components.tunnel.settings import DEFAULT_RESOURCES, HINTS
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_hostname, check_rules
+from oceanid_cluster.config.nodes import PREFIX
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.tunnel_token import TunnelToken, parse_tunnel_token
+from oceanid_cluster.manifests.pods import Placement
 
 NAMESPACE, NAME = "node-tunnels", "cloudflared-tunnel"
 SELECTOR = {"app.kubernetes.io/name": NAME}
 SECRET, CONFIG_MAP, METRICS = "tunnel-credentials", "tunnel-config", "cloudflared-metrics"
-_NO_NODE = 'none carries oceanid.cluster/tunnel-enabled=true: docs/runbook.md, "Label or replace a node"'
+LABEL = "tunnel-enabled"  # of the machines that run it, "true"
+_NO_NODE = f'none carries {PREFIX}{LABEL}=true: docs/runbook.md, "Label or replace a node"'
+# The GPU's machine is tainted in either way; NVIDIA's own charts tolerate any value of theirs.
+_PLACEMENT = Placement(
+    {f"{PREFIX}{LABEL}": "true"},
+    (
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+        {"key": "workload-type", "operator": "Equal", "value": "gpu-compute", "effect": "NoSchedule"},
+    ),
+)
 FACTS = Facts(
     name="NodeTunnels",
     title="node tunnels",
@@ -69,6 +80,11 @@ class NodeTunnelSettings(ComponentSettings):
     expose_kubelet: bool = key(
         "exposeKubelet", parsers.boolean, "publish the kubelet (root on the node) as *.pod.<base>", default="false"
     )
+
+    @property
+    def placement(self) -> Placement:
+        """Where its pods run: on every machine with the label."""
+        return _PLACEMENT
 
 
 def node_rules(settings: NodeTunnelSettings, service_url: str) -> list[IngressRule]:

@@ -39,6 +39,6 @@ def node_patch(node: Node) -> Manifest:
         "kind": "Node",
         "metadata": {
             "name": node.host,
-            "labels": {f"oceanid.cluster/{label}": value for label, value in node.labels.items()},
+            "labels": node.kubernetes_labels,
         },
     }

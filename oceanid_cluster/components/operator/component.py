@@ -11,7 +11,7 @@ from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAME
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
-from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, container_security, pod_security
+from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, container_security, pod_security
 
 # The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
 POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
@@ -103,7 +103,7 @@ def chart_values() -> dict[str, Any]:
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
-        "affinity": NOT_ON_GPU_NODES,
+        **ANYWHERE.manifest(),
         "podSecurityContext": pod_security(user),
         # The operator unpacks programs into its own file system.
         "securityContext": {**container_security(), "readOnlyRootFilesystem": False},

@@ -11,13 +11,19 @@ from oceanid_cluster.config.secret import Secret
 NAMESPACE = "pulumi-system"
 RELEASE = "pulumi-kubernetes-operator"
 API_SECRET = "pulumi-api-secret"
+# The Deployment is Helm's: a deploy compares the release, and not what is in it.
+_ROLLBACK = (
+    'Helm puts it back, by helm rollback: docs/runbook.md, "Drift"; a deploy does where Helm has no record of it'
+)
 FACTS = Facts(
     name="PulumiOperator",
     title="operator",
     logical_name="pko",
     type_token="oceanid:pko:PulumiOperator",
     namespace=NAMESPACE,
-    expected=(Expected("Deployment", NAMESPACE, f"{RELEASE}-controller-manager"),),
+    expected=(
+        Expected("Deployment", NAMESPACE, f"{RELEASE}-controller-manager", {"missing": _ROLLBACK, "scaled": _ROLLBACK}),
+    ),
     optional={"Secret": [API_SECRET]},
     crd_groups=(".pulumi.com",),
     releases=(RELEASE,),

@@ -20,7 +20,7 @@ from oceanid_cluster.components.tunnel.settings import (
 from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_rules
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.manifests import cloudflared, labels
-from oceanid_cluster.manifests.pods import NOT_ON_GPU_NODES, Manifest, pod_security
+from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, pod_security
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def deployment(
                     "enableServiceLinks": False,
                     "priorityClassName": "system-cluster-critical",
                     "terminationGracePeriodSeconds": cloudflared.TERMINATION_SECONDS,
-                    "affinity": NOT_ON_GPU_NODES,
+                    **ANYWHERE.manifest(),
                     "topologySpreadConstraints": [spread],
                     "securityContext": pod_security(cloudflared.USER),
                     "containers": [cloudflared.container(image, metrics_port, resources)],

@@ -1,0 +1,40 @@
+"""``make health``: what the program says of the sandbox, and which of it nobody here could make ready."""
+
+import json
+import subprocess
+from collections.abc import Sequence
+
+from oceanid_cluster.commands import report
+from oceanid_cluster.commands.readiness import SILENT
+from oceanid_cluster.commands.report import Row
+from sandbox import cluster
+from sandbox.layout import Sandbox
+
+
+def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
+    """Run ``health``; returns its exit code.
+
+    No image runs in KWOK's pods. Until ``make gitops`` starts Flux's controllers as processes, nobody reports on their
+    objects: such a row says so, and is no failure.
+    """
+    command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *arguments]
+    environment = sandbox.process_environment("health")
+    if "kustomize-controller" in cluster.processes(sandbox).values():
+        return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
+    answer = subprocess.run(
+        [*command, "--json"], cwd=sandbox.project, env=environment, stdout=subprocess.PIPE, text=True, check=False
+    )
+    try:
+        rows = [_row(Row(**fields)) for fields in json.loads(answer.stdout)["rows"]]
+    except ValueError:  # it could not ask, or was asked for its --help
+        print(answer.stdout, end="")
+        return answer.returncode
+    print(report.as_json(rows) if "--json" in arguments else report.as_table(rows))
+    return 0 if report.passed(rows) else 1
+
+
+def _row(row: Row) -> Row:
+    """The row, or what it means here."""
+    if row.detail.startswith(SILENT):
+        return Row(row.area, row.name, "warning", "not run in this sandbox: make gitops")
+    return row

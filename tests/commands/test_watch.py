@@ -1,0 +1,213 @@
+"""What the one issue about the cluster says, and how it is kept."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oceanid_cluster.commands import issue, watch
+from oceanid_cluster.commands.drift import Difference
+from oceanid_cluster.commands.health import CheckResult, Expectation, Snapshot
+from oceanid_cluster.commands.readiness import Verdict
+from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.report import Row
+from oceanid_cluster.commands.watch import TITLE, report
+from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
+from sandbox.layout import ROOT
+
+BOT = {"login": "github-actions"}
+
+
+class Repository:
+    """The issues of a repository, behind the fake of ``gh``."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tools.script(folder / "gh", f'exec "{sys.executable}" "{ROOT}/tests/fakes/gh.py" "$@"')
+        monkeypatch.setenv("PATH", str(folder), prepend=":")
+        monkeypatch.setenv("GH_FAKE", str(folder / "issues.json"))
+        self._file = folder / "issues.json"
+        self.write()
+
+    def write(self, *authors_and_titles: tuple[dict[str, str], str]) -> None:
+        issues = [
+            {"author": author, "state": "open", "title": title, "body": "", "comments": []}
+            for author, title in authors_and_titles
+        ]
+        self._file.write_text(json.dumps(issues), encoding="utf-8")
+
+    def issues(self) -> list[dict[str, Any]]:
+        return json.loads(self._file.read_text(encoding="utf-8"))
+
+    def states(self) -> list[str]:
+        return [one["state"] for one in self.issues()]
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    return Repository(tmp_path, monkeypatch)
+
+
+def test_the_issue_is_found_again_edited_and_closed(repository: Repository) -> None:
+    issue.keep(TITLE, "one", "closed")
+    issue.keep(TITLE, "two", "closed")
+    (found,) = repository.issues()
+    assert (found["state"], found["body"]) == ("open", "two")
+    issue.keep(TITLE, None, "as before")
+    (found,) = repository.issues()
+    assert (found["state"], found["comments"]) == ("closed", ["as before"])
+    issue.keep(TITLE, None, "as before")
+    assert len(repository.issues()) == 1
+
+
+def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None:
+    people = [{"login": "mallory", "id": "U_1"}, {"login": "github-actions", "id": "U_2"}, {"login": "other-app"}]
+    repository.write(*((author, TITLE) for author in people), (BOT, "another title"))
+    issue.keep(TITLE, "ours", "closed")
+    *others, ours = repository.issues()
+    assert [one["body"] for one in others] == ["", "", "", ""]
+    assert ours["body"] == "ours"
+    issue.keep(TITLE, None, "closed")
+    assert repository.states() == ["open"] * 4 + ["closed"]
+
+
+def test_of_several_issues_of_ours_the_newest_is_kept(repository: Repository) -> None:
+    repository.write((BOT, TITLE), (BOT, TITLE), (BOT, TITLE))
+    issue.keep(TITLE, "now", "closed")
+    assert repository.states() == ["closed", "closed", "open"]
+    assert [one["body"] for one in repository.issues()] == ["", "", "now"]
+    assert repository.issues()[0]["comments"] == ["#3 says it."]
+
+
+def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -> None:
+    repository.write((BOT, TITLE), *(({"login": "p", "id": "U"}, "bug") for _ in range(3000)))
+    issue.keep(TITLE, "found", "closed")
+    assert repository.issues()[0]["body"] == "found"
+    assert len(repository.issues()) == 3001
+
+
+@pytest.mark.parametrize(
+    ("author", "ours"),
+    [
+        ({"is_bot": True, "login": "app/github-actions"}, True),
+        ({"is_bot": True, "login": "github-actions"}, True),
+        ({"login": "github-actions[bot]"}, True),
+        ({"is_bot": False, "login": "github-actions", "id": "U"}, False),
+        ({"is_bot": True, "login": "app/dependabot"}, False),
+        ({}, False),
+        (None, False),
+    ],
+)
+def test_every_spelling_of_a_workflow_is_known(
+    author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, ...]] = []
+
+    def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
+        done.append(command)
+        return json.dumps([{"number": 7, "title": TITLE, "author": author}])
+
+    monkeypatch.setattr(issue, "check_output", gh)
+    issue.keep(TITLE, None, "closed")
+    assert ("close" in done[-1]) == ours
+
+
+@pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
+def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
+    found = [Difference("update", f"apps/v1 Deployment {name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
+    body = str(report("prod", found, []))
+    assert len(body.encode()) <= issue.BODY_BYTES
+    assert "differs from the program in 5000 places:" in body
+    shown = body.count("\n- `")
+    assert shown > 20
+    assert f"… and {5000 - shown} more" in body
+    assert body.endswith("are about what is not ready.\n")
+    issue.keep(TITLE, body, "closed")
+    issue.keep(TITLE, body, "closed")
+    assert [one["body"] for one in repository.issues()] == [body]
+
+
+def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
+    with pytest.raises(CommandError, match="Body is too long"):
+        issue.keep(TITLE, "x" * 65537, "closed")
+    assert repository.issues() == []
+
+
+DRIFT = Difference("update", "apps/v1 Deployment x", ("spec.replicas",))
+ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed", "kustomize build failed:\n`x`")
+
+
+@pytest.mark.parametrize(
+    ("differing", "failed", "head"),
+    [
+        ([DRIFT], [], "The cluster of `prod` differs from the program in 1 places:"),
+        ([], [ROOT_KUSTOMIZATION], "The cluster of `prod` is not ready in 1 places:"),
+        ([DRIFT], [ROOT_KUSTOMIZATION], "differs from the program in 1 places and is not ready in 1 places:"),
+    ],
+)
+def test_the_issue_says_what_differs_and_what_is_not_ready(
+    differing: list[Difference], failed: list[Row], head: str
+) -> None:
+    body = str(report("prod", differing, failed))
+    assert head in body
+    flux = "- `not ready: FluxBootstrap kustomization/flux-system: kustomize build failed: 'x'`"
+    assert (flux in body.splitlines()) == bool(failed)
+    assert ("- `update apps/v1 Deployment x (spec.replicas)`" in body.splitlines()) == bool(differing)
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, differing: object, rows: object) -> None:
+    """What the comparison and health answer; an exception is raised."""
+
+    def answer(said: object) -> Any:
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    monkeypatch.setattr(watch, "redactor", lambda *_: Redactor(["canary"]))
+    monkeypatch.setattr(watch, "compare", lambda *_: answer(differing))
+    monkeypatch.setattr(watch, "open_cluster", lambda *_: None)
+    monkeypatch.setattr(watch.health, "load_expectations", lambda *_, **__: Expectation())
+    monkeypatch.setattr(watch.health, "check", lambda *_: answer(rows))
+
+
+OK = Row("cluster", "API server", "ok", "https://127.0.0.1")
+
+
+def test_the_issue_closes_when_all_is_well(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(monkeypatch, [], [OK, Row("Git", "kustomization/a", "warning", "suspended")])
+    watch.keep_issue("prod", 0)
+    assert repository.issues() == []
+    asked(monkeypatch, [], [OK, Row("Git", "kustomization/b", "failed", "failed with canary")])
+    watch.keep_issue("prod", 0)
+    (found,) = repository.issues()
+    assert "not ready: Git kustomization/b: failed with [secret]" in found["body"]
+    asked(monkeypatch, [], [OK])
+    assert watch.keep_issue("prod", 0) == watch.ALL_WELL
+    assert repository.states() == ["closed"]
+
+
+@pytest.mark.parametrize(
+    ("differing", "rows"),
+    [(CommandError("no engine"), [OK]), ([], CommandError("no cluster")), ([DRIFT], CommandError("no cluster"))],
+)
+def test_what_could_not_be_asked_touches_no_issue(
+    differing: object, rows: object, repository: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue.keep(TITLE, "as it was", "closed")
+    asked(monkeypatch, differing, rows)
+    with pytest.raises(CommandError, match=r"no (engine|cluster)"):
+        watch.keep_issue("prod", 0)
+    assert [(one["state"], one["body"]) for one in repository.issues()] == [("open", "as it was")]
+
+
+def test_what_git_suspends_is_a_warning_and_what_it_breaks_a_failure() -> None:
+    def row(area: str, reason: Any) -> Row:
+        return CheckResult(area, ObjectRef("Kustomization", "apps", "a"), Verdict(reason, reason)).row()
+
+    assert row("Git", "suspended").state == "warning"
+    assert row("FluxBootstrap", "suspended").state == "failed"
+    assert row("Git", "condition").state == "failed"
+    assert Snapshot({}, []).applied == ()
