@@ -23,7 +23,28 @@ _CLAIM = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/{CLAIM}"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
 _NO_API = "that is no answer of the Kubernetes API"
+# What Go says of a certificate that is trusted and yet refused (crypto/x509/verify.go).
+_EXPIRED = """\
+shows a certificate that has expired.
+  K3s renews it when it starts, on that machine:  systemctl restart k3s
+  docs/runbook.md, "An expired certificate"
+"""
+_NOT_YET_VALID = """\
+shows a certificate that is not valid yet: a clock is wrong.
+  Compare, here and on that machine:  date -u
+"""
+_OTHER_NAMES = """\
+shows a certificate that was made for other names.
+  Give K3s the name (--tls-san <name>) and restart it, or go by one that it has:
+  kubectl config set-cluster <cluster> --tls-server-name=kubernetes
+"""
+_CERTIFICATES = (
+    ((" is after ",), _EXPIRED.rstrip()),
+    ((" is before ",), _NOT_YET_VALID.rstrip()),
+    (("certificate is valid for", "not valid for any names", "cannot validate certificate for"), _OTHER_NAMES.rstrip()),
+)
 _REASONS = (
+    *_CERTIFICATES,
     (
         (_NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
         f"is none: another program answers there.\n  Is the SSH tunnel open on that port?  {SSH_TUNNEL}",

@@ -1,0 +1,51 @@
+"""A certificate that is refused is named with its own reason, from what kubectl itself says about a real server."""
+
+import ssl
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.identity import read_uid
+from oceanid_cluster.startup.kubeconfig import load_kubeconfig
+from oceanid_cluster.startup.kubectl import Kubectl
+from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
+
+pytestmark = pytest.mark.tools
+
+PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end", "said", "cure"),
+    [
+        ("127.0.0.1", PAST, datetime(2021, 1, 1, tzinfo=UTC), "has expired", "systemctl restart k3s"),
+        ("127.0.0.1", datetime(2089, 1, 1, tzinfo=UTC), FUTURE, "is not valid yet", "date -u"),
+        ("kubernetes", PAST, FUTURE, "was made for other names", "--tls-server-name=kubernetes"),
+        ("10.43.0.1", PAST, FUTURE, "was made for other names", "--tls-san"),
+    ],
+    ids=["expired", "not yet valid", "another name", "another address"],
+)
+def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
+    tmp_path: Path, name: str, start: datetime, end: datetime, said: str, cure: str
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name, not_before=start, not_after=end).configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
+    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        server.handle_error = lambda request, client_address: None  # noqa: ARG005 a refused handshake is no error
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{server.server_port}"
+        path = write(tmp_path, document(address, **{"certificate-authority": str(tmp_path / "ca.crt")}))
+        with pytest.raises(StartUpError) as caught:
+            read_uid(Kubectl(load_kubeconfig(path, {}, None, HOSTS)))
+        server.shutdown()
+    assert said in str(caught.value)
+    assert cure in str(caught.value)
+    assert "fresh kubeconfig" not in str(caught.value)
