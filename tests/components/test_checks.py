@@ -20,9 +20,7 @@ HERE = {"trainingNodeSelector": "kubernetes.io/hostname=srv1"}
 def test_node_tunnels_without_a_machine_that_runs_them_are_refused(labels: dict[str, str]) -> None:
     with pytest.raises(StartUpError) as refused:
         settings({**HERE, "nodes": machine(**labels)})
-    assert 'node tunnels is on, and no machine in \'nodes\' has the label "tunnel-enabled": "true"' in str(
-        refused.value
-    )
+    assert "enableNodeTunnels is true, and no machine in 'nodes' has the label" in str(refused.value)
     assert "pulumi config set enableNodeTunnels false" in str(refused.value)
     assert settings({**HERE, "nodes": machine(**labels), "enableNodeTunnels": "false"}).warnings == ()
     assert settings({**HERE, "nodes": machine(**labels), "manageNodeLabels": "false"}).warnings == ()
