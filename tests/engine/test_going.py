@@ -92,6 +92,13 @@ def test_what_is_being_deleted_or_was_killed_is_named_and_the_runbook_repairs_it
     assert health.returncode == 0, health.stdout
 
 
+def not_ready(engine: Engine, name: str, *namespace: str, status: str = "False", **more: str) -> None:
+    """Set the condition Ready of a node or a pod, as the kubelet or the node controller does."""
+    conditions = [{"type": "Ready", "status": status, **more}]
+    patch = json.dumps({"status": {"conditions": conditions}})
+    engine.kubectl(*namespace, "patch", name, "--subresource=status", "--type=strategic", "-p", patch)
+
+
 def test_a_machine_that_is_off_or_tainted_is_named_and_no_pod_that_is_not_ready_is_drift(engine: Engine) -> None:
     flux_reports(engine)
     engine.kubectl("taint", "nodes", "calypso", "example.org/repair=today:NoSchedule")
@@ -103,17 +110,17 @@ def test_a_machine_that_is_off_or_tainted_is_named_and_no_pod_that_is_not_ready_
     follow(engine, "A node that is off", NODE="calypso", TAINT="example.org/repair")
     engine.kubectl("-n", "node-tunnels", "rollout", "status", "daemonset/cloudflared-tunnel")
 
-    # Nobody answers for the machine any more, and one pod elsewhere is not ready.
+    # Nobody answers for the machine any more: after a minute Kubernetes says it of the node and of its pods. One pod on
+    # another machine is not ready, either.
     engine.kubectl("annotate", "node", "calypso", "kwok.x-k8s.io/node-")
-    condition = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown", "message": "Kubelet stopped"}
-    status = json.dumps({"status": {"conditions": [condition]}})
-    engine.kubectl("patch", "node", "calypso", "--subresource=status", "--type=strategic", "-p", status)
+    not_ready(engine, "node/calypso", status="Unknown", reason="NodeStatusUnknown", message="Kubelet stopped")
+    tunnel = engine.kubectl("-n", "node-tunnels", "get", "pods", "-o", "name").strip()
+    not_ready(engine, tunnel, "-n", "node-tunnels")
     studio = engine.kubectl("-n", "apps", "get", "pods", "-l", "app=label-studio", "-o", "name").strip()
-    unready = json.dumps({"status": {"conditions": [{"type": "Ready", "status": "False"}]}})
-    engine.kubectl("-n", "apps", "patch", studio, "--subresource=status", "--type=strategic", "-p", unready)
+    not_ready(engine, studio, "-n", "apps")
     health = ask_until(engine, "its readiness probe fails")
     assert "not Ready: Kubelet stopped" in row(health, "node/calypso")
-    assert "calypso" in row(health, "daemonset/cloudflared-tunnel")
+    assert "its node calypso is not Ready: Kubelet stopped" in row(health, "daemonset/cloudflared-tunnel")
     assert "edge" not in row(health, "daemonset/cloudflared-tunnel")
     preflight = engine.command("preflight")
     assert preflight.returncode == 1
@@ -123,6 +130,6 @@ def test_a_machine_that_is_off_or_tainted_is_named_and_no_pod_that_is_not_ready_
     engine.kubectl("annotate", "node", "calypso", "kwok.x-k8s.io/node=fake")
     engine.kubectl("wait", "--for=condition=Ready", "node/calypso", "--timeout=60s")
     engine.kubectl("-n", "apps", "delete", studio)
-    engine.kubectl("-n", "node-tunnels", "delete", "pods", "--all")
+    engine.kubectl("-n", "node-tunnels", "delete", tunnel)
     health = engine.command("health", "--wait", "60")
     assert health.returncode == 0, health.stdout
