@@ -7,7 +7,8 @@ from pathlib import Path
 
 from oceanid_cluster.components.settings import CHAIN
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine, bare_cluster, flux_reports
+from tests.engine.engine import Engine, flux_reports
+from tests.engine.prepared import bare_cluster
 from tests.engine.test_health_and_preflight import row
 from tests.engine.test_second_cluster import node
 
