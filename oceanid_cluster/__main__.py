@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,9 +42,26 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("command", choices=COMMANDS, metavar="command")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
+    if not arguments:
+        parser.print_help()
+        return 2
     chosen = parser.parse_args(arguments)
     module = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
     code: int = module.main(chosen.arguments)
+    return code
+
+
+def _run() -> int:
+    """``main`` as a program: whoever reads its output may stop early, as ``head`` does, and a person may end it."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python flushes once more at its end ("SIGPIPE" in the documentation of the module signal).
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     return code
 
 
@@ -59,4 +78,4 @@ def run_under_former_name(file: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_run())

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sandbox import charts, cluster, engine, gitops, health, plugins, tools
-from sandbox.layout import Sandbox, SandboxError, say
+from sandbox.layout import Sandbox, SandboxError, link_project, say
 
 _NEXT = """
 The sandbox runs. Try:
@@ -23,6 +23,7 @@ Git drives the sandbox. Try:
   make health                       every row is ok
   cd {home}/oceanid      the repository that Flux follows: edit, commit, git push
   make kubectl ARGS='get kustomizations,gitrepositories -A'
+  eval "$(make -s env)"             then plain pulumi works on it, with the configuration in {home}/project
   make down                         stops it; make gitops brings it back, make reset deletes it
 """
 
@@ -50,9 +51,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
-    sandbox = Sandbox.from_environment()
     try:
-        return _run(options.verb, options.rest, sandbox)
+        return _run(options.verb, options.rest, Sandbox.from_environment())
     except SandboxError as problem:
         print(f"sandbox: error: {problem}", file=sys.stderr)
         return 1
@@ -80,6 +80,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         return 0
     if not cluster.is_running(sandbox):
         raise SandboxError(f"the sandbox in {sandbox.home} does not run; start it with: make up")
+    link_project(sandbox.project)
     if verb == "env":
         for name, value in sandbox.environment().items():
             print(f"export {name}={shlex.quote(value)}")
@@ -108,6 +109,7 @@ def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
+        link_project(sandbox.project)
         variables = engine.prepare(sandbox)
         if verb == "cluster":
             return 0

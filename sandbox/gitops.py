@@ -5,14 +5,16 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import trustme
 import yaml
 
 from sandbox import cluster, engine, tools
-from sandbox.layout import ROOT, Sandbox, SandboxError, checked, link_project, say
+from sandbox.layout import CONFIGURATION, ROOT, Sandbox, SandboxError, checked, say
 
 EXAMPLE = ROOT / "examples" / "oceanid"
 _REPOSITORY = "oceanid.git"
@@ -65,8 +67,7 @@ def serve(sandbox: Sandbox) -> Git:
 
 
 def configure(sandbox: Sandbox, git: Git) -> None:
-    """Point the sandbox's stack at the Git server, in a project folder of its own."""
-    link_project(sandbox.home / "project")
+    """Point the sandbox's stack at the Git server. What a person has set stays set, and is named."""
     plain = {
         "gitRepositoryUrl": git.url,
         "flux.ca_certificate": git.ca_certificate,
@@ -75,10 +76,39 @@ def configure(sandbox: Sandbox, git: Git) -> None:
         "gitReconciliationSeconds": "60",
         "enableImageAutomation": "false",  # its controllers are not served as Go modules
     }
-    pairs = [f"--plaintext={name}={value}" for name, value in plain.items()]
-    engine.quietly(sandbox, "config", "set-all", *pairs, check=True)
-    for name, value in (("github_token", git.token), ("flux.sops_age_key", git.age_key)):
-        engine.quietly(sandbox, "config", "set", "--secret", name, check=True, stdin=value)
+    secret = {"github_token": git.token, "flux.sops_age_key": git.age_key}
+    own = _set_by_a_person(sandbox, (*plain, *secret))
+    if own:
+        say(f"keeping what you have set: {', '.join(sorted(own))}")
+    pairs = [f"--plaintext={name}={value}" for name, value in plain.items() if name not in own]
+    if pairs:
+        engine.quietly(sandbox, "config", "set-all", *pairs, check=True)
+    for name in secret.keys() - own:
+        engine.quietly(sandbox, "config", "set", "--secret", name, check=True, stdin=secret[name])
+    written = _configured(sandbox.project / CONFIGURATION)
+    entries = {name: _entry(written, name) for name in (*plain, *secret) if name not in own}
+    cluster.private(_written_file(sandbox), json.dumps(entries))
+
+
+def _set_by_a_person(sandbox: Sandbox, names: Iterable[str]) -> set[str]:
+    """Those of the keys that are there and are neither as in the work tree nor as we wrote them last."""
+    there, first = (_configured(folder / CONFIGURATION) for folder in (sandbox.project, ROOT))
+    file = _written_file(sandbox)
+    last: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {name for name in names if _entry(there, name) not in (None, _entry(first, name), last.get(name))}
+
+
+def _configured(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text(encoding="utf-8")).get("config") or {}
+
+
+def _entry(configured: Mapping[str, Any], name: str) -> Any:
+    """What a stack's file has for a key; None when it has nothing."""
+    return configured.get(f"oceanid-cluster:{name}")
+
+
+def _written_file(sandbox: Sandbox) -> Path:
+    return sandbox.home / "gitops-configuration.json"
 
 
 def _make_server_files(git: Git) -> None:

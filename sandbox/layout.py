@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSPHRASE = "oceanid-sandbox"  # of Pulumi.sandbox.yaml, in which every value is fake
+CONFIGURATION = "Pulumi.sandbox.yaml"  # in the work tree, what each sandbox starts with; every value is fake
+PASSPHRASE = "oceanid-sandbox"
 MARK = "OCEANID_SANDBOX"  # set in the environment of every process that a sandbox starts: how `down` knows them
 ROLE = "OCEANID_SANDBOX_ROLE"
+_FOLDER = "PULUMI_OPTION_CWD"
 # Go's processes trade memory for time here: by default they spend a fifth of theirs on collecting garbage.
 _GARBAGE = {"GOGC": "200", "GOMEMLIMIT": "600MiB"}  # of what runs on
 _GARBAGE_OF_A_RUN = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
@@ -22,8 +24,15 @@ def cache() -> Path:
     """The build cache: OCEANID_CACHE, else ``oceanid-cluster`` in the user's cache directory."""
     chosen = os.environ.get("OCEANID_CACHE")
     if chosen:
-        return Path(chosen).expanduser().absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache").absolute() / "oceanid-cluster"
+        return _absolute(chosen)
+    return _absolute(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "oceanid-cluster"
+
+
+def _absolute(path: str) -> Path:
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise SandboxError(f"{path}: nobody's home is known; set HOME, or OCEANID_CACHE to an absolute path") from None
 
 
 def digest(*parts: str | bytes | Path) -> str:
@@ -59,12 +68,15 @@ def checked(
 
 def link_project(folder: Path) -> None:
     """Make ``folder`` a project of its own: the program by links, and a copy of the configuration, to be changed."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for name in ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt"):
-        if not (folder / name).is_symlink():
-            (folder / name).symlink_to(ROOT / name)
-    if not (folder / "Pulumi.sandbox.yaml").exists():
-        shutil.copy(ROOT / "Pulumi.sandbox.yaml", folder)
+        link = folder / name
+        if link.is_symlink() and link.readlink() != ROOT / name:  # the work tree has moved
+            link.unlink()
+        if not link.is_symlink():
+            link.symlink_to(ROOT / name)
+    if not (folder / CONFIGURATION).exists():
+        shutil.copy(ROOT / CONFIGURATION, folder)
 
 
 @dataclass(frozen=True)
@@ -76,7 +88,7 @@ class Sandbox:
     @classmethod
     def from_environment(cls) -> "Sandbox":
         """The sandbox in SANDBOX_DIR, else in ``.sandbox`` of the work tree."""
-        return cls(Path(os.environ.get("SANDBOX_DIR") or ROOT / ".sandbox").expanduser().absolute())
+        return cls(_absolute(os.environ.get("SANDBOX_DIR") or str(ROOT / ".sandbox")))
 
     @property
     def bin(self) -> Path:
@@ -95,9 +107,8 @@ class Sandbox:
 
     @property
     def project(self) -> Path:
-        """Where the engine runs: the work tree, or a folder of links to it with a configuration of its own."""
-        own = self.home / "project"
-        return own if own.exists() else ROOT
+        """Where the engine runs: a folder of links to the work tree, with this sandbox's configuration."""
+        return self.home / "project"
 
     @property
     def kubeconfig(self) -> Path:
@@ -110,7 +121,13 @@ class Sandbox:
         return self.home / "client-ca.crt"
 
     def environment(self) -> dict[str, str]:
-        """What plain ``pulumi``, ``kubectl`` and ``helm`` need to work on this sandbox."""
+        """What plain ``pulumi``, ``kubectl`` and ``helm`` need to work on this sandbox, in whichever folder.
+
+        A sandbox has one configuration, wherever one stands: pulumi's option ``--cwd``, as a variable, sees to that.
+        """
+        return {**self._variables(), _FOLDER: str(self.project)}
+
+    def _variables(self) -> dict[str, str]:
         return {
             "PATH": f"{self.bin}{os.pathsep}{os.environ.get('PATH', '')}",
             "SANDBOX_DIR": str(self.home),
@@ -135,7 +152,9 @@ class Sandbox:
         The variables of a CI job are left out: the guard keeps GitHub-hosted runners off the live cluster, and this
         is not it.
         """
-        hidden = {"CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN"}
+        hidden = {
+            "CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", _FOLDER,
+        }  # fmt: skip
         inherited = {name: value for name, value in os.environ.items() if name not in hidden}
         garbage = _GARBAGE_OF_A_RUN if role in ("engine", "kubectl", "helm") else _GARBAGE
-        return {**inherited, **garbage, **self.environment(), MARK: str(self.home), ROLE: role}
+        return {**inherited, **garbage, **self._variables(), MARK: str(self.home), ROLE: role}

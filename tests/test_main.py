@@ -1,6 +1,8 @@
 """``python -m oceanid_cluster``: one help, and the former names."""
 
+import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -41,6 +43,25 @@ def test_an_unknown_command_is_answered_with_those_that_exist() -> None:
     assert answer.returncode == 2
     assert "health" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_alone_it_prints_the_list() -> None:
+    answer = run_module("oceanid_cluster")
+    assert (answer.returncode, answer.stderr) == (2, "")
+    assert answer.stdout == run_module("oceanid_cluster", "--help").stdout
+
+
+def test_whoever_stops_reading_gets_no_traceback() -> None:
+    source, target = os.pipe()
+    os.close(source)
+    command = [sys.executable, "-m", "oceanid_cluster", "adopt-state", "oceanid-prod"]
+    export = '{"deployment": {"resources": []}}'
+    answer = subprocess.run(
+        command, cwd=ROOT, input=export, stdout=target, stderr=subprocess.PIPE, text=True, check=False
+    )
+    os.close(target)
+    assert answer.returncode == 128 + signal.SIGPIPE
+    assert "Error" not in answer.stderr
 
 
 FORMER = {"remains": "leftovers", "takeover": "adopt-state"}

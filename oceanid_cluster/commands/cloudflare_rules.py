@@ -1,5 +1,6 @@
 """The rules that a tunnel has at Cloudflare, read before a deploy replaces them (``manageTunnelConfig``)."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -58,7 +59,7 @@ def remote_routes(tunnel: TunnelToken, api_token: Secret, api: str = API) -> lis
             raise CommandError(f"Cloudflare's API answers HTTP {problem.code}{_errors(problem.read())}") from None
     except urllib.error.URLError as problem:
         raise CommandError(f"Cloudflare's API cannot be reached: {problem.reason}") from None
-    except OSError as problem:
+    except (OSError, http.client.HTTPException) as problem:
         raise CommandError(f"Cloudflare's API cannot be reached: {problem}") from None
     except ValueError:  # no JSON; or a token that is no header, which Python's message would show
         raise CommandError("Cloudflare's API was not asked, or gave no JSON: check cloudflare_api_token") from None

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oceanid_cluster.commands.operation import Change, run_engine
+from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import Redactor, redactor
 from oceanid_cluster.commands.release_drift import release_drift
+from oceanid_cluster.commands.report import one_line
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
-from oceanid_cluster.startup.processes import CommandError, check_output
+from oceanid_cluster.startup.processes import CommandError
 
 _LONGEST_LINE = 600
 
@@ -70,7 +72,11 @@ def _kubectl(stack: str) -> Kubectl:
     try:
         return open_cluster(stack_settings(stack), os.environ)
     except StartUpError as problem:
-        raise CommandError(" ".join(str(problem).split())) from None
+        raise CommandError(str(problem)) from None
+
+
+def _count(found: Sequence[Difference], noun: str) -> str:
+    return f"{len(found)} {noun}{'s' if len(found) > 1 else ''}"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,13 +90,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)
     try:
-        stack = options.stack or check_output("pulumi", "stack", "--show-name").strip()
+        stack = selected_stack(options.stack, os.environ)
         found = compare(stack, redactor(stack, os.environ))
     except CommandError as problem:
-        print(f"drift: cannot tell: {problem}", file=sys.stderr)
+        print(f"drift: cannot tell: {one_line(problem)}", file=sys.stderr)
         return 2
     if options.json:
         print(json.dumps({"drift": bool(found), "differences": [dataclasses.asdict(one) for one in found]}, indent=2))
     else:
-        print("\n".join([*(one.line() for one in found), f"{len(found)} differences" if found else "no drift"]))
+        print("\n".join([*(one.line() for one in found), _count(found, "difference") if found else "no drift"]))
     return 1 if found else 0

@@ -22,6 +22,7 @@ from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, f
 from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
 from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.report import one_line
 from oceanid_cluster.components.facts import Facts, ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
@@ -229,7 +230,9 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--stack", help="whose components are expected; else the selected stack")
-    parser.add_argument("--all", action="store_true", help="expect every component, without asking Pulumi")
+    parser.add_argument(
+        "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
+    )
     parser.add_argument(
         "--format", choices=("mermaid", "svg"), default="mermaid",
         help="svg is for a browser, and needs the package mermaidx",
@@ -241,6 +244,6 @@ def main(arguments: Sequence[str]) -> int:
         chart = flowchart(picture.groups, picture.arrows)
         print(chart if options.format == "mermaid" else as_svg(chart))
     except (CommandError, StartUpError) as problem:
-        print(f"graph: cannot draw it: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"graph: cannot draw it: {one_line(problem)}", file=sys.stderr)
         return 2
     return 0 if picture.ready else 1

@@ -11,6 +11,7 @@ from typing import TypeVar
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, is_of_flux, ref_of
+from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.readiness import Verdict, is_pending, judge
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
@@ -58,10 +59,11 @@ def load_expectations(stack: str | None, *, every: bool) -> Expectation:
     ``stack`` None is the selected one. With ``every`` it is every component, and Pulumi is not asked: the
     configuration's file counts, and there is no state. Raises CommandError.
     """
+    name = selected_stack(stack, os.environ)
     if every:
-        settings = local_settings(stack, os.environ)
-        return Expectation(nodes=settings.cluster.nodes if settings else NODES, settings=settings)
-    state, settings = read_state(stack), stack_settings(stack)
+        settings = local_settings(name, os.environ)
+        return Expectation(nodes=settings.cluster.nodes, settings=settings)
+    state, settings = read_state(name), stack_settings(name)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     components = turned_on | state.components.intersection(COMPONENTS)
@@ -209,7 +211,9 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--stack", help="whose components are expected; else the selected stack")
-    parser.add_argument("--all", action="store_true", help="expect every component, without asking Pulumi")
+    parser.add_argument(
+        "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
+    )
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS",
         help="give the cluster time to get ready; dropped connections, and Pulumi Cloud, are waited for, too",
@@ -222,7 +226,7 @@ def main(arguments: Sequence[str]) -> int:
         kubectl = open_cluster(everything.settings, os.environ)
         rows = patience.ask(lambda: check(kubectl, everything), failed)
     except (CommandError, StartUpError) as problem:
-        print(f"health: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"health: cannot tell: {report.one_line(problem)}", file=sys.stderr)
         return 2
     print(report.as_json(rows) if options.json else report.as_table(rows))
     return 0 if report.passed(rows) else 1

@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from oceanid_cluster.commands.objects import Object, is_of_flux, labels_of, managers_of, ref_of, terminating
-from oceanid_cluster.commands.stack_config import stack_settings
-from oceanid_cluster.commands.state import StackMissingError, StackState, read_state
+from oceanid_cluster.commands.pulumi_cli import StackMissingError, selected_stack
+from oceanid_cluster.commands.report import one_line
+from oceanid_cluster.commands.stack_config import local_settings, stack_file, stack_settings
+from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
 from oceanid_cluster.components.settings import CHAIN, EXPECTED, Settings
 from oceanid_cluster.config.errors import StartUpError
@@ -161,13 +163,16 @@ def report(cluster: Cluster, state: StackState, shell: str) -> str:
 
 
 def _stack(name: str | None) -> tuple[Settings | None, StackState]:
-    """The stack's configuration and state; nothing of either when it was removed, as one may after a destroy."""
+    """The stack's configuration and state; of one that was removed, as one may after a destroy, the file if any."""
+    stack = ""
     try:
-        state = read_state(name)
+        stack = selected_stack(name, os.environ)
+        state = read_state(stack)
     except StackMissingError as problem:
-        print(f"leftovers: {problem}; going by the cluster alone", file=sys.stderr)
-        return None, StackState()
-    return stack_settings(name), state
+        print(f"leftovers: {one_line(problem)}; going by the cluster alone", file=sys.stderr)
+        settings = local_settings(stack, os.environ) if stack and stack_file(stack, os.environ).exists() else None
+        return settings, StackState()
+    return stack_settings(stack), state
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -187,6 +192,6 @@ def main(arguments: Sequence[str]) -> int:
             )
         )
     except (CommandError, StartUpError) as problem:
-        print(f"leftovers: cannot tell: {' '.join(str(problem).split())}", file=sys.stderr)
+        print(f"leftovers: cannot tell: {one_line(problem)}", file=sys.stderr)
         return 2
     return 0

@@ -10,8 +10,10 @@ import sys
 from collections.abc import Sequence
 
 from oceanid_cluster.commands.operation import Outcome, run_engine
+from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import redactor
-from oceanid_cluster.startup.processes import CommandError, check_output
+from oceanid_cluster.commands.report import one_line
+from oceanid_cluster.startup.processes import CommandError
 
 _HARMLESS = ("create", "update", "import")
 _EPILOG = "exit codes: 0 nothing would be deleted or replaced; 1 something would; 2 the engine could not tell"
@@ -31,13 +33,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--stack", help="which stack; else the selected one")
     options = parser.parse_args(arguments)
     try:
-        stack = options.stack or check_output("pulumi", "stack", "--show-name").strip()
+        stack = selected_stack(options.stack, os.environ)
         outcome = run_engine("preview", stack, redactor(stack, os.environ))
         if outcome.code:
             print("plan: cannot tell: the preview failed; nothing was changed", file=sys.stderr)
             return 2
     except CommandError as problem:
-        print(f"plan: cannot tell: {problem}", file=sys.stderr)
+        print(f"plan: cannot tell: {one_line(problem)}", file=sys.stderr)
         return 2
     print(outcome.count())
     lost = losses(outcome)

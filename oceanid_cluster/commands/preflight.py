@@ -17,6 +17,7 @@ from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
 from oceanid_cluster.commands.leftovers import options
 from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, labels_of, ref_of
+from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.readiness import Live, is_pending, judge
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
@@ -32,7 +33,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
-from oceanid_cluster.startup.identity import read_uid
+from oceanid_cluster.startup.identity import Identity, differences, is_another, is_known, read_identity
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
@@ -44,20 +45,23 @@ already there, compared with the stack's state. It reads, and changes nothing.
 _EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 
-def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str | None = None) -> list[Row]:
-    """Every check; those that need the cluster are left out once it cannot be reached."""
+def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str) -> list[Row]:
+    """Every check; those that need our cluster are left out where it cannot be reached, or another one answers."""
     try:
         kubectl = open_cluster(settings, environ)
-        uid = read_uid(kubectl)
+        identity = read_identity(kubectl, settings)
     except StartUpError as problem:
-        return [Row("cluster", "kubeconfig", "failed", " ".join(str(problem).split()))]
+        return [Row("cluster", "kubeconfig", "failed", report.one_line(problem))]
     found = kubectl.kubeconfig
     rows = [Row("cluster", "kubeconfig", "ok", f"{found.path} leads to {found.server}, which answers")]
+    if is_another(identity, settings):
+        said = " ".join(["another cluster:", *differences(identity, settings)])
+        return [*rows, Row("cluster", "identity", "failed", " ".join(said.split()))]
     try:
-        rows += [_version(kubectl), _identity(uid, settings), *_nodes(kubectl, settings)]
+        rows += [_version(kubectl), _identity(identity, settings), *_nodes(kubectl, settings)]
         rows += _objects(kubectl, settings, state, environ)
     except CommandError as problem:
-        rows.append(Row("cluster", "API server", "failed", str(problem)))
+        rows.append(Row("cluster", "API server", "failed", report.one_line(problem)))
     return rows + tunnel_rows(settings, stack, environ)
 
 
@@ -69,13 +73,14 @@ def _version(kubectl: Kubectl) -> Row:
     return Row("cluster", "version", "ok" if enough else "failed", f"{served}; Flux requires {minimum} or newer")
 
 
-def _identity(uid: str, settings: Settings) -> Row:
-    expected = settings.cluster.uid
-    if not expected:
-        return Row("cluster", "identity", "ok", f"{uid}; to refuse any other: pulumi config set clusterUid {uid}")
-    if expected != uid:
-        return Row("cluster", "identity", "failed", f"another cluster: its UID is {uid}, clusterUid is {expected}")
-    return Row("cluster", "identity", "ok", f"{uid}, as clusterUid says")
+def _identity(found: Identity, settings: Settings) -> Row:
+    if settings.cluster.uid:
+        detail = f"{found.uid}, as clusterUid says"
+    elif is_known(found, settings):
+        detail = f"{found.uid}; to refuse any other: pulumi config set clusterUid {found.uid}"
+    else:
+        detail = f"{found.uid}; nothing in it says whose it is"
+    return Row("cluster", "identity", "ok", detail)
 
 
 def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
@@ -90,7 +95,7 @@ def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
 def _node(node: Node, live: Live) -> Row:
     verdict = judge(ObjectRef("Node", "", node.host), live)
     if verdict.reason == "missing":
-        fix = "wrong cluster, or set the key nodes, or: pulumi config set manageNodeLabels false"
+        fix = "set the key nodes, or: pulumi config set manageNodeLabels false"
         return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
     if not verdict.ready:
         return Row("node", node.name, "warning", f"{node.host} is {verdict.detail}; its pods will not get ready")
@@ -156,7 +161,7 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
 
 
-def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str]) -> list[Row]:
+def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> list[Row]:
     """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
     if not settings.tunnel.manage_config:
         return []
@@ -177,7 +182,7 @@ def tunnel_rows(settings: Settings, stack: str | None, environ: Mapping[str, str
                 remote = remote_routes(parse_tunnel_token(token.value), api_token, environ.get(API_VARIABLE) or API)
                 rows.append(check_routes(key.removesuffix("_token"), ours, remote))
     except (CommandError, ValueError) as problem:
-        rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {problem}"))
+        rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {report.one_line(problem)}"))
     return rows
 
 
@@ -191,9 +196,10 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     chosen = parser.parse_args(arguments)
     try:
-        rows = check(stack_settings(chosen.stack), read_state(chosen.stack), os.environ, chosen.stack)
+        stack = selected_stack(chosen.stack, os.environ)
+        rows = check(stack_settings(stack), read_state(stack), os.environ, stack)
     except CommandError as problem:
-        print(f"preflight: cannot tell: {problem}", file=sys.stderr)
+        print(f"preflight: cannot tell: {report.one_line(problem)}", file=sys.stderr)
         return 2
     print(report.as_json(rows) if chosen.json else report.as_table(rows))
     return 0 if report.passed(rows) else 1

@@ -6,26 +6,31 @@ and may quote what they were given: everything that a step prints goes through o
 
 import base64
 import binascii
+import contextlib
 import itertools
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
-import yaml
-
+from oceanid_cluster.commands import pulumi_cli
+from oceanid_cluster.config.cluster import ClusterSettings
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.schema import PROJECT, keys_of
 from oceanid_cluster.config.secret import looks_random
-from oceanid_cluster.startup.processes import CommandError, check_output
+from oceanid_cluster.startup.kubeconfig import load_kubeconfig, read_all
+from oceanid_cluster.startup.processes import CommandError
 
 HIDDEN = "[secret]"
 _TOKENS = (
     "PULUMI_ACCESS_TOKEN", "PULUMI_CONFIG_PASSPHRASE", "GH_TOKEN", "GITHUB_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
 )  # fmt: skip
 _CREDENTIALS = ("token", "password", "client-key-data")  # of a kubeconfig's user
+# How a secret is called among the settings of a login program: by a name that ends so.
+_SECRET_NAME = re.compile(r"(token|secret|password|passphrase|key|credentials?)$", re.IGNORECASE)
 _PUBLIC = ("a", "t", "AccountTag", "TunnelID", "TunnelName", "Endpoint")  # of a tunnel token: they are in outputs
 _ANYWHERE = 6  # a shorter secret is only looked for as a word: it could be part of any
 _LINE = 16  # a line of a secret, or a text in it, that is worth hiding on its own
@@ -55,20 +60,17 @@ class Redactor:
         return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
 
 
-def redactor(stack: str | None, environ: Mapping[str, str]) -> Redactor:
+def redactor(stack: str, environ: Mapping[str, str]) -> Redactor:
     """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
 
-    ``stack`` None is the selected one. Raises CommandError, and then nothing is run, when the configuration cannot be
-    read or KUBECONFIG leads to no file.
+    Raises CommandError, and then nothing is run, when the configuration cannot be read or KUBECONFIG leads to no file.
     """
     check_variable(environ.get("KUBECONFIG", ""))
-    chosen = ["--stack", stack] if stack else []
-    entries: dict[str, dict[str, Any]] = json.loads(
-        check_output("pulumi", "config", "--show-secrets", "--json", *chosen)
-    )
-    secrets = [str(entry["value"]) for entry in entries.values() if entry.get("secret") and "value" in entry]
+    given = pulumi_cli.entries(stack, "--show-secrets")
+    secrets = [str(entry["value"]) for entry in given.values() if entry.get("secret") and "value" in entry]
     secrets += [environ[name] for name in _TOKENS if environ.get(name)]
-    return Redactor([*secrets, *kubeconfig_secrets(environ.get("KUBECONFIG", ""))])
+    values = {key.removeprefix(f"{PROJECT}:"): str(entry.get("value", "")) for key, entry in given.items()}
+    return Redactor([*secrets, *kubeconfig_secrets(values, environ)])
 
 
 def check_variable(variable: str) -> None:
@@ -82,18 +84,25 @@ def check_variable(variable: str) -> None:
         ) from None
 
 
-def kubeconfig_secrets(variable: str) -> list[str]:
-    """The credentials behind a KUBECONFIG variable: a list of files, or, by mistake, the content of one."""
-    found: list[str] = []
-    for text in _kubeconfigs(variable):
-        try:
-            document: object = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            found += text.splitlines()  # no kubeconfig: whatever it is, it is not for a log
-            continue
-        for entry in _list(_dict(document).get("users")):
-            found += _credentials(_dict(_dict(entry).get("user")))
-    return found
+def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """The credentials in the kubeconfig that the configuration and the environment lead to, as kubectl reads it.
+
+    ``given`` are the stack's keys, without the namespace. None when there is no kubeconfig, or when it is wrong: the
+    run itself then says so, and asks nobody.
+    """
+    cluster = keys_of(ClusterSettings)
+    path, context = (
+        next((given[name] for name in cluster[field].spellings if given.get(name, "").strip()), None)
+        for field in ("kubeconfig_path", "kube_context")
+    )
+    try:
+        kubeconfig = load_kubeconfig(path, environ, context, None)
+        # What is in use has its files read already; what is not may be in an answer of kubectl.
+        documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
+    except (StartUpError, CommandError):
+        return []
+    entries = [entry for document in documents for entry in document.get("users") or ()]
+    return [secret for entry in entries if entry["user"] for secret in _credentials(entry["user"])]
 
 
 def forms(secret: str) -> set[str]:
@@ -111,29 +120,21 @@ def forms(secret: str) -> set[str]:
     return {form for form in found if len(form) >= _ANYWHERE}
 
 
-def _kubeconfigs(variable: str) -> Iterator[str]:
-    if not variable.strip():
-        return
-    if "\n" in variable or variable.lstrip().startswith("{"):
-        yield variable
-        return
-    for name in filter(None, variable.split(os.pathsep)):
-        try:
-            yield Path(name).expanduser().read_text(encoding="utf-8")
-        except (OSError, ValueError, RuntimeError):
-            continue  # the program says what is wrong with it
-
-
-def _credentials(user: Mapping[str, object]) -> Iterator[str]:
-    yield from (value for name in _CREDENTIALS if isinstance(value := user.get(name), str))
-    nested = [*_dict(_dict(user.get("auth-provider")).get("config")).values()]
-    nested += [_dict(entry).get("value") for entry in _list(_dict(user.get("exec")).get("env"))]
-    yield from (value for value in nested if isinstance(value, str) and len(value) >= _LINE)
-    for name in ("tokenFile", "client-key"):
-        try:
-            yield Path(str(user[name])).expanduser().read_text(encoding="utf-8")
-        except (KeyError, OSError, ValueError, RuntimeError):
-            continue
+def _credentials(user: Mapping[str, Any]) -> Iterator[str]:
+    yield from (user[name] for name in _CREDENTIALS if user.get(name))
+    login: Mapping[str, Any] = user.get("exec") or {}
+    provider: Mapping[str, Any] = user.get("auth-provider") or {}
+    settings: Mapping[str, str] = provider.get("config") or {}
+    arguments: Sequence[str] = login.get("args") or ()
+    named: list[tuple[str, str]] = [
+        *settings.items(),
+        *((entry["name"], entry["value"]) for entry in login.get("env") or ()),
+        *((name, value) for name, _, value in (argument.partition("=") for argument in arguments)),
+        *itertools.pairwise(arguments),
+    ]
+    yield from (value for name, value in named if value and _SECRET_NAME.search(name))
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        yield Path(user["tokenFile"]).read_text(encoding="utf-8")
 
 
 def _dict(value: object) -> dict[str, object]:

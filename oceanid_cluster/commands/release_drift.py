@@ -39,9 +39,9 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
     found: list[Difference] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
     if manifest.strip():
-        live = _by_name(_objects(kubectl, ("get", "-n", namespace, "--ignore-not-found", "-f", "-"), manifest))
+        live = _by_name(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
-        wanted = _by_name(_objects(kubectl, (*dry_run, f"--field-manager={_MANAGER}", "-f", "-"), manifest))
+        wanted = _by_name(kubectl.objects(*dry_run, f"--field-manager={_MANAGER}", "-f", "-", stdin=manifest))
         anew = _made_anew(namespace, manifest, kubectl)
         for place, one in wanted.items():
             if place not in live:
@@ -60,13 +60,13 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
 
 def _made_anew(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
     """The workloads and data of a manifest as they would be if they were made now, by kind and name."""
-    plain = _objects(kubectl, ("create", "-n", namespace, "--dry-run=client", "-f", "-"), manifest)
+    plain = kubectl.objects("create", "-n", namespace, "--dry-run=client", "-f", "-", stdin=manifest)
     chosen = [one for one in plain if one["kind"] in _WHOLE]
     if not chosen:
         return {}
     renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_ANEW}"}} for one in chosen]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": renamed})
-    made = _objects(kubectl, ("create", "-n", namespace, "--dry-run=server", "-f", "-"), document)
+    made = kubectl.objects("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=document)
     return {place.removesuffix(_ANEW): one for place, one in _by_name(made).items()}
 
 
@@ -103,7 +103,7 @@ def records(release: str) -> str:
 def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
     """What Helm knows of the newest revision of a release that it deployed."""
     selector = f"{records(name)},status in (deployed,superseded,failed)"
-    kept = _objects(kubectl, ("get", "secrets", "-n", namespace, "-l", selector), None)
+    kept = kubectl.objects("get", "secrets", "-n", namespace, "-l", selector)
     kept = [one for one in kept if one.get("type") == _SECRET_TYPE]
     deployed = [one for one in kept if one["metadata"]["labels"].get("status") == "deployed"] or kept
     if not deployed:
@@ -129,23 +129,9 @@ def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
     if not manifests:
         return []
     document = "\n---\n".join(manifests)
-    wanted = _objects(kubectl, ("create", "--dry-run=client", "-f", "-"), document)
-    live = _objects(kubectl, ("get", "--ignore-not-found", "-f", "-"), document)
+    wanted = kubectl.objects("create", "--dry-run=client", "-f", "-", stdin=document)
+    live = kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document)
     return sorted({one["metadata"]["name"] for one in wanted} - {one["metadata"]["name"] for one in live})
-
-
-def _objects(kubectl: Kubectl, arguments: Sequence[str], manifest: str | None) -> list[dict[str, Any]]:
-    """The objects that ``kubectl`` answers with. Raises CommandError with its last words."""
-    result = kubectl.run(*arguments, "-o", "json", stdin=manifest)
-    if result.returncode:
-        words = (result.stderr.strip() or "it said nothing").splitlines()
-        raise CommandError(f"'kubectl {arguments[0]}' failed: {words[-1]}")
-    decoder, text, found = json.JSONDecoder(), result.stdout.strip(), list[dict[str, Any]]()
-    while text:  # several documents, one after another, or one list
-        document, end = decoder.raw_decode(text)
-        found += document["items"] if document["kind"] == "List" else [document]
-        text = text[end:].strip()
-    return found
 
 
 def _by_name(objects: Sequence[Object]) -> dict[str, Object]:

@@ -19,6 +19,11 @@ class Row:
     detail: str
 
 
+def one_line(problem: Exception) -> str:
+    """The message of an error, which may have several lines, on one: for a row, or the end of a command."""
+    return "; ".join(" ".join(line.split()) for line in str(problem).splitlines())
+
+
 def passed(rows: Sequence[Row]) -> bool:
     """Whether nothing failed; a warning is not a failure."""
     return all(row.state != "failed" for row in rows)

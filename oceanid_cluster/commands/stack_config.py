@@ -1,99 +1,102 @@
 """The stack's configuration as far as it is not secret, for commands that only look."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import yaml
 
 from oceanid_cluster.commands.objects import Object, part
+from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries, project_folder
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.cluster import which_cluster
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import read_without_secrets
-from oceanid_cluster.startup.processes import CommandError, PermanentError, check_output
+from oceanid_cluster.startup.processes import CommandError, PermanentError
 
 
-def stack_settings(stack: str | None) -> Settings:
+def stack_settings(stack: str) -> Settings:
     """What the stack's configuration says, apart from its secrets. Raises CommandError.
 
     What says which cluster it is counts even where it is stored as a secret.
     """
     given: dict[str, str] = {}
-    for name, entry in _entries(stack).items():
+    for name, entry in entries(stack).items():
         key = name.removeprefix(f"{PROJECT}:")
         if not entry.get("secret") and "value" in entry and key != name:
             given[key] = str(entry["value"])
         elif key in which_cluster() and key != name:
-            given[key] = check_output("pulumi", "config", "get", key, *_chosen(stack)).rstrip("\n")
-    return _settings(given, (stack or "stack").rpartition("/")[2])
+            given[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
+    return _settings(given, short_name(stack))
 
 
-def local_settings(stack: str | None, environ: Mapping[str, str]) -> Settings | None:
-    """What the stack's file in the working directory says, without asking Pulumi, whose backend may be down.
+def short_name(stack: str) -> str:
+    """The name of a stack without its organization and project."""
+    return stack.rpartition("/")[2]
 
-    None when no stack is named, by ``stack`` or by PULUMI_STACK, and none is selected; or when it has no file. Raises
-    CommandError for a file that cannot be read, or that does not say which cluster it is.
+
+def stack_file(stack: str, environ: Mapping[str, str]) -> Path:
+    """The file of a stack's configuration, whether it is there or not."""
+    return project_folder(environ) / f"Pulumi.{short_name(stack)}.yaml"
+
+
+def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
+    """What the stack's file says, without asking Pulumi, whose backend may be down.
+
+    Raises CommandError for a file that is missing, cannot be read, or does not say which cluster it is.
     """
-    name = (stack or environ.get("PULUMI_STACK") or _selected(environ)).rpartition("/")[2]
-    file = Path(f"Pulumi.{name}.yaml")
-    if not name or not file.is_file():
-        return None
+    file = stack_file(stack, environ)
     try:
-        document: object = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        document: object = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+        config = part(cast("Object", document), "config") if isinstance(document, dict) else part({})
+        ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if _is_ours(key)}
+        encrypted = {key for key, value in ours.items() if isinstance(value, dict) and "secure" in value}
+        given = {key: _text(value) for key, value in ours.items() if key not in encrypted}
+    except FileNotFoundError:
+        raise CommandError(
+            f"there is no file {file}, which says which cluster it is.\n"
+            "Run it where the stack's file is, or name the stack:  --stack <name>"
+        ) from None
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
         raise CommandError(f"the stack's file {file} cannot be read, or is not YAML") from None
-    config = part(cast("Object", document), "config") if isinstance(document, dict) else part({})
-    ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if key.startswith(f"{PROJECT}:")}
-    encrypted = {key for key, value in ours.items() if isinstance(value, dict) and "secure" in value}
     if unknown := encrypted & which_cluster():
         raise CommandError(f"'{min(unknown)}' is encrypted in {file}, and says which cluster it is: ask without --all")
-    given = {
-        key: value if isinstance(value, str) else json.dumps(value)
-        for key, value in ours.items()
-        if key not in encrypted
+    return _settings(given, short_name(stack))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which a date without quotes is text: nothing that says which cluster it is can be one."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-    return _settings(given, name)
+
+
+def _is_ours(key: object) -> bool:
+    return isinstance(key, str) and key.startswith(f"{PROJECT}:")
+
+
+def _text(value: object) -> str:
+    """A value as the engine hands it over."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _settings(given: Mapping[str, str], name: str) -> Settings:
     try:
         return read_without_secrets(given, name)
     except StartUpError as problem:
-        raise PermanentError(" ".join(str(problem).split())) from None
+        raise PermanentError(str(problem)) from None
 
 
-def _selected(environ: Mapping[str, str]) -> str:
-    """The stack selected for this folder; empty when none is (pulumi: sdk/go/common/workspace/workspace.go)."""
-    project = Path("Pulumi.yaml").absolute()
-    home = Path(environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
-    digest = hashlib.sha1(str(project).encode(), usedforsecurity=False).hexdigest()
-    try:
-        text = (home / "workspaces" / f"{PROJECT}-{digest}-workspace.json").read_text(encoding="utf-8")
-        return str(json.loads(text).get("stack") or "")
-    except (OSError, ValueError, AttributeError):
-        return ""
-
-
-def stack_secret(stack: str | None, name: str) -> Secret | None:
+def stack_secret(stack: str, name: str) -> Secret | None:
     """The value of one secret key, in whichever spelling it is there; None when it is not. Raises CommandError."""
     spellings = next(row.spellings for row in all_keys() if row.name == name)
-    found = next((key for key in spellings if f"{PROJECT}:{key}" in _entries(stack)), None)
+    given = entries(stack)
+    found = next((key for key in spellings if f"{PROJECT}:{key}" in given), None)
     if found is None:
         return None
-    return Secret(check_output("pulumi", "config", "get", found, *_chosen(stack)).rstrip("\n"))
-
-
-def _entries(stack: str | None) -> Mapping[str, dict[str, Any]]:
-    try:
-        return json.loads(check_output("pulumi", "config", "--json", *_chosen(stack)))
-    except ValueError:
-        raise CommandError("'pulumi config' gave no JSON") from None
-
-
-def _chosen(stack: str | None) -> list[str]:
-    return ["--stack", stack] if stack else []
+    return Secret(ask_pulumi("config", "get", found, stack=stack).rstrip("\n"))

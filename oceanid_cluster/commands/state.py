@@ -5,17 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from oceanid_cluster.commands.pulumi_cli import ask_pulumi
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.startup.processes import CommandError, PermanentError, run
+from oceanid_cluster.startup.processes import CommandError
 
 _NAMES = {facts.type_token: facts.name for facts in CHAIN}
-_ABSENT = ("no stack named", "no stack selected")
 _RELEASE = "kubernetes:helm.sh/v3:Release"
-
-
-class StackMissingError(PermanentError):
-    """There is no such stack, or none is selected."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +27,14 @@ class StackState:
     chain: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
 
 
-def read_state(stack: str | None) -> StackState:
-    """The state of ``stack``, or of the selected one.
+def read_state(stack: str) -> StackState:
+    """The state of ``stack``.
 
     Raises StackMissingError when there is no such stack, CommandError when Pulumi cannot be asked.
     """
-    chosen = ["--stack", stack] if stack else []
-    result = run("pulumi", "stack", "export", "--non-interactive", *chosen)
-    if result.returncode:
-        words = (result.stderr.strip() or "it said nothing").splitlines()[-1]
-        error = StackMissingError if any(text in result.stderr for text in _ABSENT) else CommandError
-        raise error(f"'pulumi stack export' failed: {words}")
+    exported = ask_pulumi("stack", "export", stack=stack)
     try:
-        deployment: dict[str, Any] = json.loads(result.stdout)["deployment"]
+        deployment: dict[str, Any] = json.loads(exported)["deployment"]
         return parse_state(deployment.get("resources") or [])
     except (ValueError, LookupError, TypeError):
         raise CommandError("'pulumi stack export' gave no state") from None

@@ -14,12 +14,12 @@ import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 
-import yaml
-
 from oceanid_cluster.commands import health, preflight, watch
 from oceanid_cluster.commands.operation import Outcome, run_engine
 from oceanid_cluster.commands.redact import Redactor, check_variable, redactor
-from oceanid_cluster.startup.processes import CommandError, run
+from oceanid_cluster.commands.report import one_line
+from oceanid_cluster.startup.kubeconfig import read_all
+from oceanid_cluster.startup.processes import CommandError, last_words, run
 
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
@@ -44,17 +44,38 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         check_variable(own)
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
-    text = _checked_kubeconfig(value, environment)
+    text = _kubeconfig_text(value, environment)
+    later = environ.get("GITHUB_ENV")
+    with _removed_on_failure(target):
+        _write_private(target, text)
+        _check_kubeconfig(target, environment)
+        if later:
+            _append(Path(later), f"KUBECONFIG={target}\n")
+    print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
+
+
+@contextlib.contextmanager
+def _removed_on_failure(target: Path) -> Generator[None]:
+    """What fails in here leaves no file behind; a file that cannot be written is a CommandError."""
+    try:
+        yield
+    except (CommandError, OSError) as problem:
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            raise CommandError(f"cannot write {problem.filename}: {problem.strerror}") from None
+        raise
+
+
+def _write_private(target: Path, text: str) -> None:
     target.unlink(missing_ok=True)
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
         handle.write(text)
-    later = environ.get("GITHUB_ENV")
-    if later:
-        with Path(later).open("a", encoding="utf-8") as handle:
-            handle.write(f"KUBECONFIG={target}\n")
-        print(f"wrote {target} from '{environment}'")
-    else:
-        print(f"export KUBECONFIG={target}")
+
+
+def _append(file: Path, text: str) -> None:
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write(text)
 
 
 def esc_value(environment: str, path: str) -> object:
@@ -69,25 +90,28 @@ def esc_value(environment: str, path: str) -> object:
             return json.loads(result.stdout)
     except ValueError:
         pass  # it prints diagnostics of a broken environment instead, and calls that a success
-    words = (result.stderr.strip() or "it said nothing").splitlines()
-    raise CommandError(f"could not ask ESC for '{environment}': {Redactor([]).text(words[-1])}")
+    words = Redactor([]).text(last_words(result)) if result.stderr.strip() else "it said nothing"
+    raise CommandError(f"could not ask ESC for '{environment}': {words}")
 
 
-def _checked_kubeconfig(value: object, environment: str) -> str:
-    """The text of a kubeconfig. Raises CommandError, which shows nothing of the value."""
-    where = f"'{KUBECONFIG_PATH}' of '{environment}'"
+def _kubeconfig_text(value: object, environment: str) -> str:
+    """The text of a value of ESC. Raises CommandError, which shows nothing of it, when that is plainly none."""
     text = value if isinstance(value, str) else json.dumps(value)
     if not text.strip():
-        raise CommandError(f"{where} is empty; docs/esc.md says how to store it")
+        raise CommandError(f"{_key_of(environment)} is empty; docs/esc.md says how to store it")
     if text.strip() in ("[secret]", "[unknown]"):
-        raise CommandError(f"{where} is the placeholder {text.strip()}: it was not decrypted, or not opened")
-    try:
-        document: object = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict) or "clusters" not in document:
-        raise CommandError(f"{where} is no kubeconfig; docs/esc.md says how to store it")
+        raise CommandError(f"{_key_of(environment)} is the placeholder {text.strip()}: not decrypted, or not opened")
     return text
+
+
+def _check_kubeconfig(target: Path, environment: str) -> None:
+    """Raise CommandError, which shows nothing of it, when kubectl does not take a file for a kubeconfig."""
+    if not (read_all(str(target)) or {}).get("clusters"):
+        raise CommandError(f"{_key_of(environment)} is no kubeconfig; docs/esc.md says how to store it")
+
+
+def _key_of(environment: str) -> str:
+    return f"'{KUBECONFIG_PATH}' of '{environment}'"
 
 
 def preview(stack: str, environ: Mapping[str, str]) -> None:
@@ -175,9 +199,12 @@ def _finish(title: str, outcome: Outcome, table: Sequence[str], environ: Mapping
 
 def _add_to_summary(title: str, lines: Sequence[str], environ: Mapping[str, str]) -> None:
     target = environ.get("GITHUB_STEP_SUMMARY")
-    if target:
-        with Path(target).open("a", encoding="utf-8") as handle:
-            handle.write(summary(title, lines))
+    if not target:
+        return
+    try:
+        _append(Path(target), summary(title, lines))
+    except OSError as problem:  # it undoes nothing of what was done
+        print(f"warning: the job's summary {target} cannot be written: {problem.strerror}", file=sys.stderr)
 
 
 def summary(title: str, lines: Sequence[str], limit: int = _SUMMARY_BYTES) -> str:
@@ -229,6 +256,6 @@ def main(arguments: Sequence[str]) -> int:
         else:
             {"preview": preview, "up": up}[options.step](options.stack, os.environ)
     except CommandError as problem:
-        print(f"{options.step}: error: {problem}", file=sys.stderr)
+        print(f"{options.step}: error: {one_line(problem)}", file=sys.stderr)
         return 1
     return 0

@@ -8,6 +8,7 @@ import binascii
 import os
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
 from oceanid_cluster.config.secret import looks_random
@@ -20,6 +21,8 @@ _CONTENT = re.compile(
 _DATA_URL = re.compile(r"^\s*data:[^,]*,")
 _PATH, _PART = 255, 64  # characters of a path that may be shown, and of each part of it
 _FILE = re.compile(r"(?:^|/)[^/]*(?:config|\.conf|\.ya?ml|\.json)$")
+_LINE_END = re.compile(rf"[\r\n]+(?={os.pathsep}|$)")  # of a path that was read from a file, for one
+_NAMES = {"\n": "line feed", "\r": "carriage return", "\t": "tab", " ": "space"}
 _BLOB = re.compile(r"[A-Za-z0-9+/_=-]{20,}")  # as long as a token, in any alphabet of base64
 _EXAMPLE = "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
 
@@ -60,6 +63,7 @@ def checked_paths(value: str, source: str) -> str:
 
 def holds_content(value: str) -> bool:
     """Whether a value that should be a path is a kubeconfig itself: YAML, JSON, or either in base64."""
+    value = _LINE_END.sub("", value)
     if _CONTENT.search(value):
         return True
     try:
@@ -117,9 +121,25 @@ def _is_no_utf8(path: str) -> bool:
     return False
 
 
+def _visible(path: str) -> str:
+    """A path without the characters that nobody sees, a space at an end included."""
+    return "".join(character for character in path if character.isprintable()).strip()
+
+
+def _invisible(paths: list[str]) -> str:
+    """The characters of paths that nobody sees, by name; empty when there are none."""
+    hidden = [character for path in paths for character in path if not character.isprintable()]
+    hidden += [" " for path in paths if path != path.strip(" ")]
+    return ", ".join(dict.fromkeys(f"{_name_of(one)} ({one!r})" for one in hidden))
+
+
+def _name_of(character: str) -> str:
+    return _NAMES.get(character) or unicodedata.name(character, "control character").lower()
+
+
 def _is_showable(path: str) -> bool:
     """Whether a path that leads to no file can be nothing but a path: somebody may have put a token there."""
-    shown = path.removeprefix(f"{Path.cwd()}/")
+    shown = _visible(path.removeprefix(f"{Path.cwd()}/"))
     if not shown.isprintable() or len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
         return False
     return ("/" in shown or bool(_FILE.search(shown))) and not any(map(looks_random, _BLOB.findall(shown)))
@@ -130,7 +150,9 @@ def _wrong(paths: list[str], source: str, what: str) -> PathError:
         return _hidden(source)
     tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
     note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
-    return PathError(f"the kubeconfig {os.pathsep.join(paths)} (from {source}) {what}{note}")
+    invisible = _invisible(paths)
+    note += f"\n  Take out of it what nobody sees: {invisible}" if invisible else ""
+    return PathError(f"the kubeconfig {os.pathsep.join(map(_visible, paths))} (from {source}) {what}{note}")
 
 
 def _hidden(source: str) -> PathError:

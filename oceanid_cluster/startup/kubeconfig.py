@@ -2,9 +2,11 @@
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -16,6 +18,8 @@ from oceanid_cluster.startup.processes import CommandError, run
 CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
 # Or the operator's own preferences for kubectl change what its commands do (kubectl: pkg/kuberc).
 NO_PREFERENCES = {"KUBERC": "off"}
+VIEW = ("kubectl", "config", "view", "--raw", "-o", "json")
+_TIMEOUT_SECONDS = 120  # that of Google's SDK asks the server for its version first, and logs in for that
 _LOOPBACK = "loopback"
 # Why a file cannot be read, in the words of the system.
 _UNREADABLE = re.compile(
@@ -35,8 +39,8 @@ class Kubeconfig:
     """A checked kubeconfig.
 
     ``path`` is the absolute path it came from (several joined as in KUBECONFIG), ``context`` the context in use,
-    ``server`` the API server's URL, ``contents`` a kubeconfig of that context alone with its certificates inlined, and
-    ``endpoint`` what makes two servers the same.
+    ``server`` the API server's URL, ``contents`` a kubeconfig of that context alone, which means the same in every
+    folder, ``endpoint`` what makes two servers the same, and ``login`` the program that logs in, if there is one.
     """
 
     path: str
@@ -44,6 +48,7 @@ class Kubeconfig:
     server: str
     contents: Secret
     endpoint: tuple[str, ...]
+    login: str = ""
 
 
 def load_kubeconfig(
@@ -87,9 +92,11 @@ def load_kubeconfig(
 
 def _read(joined: str, source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
     chosen = ["--context", context] if context else []
-    command = ("kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json", *chosen)
     try:
-        result = run(*command, variables={**environ, **NO_PREFERENCES, "KUBECONFIG": joined})
+        result = run(
+            *VIEW, "--minify", "--flatten", *chosen, variables={**environ, **_only_this(joined)},
+            timeout_seconds=_TIMEOUT_SECONDS,
+        )  # fmt: skip
     except CommandError as problem:
         raise StartUpError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
     if result.returncode:
@@ -105,7 +112,51 @@ def _read(joined: str, source: str, environ: Mapping[str, str], context: str | N
         url = _server(cluster, user)
     except ValueError as problem:
         raise _wrong(source, joined, f"has no usable server URL in its cluster '{named}'{problem}") from None
-    return Kubeconfig(joined, name, url.geturl(), Secret(result.stdout), _endpoint(url, cluster))
+    changed = _make_absolute(user, str(body.get("user") or ""), joined)
+    contents = json.dumps(view, indent=4) if changed else result.stdout
+    login: Mapping[str, Any] = user.get("exec") or {}
+    program = str(login.get("command") or "")
+    return Kubeconfig(joined, name, url.geturl(), Secret(contents), _endpoint(url, cluster), program)
+
+
+def read_all(paths: str) -> dict[str, Any] | None:
+    """Kubeconfigs with all their contexts, as kubectl reads them; None when it does not take them for kubeconfigs.
+
+    Raises CommandError when kubectl is missing.
+    """
+    result = run(*VIEW, variables=_only_this(paths))
+    return None if result.returncode else json.loads(result.stdout)
+
+
+def _make_absolute(user: dict[str, Any], name: str, joined: str) -> bool:
+    """Make the paths of a user mean the same in every folder, and say whether one did not; certificates are inlined.
+
+    A path counts from the folder of its file, the command of a login program only if it has a separator (client-go:
+    tools/clientcmd/loader.go, ResolveLocalPaths and GetAuthInfoFileReferences).
+    """
+    login: dict[str, Any] = user.get("exec") or {}
+    paths = [(user, "tokenFile")] + ([(login, "command")] if "/" in str(login.get("command")) else [])
+    relative = [(place, key) for place, key in paths if place.get(key) and not str(place[key]).startswith("/")]
+    if not relative:
+        return False
+    folder = Path(_file_of(name, joined)).parent
+    for place, key in relative:
+        place[key] = os.path.normpath(folder / place[key])
+    return True
+
+
+def _file_of(user: str, joined: str) -> str:
+    """The file that defines a user: of several that do, the first counts (client-go: loader.go, Load)."""
+    files = joined.split(os.pathsep)
+    for file in files[:-1]:
+        entries: list[dict[str, Any]] = (read_all(file) or {}).get("users") or []
+        if any(entry["name"] == user for entry in entries):
+            return file
+    return files[-1]
+
+
+def _only_this(paths: str) -> dict[str, str]:
+    return {**NO_PREFERENCES, "KUBECONFIG": paths}
 
 
 def _endpoint(url: SplitResult, cluster: Mapping[str, Any]) -> tuple[str, ...]:
@@ -119,7 +170,7 @@ def _reason(said: str, joined: str) -> str:
     """What a refusal of kubectl means, in words that hold nothing of the file but names."""
     absent = re.search(r"cannot locate (context|cluster|user) (.*)", said)
     if absent and absent[1] == "context":
-        names = run("kubectl", "config", "get-contexts", "-o", "name", variables={"KUBECONFIG": joined})
+        names = run("kubectl", "config", "get-contexts", "-o", "name", variables=_only_this(joined))
         return f"has no context '{absent[2]}' (it has: {', '.join(sorted(names.stdout.splitlines())) or 'none'})"
     if absent:
         return f"has no {absent[1]} '{absent[2]}', which its context names"

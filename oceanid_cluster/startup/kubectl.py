@@ -1,17 +1,19 @@
 """kubectl on one cluster: the one to which the configuration and the environment lead, whatever the shell points at."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from subprocess import CompletedProcess
 from typing import Any
 
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
-from oceanid_cluster.startup.processes import CommandError, run
+from oceanid_cluster.startup.processes import CommandError, NoAnswerError, last_words, run
+from oceanid_cluster.startup.reasons import NO_ANSWER, is_on_the_way, login_unanswered, why
 
 _REQUEST_TIMEOUT_SECONDS = 20
-# Of a whole call: where connections are dropped, kubectl repeats its requests for more than a minute.
-_TIMEOUT_SECONDS = 30
+# How much longer a whole call may take: where connections are dropped, kubectl repeats its requests for a minute.
+_MORE_SECONDS = 10
+LOGIN_SECONDS = 120  # for a person whom a login program asks for something
 # What kubectl says of an object, or of a kind, that is not there.
 _ABSENT = ("NotFound", "could not find the requested resource", "doesn't have a resource type")
 
@@ -22,48 +24,99 @@ class Kubectl:
     def __init__(self, kubeconfig: Kubeconfig) -> None:
         """``kubeconfig`` is used for every call, and nothing else that the environment names."""
         self.kubeconfig = kubeconfig
+        self._logs_in = bool(kubeconfig.login)
 
     def run(
         self, *arguments: str, stdin: str | None = None, variables: Mapping[str, str] | None = None
     ) -> CompletedProcess[str]:
         """Run kubectl with its output captured; a request takes 20 seconds at most.
 
-        Raises CommandError when kubectl is not installed, or gets no answer within 30 seconds.
+        Raises CommandError when kubectl is not installed, gets no answer in time, or cannot log in.
         """
+        self._log_in()
+        try:
+            return self._call(arguments, _REQUEST_TIMEOUT_SECONDS, stdin=stdin, variables=variables)
+        except NoAnswerError:
+            raise CommandError(why(NO_ANSWER, self.kubeconfig)) from None
+
+    def _log_in(self) -> None:
+        """Have the kubeconfig's login program, if it has one, ask a person once: before several calls at a time."""
+        if not self._logs_in:
+            return
+        try:
+            result = self._call(("get", "--raw", "/version"), LOGIN_SECONDS, show_errors=True)
+        except NoAnswerError:
+            raise CommandError(login_unanswered(self.kubeconfig, LOGIN_SECONDS)) from None
+        if result.returncode and is_on_the_way(last_words(result), self.kubeconfig):
+            raise CommandError(why(result.stderr, self.kubeconfig))
+        self._logs_in = False
+
+    def _call(
+        self, arguments: Sequence[str], seconds: int, *, stdin: str | None = None,
+        variables: Mapping[str, str] | None = None, show_errors: bool = False,
+    ) -> CompletedProcess[str]:  # fmt: skip
         own = {**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path}
         return run(
-            "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={_REQUEST_TIMEOUT_SECONDS}s",
-            *arguments, stdin=stdin, timeout_seconds=_TIMEOUT_SECONDS, variables=own,
+            "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={seconds}s", *arguments,
+            stdin=stdin, timeout_seconds=seconds + _MORE_SECONDS, variables=own, show_errors=show_errors,
         )  # fmt: skip
 
+    def text(self, *arguments: str, stdin: str | None = None) -> str:
+        """What kubectl answers. Raises CommandError when the cluster cannot be asked, or refuses."""
+        result = self.run(*arguments, stdin=stdin)
+        if result.returncode:
+            raise self._error(arguments, result)
+        return result.stdout
+
+    def objects(self, *arguments: str, stdin: str | None = None) -> list[dict[str, Any]]:
+        """The objects with which kubectl answers: one, a list, or several documents, one after another.
+
+        Raises CommandError.
+        """
+        return _objects(self.text(*arguments, "-o", "json", stdin=stdin))
+
     def get(self, *what: str) -> list[dict[str, Any]]:
-        """Live objects: ``kubectl get <what> -o json``. An object or a kind that is not there gives an empty list.
+        """Live objects: ``kubectl get <what>``. An object or a kind that is not there gives an empty list.
 
         Raises CommandError when the cluster cannot be asked.
         """
         result = self.run("get", *what, "-o", "json")
-        if result.returncode:
-            if any(word in result.stderr for word in _ABSENT):
-                return []
-            words = (result.stderr.strip() or "it said nothing").splitlines()
-            raise CommandError(f"'kubectl get {' '.join(what)}' failed: {words[-1]}")
-        document: dict[str, Any] = json.loads(result.stdout)
-        return document["items"] if document["kind"] == "List" else [document]
+        if not result.returncode:
+            return _objects(result.stdout)
+        if any(word in result.stderr for word in _ABSENT):
+            return []
+        raise self._error(("get", *what), result)
 
     def raw(self, path: str) -> Any:
         """The answer of the API server to one path, as data; None when there is nothing at that path.
 
-        Raises CommandError with all that kubectl said when the cluster cannot be asked.
+        Raises CommandError when the cluster cannot be asked.
         """
         result = self.run("get", "--raw", path)
         if result.returncode:
             if "(NotFound)" in result.stderr:
                 return None
-            raise CommandError(result.stderr.strip() or "kubectl said nothing")
+            raise CommandError(why(result.stderr, self.kubeconfig))
         try:
             return json.loads(result.stdout)
         except ValueError:
             return result.stdout
+
+    def _error(self, arguments: Sequence[str], result: CompletedProcess[str]) -> CommandError:
+        words = last_words(result)
+        if is_on_the_way(words, self.kubeconfig):
+            return CommandError(why(words, self.kubeconfig))
+        where = f"{self.kubeconfig.server} (from {self.kubeconfig.path})"
+        return CommandError(f"'kubectl {' '.join(arguments[:2])}' failed at {where}: {words}")
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    decoder, text, found = json.JSONDecoder(), text.strip(), list[dict[str, Any]]()
+    while text:
+        document, end = decoder.raw_decode(text)
+        found += document["items"] if document["kind"] == "List" else [document]
+        text = text[end:].strip()
+    return found
 
 
 def open_cluster(settings: Settings | None, environ: Mapping[str, str]) -> Kubectl:

@@ -14,6 +14,8 @@ from oceanid_cluster.commands.drift import Difference
 from oceanid_cluster.commands.operation import Change, Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.release_drift import differences, release_drift
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
@@ -56,7 +58,7 @@ def test_a_person_gets_a_list_and_an_exit_code(
     monkeypatch.setattr(drift, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(drift, "compare", lambda *_: found)
     assert drift.main(["--stack", "prod"]) == code
-    assert capsys.readouterr().out == ("update x (a)\n1 differences\n" if found else "no drift\n")
+    assert capsys.readouterr().out == ("update x (a)\n1 difference\n" if found else "no drift\n")
     assert drift.main(["--stack", "prod", "--json"]) == code
     assert json.loads(capsys.readouterr().out)["drift"] == bool(found)
 
@@ -89,6 +91,7 @@ class Cluster(Kubectl):
         self, records: Sequence[Any], live: Sequence[Any] = (), wanted: Sequence[Any] = (), chart: Sequence[Any] = (),
         refusal: str = "",
     ) -> None:  # fmt: skip
+        super().__init__(Kubeconfig("config", "c", "https://127.0.0.1:1", Secret(""), ()))
         self.records, self.live, self.wanted, self.chart, self.refusal = records, live, wanted, chart, refusal
         self.manifests: list[str | None] = []
 
@@ -165,7 +168,7 @@ def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
     cluster = Cluster([], refusal="E1125 noise\nThe connection was refused\n")
-    with pytest.raises(CommandError, match="'kubectl get' failed: The connection was refused"):
+    with pytest.raises(CommandError, match=r"cannot reach the Kubernetes API server https://127.0.0.1:1 .*: refused"):
         release_drift("ns/name", cluster)
 
 

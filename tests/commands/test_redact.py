@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -97,33 +98,80 @@ def test_no_text_gives_the_runner_a_command() -> None:
     assert shown == ": :add-mask::x\n  : :stop-commands::y\nsee ## [error]z\na::b"
 
 
-def test_the_credentials_of_a_kubeconfig_are_known(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("token-of-a-file", encoding="utf-8")
-    user = {
+USERS = {
+    "in-use": {
         "token": "token-in-clear",
-        "password": "pass",
-        "client-key-data": "key-data",
-        "tokenFile": str(tmp_path / "token"),
+        "tokenFile": "token",
         "username": "admin",
-        "exec": {"command": "login", "env": [{"name": "SECRET", "value": "secret-of-the-plugin"}]},
-        "auth-provider": {"name": "oidc", "config": {"refresh-token": "refresh-token-of-oidc"}},
-    }
-    document = yaml.safe_dump({"users": [{"name": "a", "user": user}, {"name": "b", "user": None}, "c"]})
-    file = tmp_path / "kubeconfig"
-    file.write_text(document, encoding="utf-8")
-    wanted = {
-        "token-in-clear", "pass", "key-data", "token-of-a-file", "secret-of-the-plugin", "refresh-token-of-oidc",
+        "client-key": "key.pem",
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "command": "login",
+            "args": ["get-token", "--client-secret=secret-of-an-argument", "--password", "word-after-it"],
+            "env": [
+                {"name": "LOGIN_TOKEN", "value": "secret-of-the-plugin"},
+                {"name": "AWS_PROFILE", "value": "production-of-oceanid"},
+            ],
+        },
+    },
+    "another": {"password": "pass", "username": "somebody"},
+    "oidc": {
+        "auth-provider": {
+            "name": "oidc",
+            "config": {"refresh-token": "refresh-token-of-oidc", "idp-issuer-url": "https://accounts.example.org"},
+        }
+    },
+}
+SECRETS = (
+    "token-in-clear", "token-of-a-file", "secret-of-an-argument", "word-after-it", "secret-of-the-plugin", "pass",
+    "refresh-token-of-oidc", base64.b64encode(b"lower-case-key").decode(),
+)  # fmt: skip
+WORDS = "the cluster kubernetes of user admin, context prod, production-of-oceanid, https://accounts.example.org"
+
+
+def kubeconfig(folder: Path) -> dict[str, Any]:
+    """A kubeconfig of several users, with its files beside it."""
+    (folder / "token").write_text("token-of-a-file", encoding="utf-8")
+    (folder / "key.pem").write_text("lower-case-key", encoding="utf-8")
+    return {
+        "apiVersion": "v1", "kind": "Config", "current-context": "prod",
+        "clusters": [{"name": "kubernetes", "cluster": {"server": "https://192.0.2.1"}}],
+        "contexts": [{"name": "prod", "context": {"cluster": "kubernetes", "user": "in-use"}}],
+        "users": [{"name": name, "user": user} for name, user in USERS.items()],
     }  # fmt: skip
-    assert set(kubeconfig_secrets(f"/nowhere:{file}")) == wanted
-    assert set(kubeconfig_secrets(document)) == wanted, "its content instead of its path"
-    assert kubeconfig_secrets("") == []
 
 
-@pytest.mark.parametrize(
-    "text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "~nobody/x", "\0", "x" * 9999]
-)
-def test_no_kubeconfig_makes_it_fail(text: str, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text(text, encoding="utf-8")
-    kubeconfig_secrets(str(tmp_path / "file"))
-    kubeconfig_secrets(text)
-    kubeconfig_secrets(f"{{{text}")
+@pytest.mark.tools
+@pytest.mark.parametrize("source", ["variable", "list", "key", "old key"])
+@pytest.mark.parametrize("form", ["YAML", "JSON", "JSON with tabs", "YAML with a tab behind a value"])
+def test_the_credentials_of_the_kubeconfig_in_use_are_known_and_its_words_are_not_hidden(
+    source: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = kubeconfig(tmp_path)
+    text = {
+        "YAML": yaml.safe_dump(document),
+        "JSON": json.dumps(document),
+        "JSON with tabs": json.dumps(document, indent="\t"),
+        "YAML with a tab behind a value": yaml.safe_dump(document).replace(
+            "current-context: prod", "current-context: prod\t"
+        ),
+    }[form]
+    file = tmp_path / "config"
+    file.write_text(text, encoding="utf-8")
+    monkeypatch.chdir("/")
+    given = {"key": {"kubeconfigPath": str(file)}, "old key": {"kubeconfig_path": str(file)}}.get(source, {})
+    environ = {"variable": {"KUBECONFIG": str(file)}, "list": {"KUBECONFIG": f"/absent/config:{file}"}}.get(source, {})
+    known = Redactor(kubeconfig_secrets(given, environ))
+    for secret in SECRETS:
+        assert secret not in known.text(f"error: {secret} is wrong"), secret
+    assert known.text(WORDS) == WORDS
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize("text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "", "x" * 9999, "\0"])
+def test_what_is_no_kubeconfig_hides_nothing_and_breaks_nothing(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(text, encoding="utf-8")
+    for path in (f"{tmp_path}/config", f"{tmp_path}/absent", "~nobody/x"):
+        assert kubeconfig_secrets({}, {"KUBECONFIG": path}) == []
+        assert kubeconfig_secrets({"kubeconfigPath": path}, {}) == []
+    assert kubeconfig_secrets({}, {}) == []

@@ -3,13 +3,16 @@
 import base64
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from oceanid_cluster.commands import health, preflight, workflow
+from oceanid_cluster.commands.operation import Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
@@ -71,6 +74,7 @@ def test_a_runners_variable_that_is_a_list_with_a_file_counts(
     assert f"using the runner's KUBECONFIG: /absent:{tmp_path}/own" in capsys.readouterr().out
 
 
+@pytest.mark.tools
 def test_a_kubeconfig_of_esc_becomes_a_file_for_this_user_only(
     esc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -83,6 +87,62 @@ def test_a_kubeconfig_of_esc_becomes_a_file_for_this_user_only(
     assert target.stat().st_mode & 0o777 == 0o600
     assert later.read_text(encoding="utf-8") == f"KUBECONFIG={target}\n"
     assert "canary" not in capsys.readouterr().out
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    "text",
+    [
+        CONTENT.replace("kind: Config", "kind: Config\t"),
+        CONTENT + "extensions: [{name: x, extension: {until: 2025-13-45}}]\n",
+        json.dumps(yaml.safe_load(CONTENT), indent="\t"),
+        yaml.safe_load(CONTENT),
+    ],
+    ids=["a tab behind a value", "no date", "JSON with tabs", "an object"],
+)  # fmt: skip
+def test_what_kubectl_takes_for_a_kubeconfig_is_one(esc: Path, tmp_path: Path, text: object) -> None:
+    write(esc, {"oceanid-cluster:kubeconfig": text})
+    workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {})
+    environ = {**os.environ, "KUBECONFIG": str(tmp_path / "kubeconfig")}
+    command = ["kubectl", "config", "get-clusters"]
+    assert subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split() == [
+        "NAME",
+        "a",
+    ]
+
+
+@pytest.mark.tools
+@pytest.mark.parametrize(
+    "text", ["canary", "{}", "a: [canary", "kind: Pod", "clusters: canary", 5, [], {"a": "canary"}]
+)
+def test_what_kubectl_takes_for_none_is_refused_and_leaves_no_file(
+    esc: Path, tmp_path: Path, text: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(esc, {"oceanid-cluster:kubeconfig": text})
+    with pytest.raises(CommandError, match="is no kubeconfig") as problem:
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {})
+    assert "canary" not in str(problem.value) + capsys.readouterr().out
+    assert not (tmp_path / "kubeconfig").exists()
+
+
+@pytest.mark.tools
+def test_a_file_that_cannot_be_written_is_named(esc: Path, tmp_path: Path) -> None:
+    write(esc, {"oceanid-cluster:kubeconfig": CONTENT})
+    with pytest.raises(CommandError, match=rf"cannot write {tmp_path}/absent/kubeconfig: No such file"):
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "absent" / "kubeconfig", {})
+    with pytest.raises(CommandError, match=rf"cannot write {tmp_path}: Is a directory"):
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"GITHUB_ENV": str(tmp_path)})
+    assert not (tmp_path / "kubeconfig").exists()
+
+
+def test_an_update_that_succeeded_stays_one_without_its_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(workflow, "redactor", lambda *_: Redactor([]))
+    monkeypatch.setattr(workflow, "run_engine", lambda *_: Outcome())
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "absent" / "summary"))
+    assert workflow.main(["up", "--stack", "prod"]) == 0
+    assert f"the job's summary {tmp_path}/absent/summary cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("step", "module"), [("preflight", preflight), ("health", health)])

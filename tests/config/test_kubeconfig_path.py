@@ -104,6 +104,29 @@ def test_a_file_is_a_file_whatever_its_name(tmp_path: Path, name: str) -> None:
     assert "does not exist" in refusal("/srv/clusters/contexts/apiVersion.yaml", KEY)
 
 
+@pytest.mark.parametrize(
+    ("added", "name"),
+    [
+        ("\r", "carriage return ('\\r')"),
+        ("\n", "line feed ('\\n')"),
+        ("\r\n", "carriage return ('\\r'), line feed ('\\n')"),
+        (" ", "space (' ')"),
+        ("\t", "tab ('\\t')"),
+        ("\u200b", "zero width space ('\\u200b')"),
+        ("\xa0", "no-break space ('\\xa0')"),
+        ("\ufeff", "zero width no-break space ('\\ufeff')"),
+    ],
+)
+def test_a_character_that_nobody_sees_is_named(tmp_path: Path, added: str, name: str) -> None:
+    """As in a file of variables that was written on Windows, or a path that was copied from a page."""
+    (tmp_path / "config").touch()
+    text = refusal(f"{tmp_path}/config{added}", VARIABLE)
+    assert text.startswith(f"the kubeconfig {tmp_path}/config (from the variable KUBECONFIG) does not exist\n")
+    assert text.endswith(f"Take out of it what nobody sees: {name}")
+    assert "canary" not in refusal(f"canary-token{added}", VARIABLE)
+    assert "holds the content" in refusal(f"apiVersion: v1{added}\nkind: Config{added}", VARIABLE)
+
+
 def test_a_list_has_one_file_at_least_and_shows_nothing_but_paths(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

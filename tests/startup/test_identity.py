@@ -13,13 +13,16 @@ from oceanid_cluster.config.cluster import NODES
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import load
-from oceanid_cluster.startup.identity import read_cluster, why
+from oceanid_cluster.startup.identity import Identity, differences, read_cluster
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
-from tests.samples import REQUIRED, SECRET
+from oceanid_cluster.startup.reasons import why
+from tests.samples import EVERYTHING, REQUIRED, SECRET
+from tests.startup.api_server import cluster, serving
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
 pytestmark = pytest.mark.tools
+UID = EVERYTHING["clusterUid"]
 
 
 class _Page(BaseHTTPRequestHandler):
@@ -69,14 +72,68 @@ def test_generated_values_that_are_no_text_are_left_out(tmp_path: Path) -> None:
         "kube-system": {"metadata": {"uid": "x"}},
         "labelstudio-app-credentials": {"data": {"secret-key": "a2V5", "admin-password": "//8=", "other": "no base64"}},
         "nodes": {"items": [{"metadata": {"name": node.host}} for node in NODES]},
+        "namespaces": {"items": []},
     }
     path = write(tmp_path, document())
     kubectl = Kubectl(load_kubeconfig(path, {}, None, HOSTS))
-    kubectl.raw = lambda path: answers[path.rpartition("/")[2]]
+    kubectl.raw = lambda path: answers[path.partition("?")[0].rpartition("/")[2]]
     found = read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
     assert found.generated
     assert {key: secret.value for key, secret in found.generated.items()} == {"secret-key": "key"}
     assert found.claim == claim
+
+
+HOSTS_OF_OURS = frozenset(node.host for node in NODES)
+OURS = {"oceanid-dev": ["apps"]}
+# What may only be said of a cluster that can be ours.
+ADVICE = ("pulumi config set", "adopt", "manageNodeLabels")
+
+
+@pytest.mark.parametrize(
+    ("found", "changes", "can_be_ours", "expected"),
+    [
+        (Identity("x", frozenset(), {"oceanid-prod": ["apps"]}), {}, False, "belong to the cluster 'oceanid-prod'"),
+        (Identity("x", HOSTS_OF_OURS, {"oceanid-prod": ["apps"]}), {}, False, "apps belong to the cluster"),
+        (Identity("x", frozenset(), {"other": ["a"]}), {"manageNodeLabels": "false"}, False, "ours is 'oceanid-dev'"),
+        (Identity("x", frozenset(), {**OURS, "other": ["a"]}), {}, False, "Its namespaces a belong to"),
+        (Identity("x", frozenset({"elsewhere"})), {}, False, "its nodes are elsewhere."),
+        (Identity("x"), {"manageNodeLabels": "false", "clusterUid": UID}, False, "Its UID is x"),
+        (Identity("x", HOSTS_OF_OURS), {"clusterUid": UID}, True, "pulumi config set clusterUid x"),
+        (Identity("x", HOSTS_OF_OURS - {"calypso"}, OURS), {}, True, "pulumi config set manageNodeLabels false"),
+    ],
+)  # fmt: skip
+def test_another_cluster_is_refused_and_advice_is_given_only_where_it_can_be_ours(
+    found: Identity, changes: dict[str, str], can_be_ours: bool, expected: str
+) -> None:
+    said = "\n".join(differences(found, load({**REQUIRED, **changes}, SECRET, "dev")))
+    assert expected in said
+    assert any(word in said for word in ADVICE) == can_be_ours
+    assert ("Use the kubeconfig of this stack's cluster" in said) != can_be_ours
+
+
+def test_a_cluster_of_ours_is_none_of_these() -> None:
+    for changes in ({}, {"manageNodeLabels": "false"}, {"clusterUid": UID}):
+        settings = load({**REQUIRED, **changes}, SECRET, "dev")
+        assert differences(Identity(UID, HOSTS_OF_OURS, OURS), settings) == []
+        assert differences(Identity(UID, HOSTS_OF_OURS), settings) == []
+
+
+@pytest.mark.parametrize(
+    "answer", [None, [], {"items": [{"metadata": None}]}, {"items": [{"metadata": {"labels": []}}]}]
+)
+def test_namespaces_that_are_none_are_no_answer_of_kubernetes(tmp_path: Path, answer: Any) -> None:
+    with serving({**cluster([]), "/api/v1/namespaces": answer}) as server:
+        kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
+        with pytest.raises(StartUpError, match="another program answers there"):
+            read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
+
+
+def test_nothing_else_is_read_of_a_cluster_of_somebody_else(tmp_path: Path) -> None:
+    with serving(cluster([*HOSTS_OF_OURS], owner="oceanid-prod")) as server:
+        kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
+        with pytest.raises(StartUpError, match=r"refusing to touch .*: it is another cluster"):
+            read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
+    assert not any("secrets" in path for path, _ in server.asked)
 
 
 def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ import pytest
 import trustme
 
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.startup.identity import read_uid
+from oceanid_cluster.startup.identity import read_identity
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
+from tests.samples import settings
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
 pytestmark = pytest.mark.tools
@@ -44,7 +45,7 @@ def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
         address = f"https://127.0.0.1:{server.server_port}"
         path = write(tmp_path, document(address, **{"certificate-authority": str(tmp_path / "ca.crt")}))
         with pytest.raises(StartUpError) as caught:
-            read_uid(Kubectl(load_kubeconfig(path, {}, None, HOSTS)))
+            read_identity(Kubectl(load_kubeconfig(path, {}, None, HOSTS)), settings())
         server.shutdown()
     assert said in str(caught.value)
     assert cure in str(caught.value)

@@ -199,6 +199,15 @@ def named_so(content: bytes | None) -> bool:
     return False
 
 
+def _without_paths(entries: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+    """Without what ``config view`` leaves as it is, and client-go does not (test_kubeconfig_relative.py)."""
+    bodies = [{**entry, "user": {**entry["user"]}} if "user" in entry else entry for entry in entries or ()]
+    for user in (body["user"] for body in bodies if "user" in body):
+        user.pop("tokenFile", None)
+        user["exec"] = {**(user.get("exec") or {}), "command": None}
+    return bodies
+
+
 def usable(seen: dict[str, Any]) -> bool:
     """Whether what kubectl accepts has a server, for which ``config view`` does not ask. Nobody has to be its user."""
     return bool(seen.get("clusters")) and seen["clusters"][0]["cluster"].get("server") in SERVERS
@@ -234,6 +243,6 @@ def test_the_program_and_kubectl_agree(folder: Path, case: Case) -> None:
         handed = handed_over(found.contents.value, folder)
         assert handed
         for section in ("clusters", "users", "contexts"):
-            assert handed[section] == expected[section]
+            assert _without_paths(handed[section]) == _without_paths(expected[section])
         assert found.context == expected["current-context"]
         assert fuzz.CANARY not in found.server

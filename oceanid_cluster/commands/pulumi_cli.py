@@ -1,0 +1,72 @@
+"""Asks the Pulumi CLI: which stack, and what it holds. The one place that knows what its refusals mean."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oceanid_cluster.startup.processes import CommandError, last_words, run
+
+# The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
+FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
+_SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
+_TIMEOUT_SECONDS = 30
+_NO_PROJECT = "no Pulumi.yaml project file found"
+_NO_STACK = "no stack named"
+_NONE_SELECTED = "no stack selected"
+
+
+class StackMissingError(CommandError):
+    """There is no such stack, or none is selected."""
+
+
+def project_folder(environ: Mapping[str, str]) -> Path:
+    """The folder in which the CLI looks for the project and its stack files."""
+    return Path(environ.get(FOLDER_VARIABLE) or ".").absolute()
+
+
+def selected_stack(given: str | None, environ: Mapping[str, str]) -> str:
+    """The stack that a command is about: ``given``, else that of PULUMI_STACK, else the one that Pulumi has selected.
+
+    Only the last of these asks Pulumi, and through it the backend. The name is complete: of another organization than
+    the default one, a short name would lead elsewhere. Raises StackMissingError when none is selected, CommandError
+    when Pulumi cannot tell.
+    """
+    chosen = given or environ.get("PULUMI_STACK", "")
+    if chosen:
+        return chosen
+    try:
+        return ask_pulumi(*_SHOW_NAME, timeout_seconds=_TIMEOUT_SECONDS).strip()
+    except StackMissingError:
+        raise
+    except CommandError as problem:
+        raise CommandError(f"{problem}\nName the stack, and Pulumi is not asked for it:  --stack <name>") from None
+
+
+def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float | None = None) -> str:
+    """What ``pulumi`` answers, about a stack.
+
+    Raises StackMissingError when there is no such stack, or none is selected; CommandError when it cannot answer.
+    """
+    chosen = ["--stack", stack] if stack else []
+    result = run("pulumi", *arguments, "--non-interactive", *chosen, stdin="", timeout_seconds=timeout_seconds)
+    if not result.returncode:
+        return result.stdout
+    said = result.stderr + result.stdout
+    if _NO_PROJECT in said:
+        raise CommandError(
+            "this folder is not the program's: it has no Pulumi.yaml.\nRun it where that file is:  cd <clone>"
+        )
+    if _NO_STACK in said or (stack and _NONE_SELECTED in said):
+        raise StackMissingError(f"there is no stack '{stack}'; see which there are:  pulumi stack ls")
+    if _NONE_SELECTED in said:
+        raise StackMissingError("no stack is selected; choose one:  pulumi stack select <name>  (or: --stack <name>)")
+    raise CommandError(f"'pulumi {' '.join(arguments[:2])}' failed: {last_words(result)}")
+
+
+def entries(stack: str, *options: str) -> Mapping[str, dict[str, Any]]:
+    """The stack's configuration: each key, with its namespace, and what Pulumi shows of it. Raises CommandError."""
+    try:
+        return json.loads(ask_pulumi("config", "--json", *options, stack=stack))
+    except ValueError:
+        raise CommandError("'pulumi config' gave no JSON") from None

@@ -1,0 +1,92 @@
+"""What kubectl says when it cannot ask the API server, and what that means: one message for every command."""
+
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
+
+SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
+NO_API = "that is no answer of the Kubernetes API"
+NO_ANSWER = "timeout"
+# What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
+_FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
+# What Go says of a certificate that is trusted and yet refused (crypto/x509/verify.go).
+_EXPIRED = """\
+shows a certificate that has expired.
+  K3s renews it when it starts, on that machine:  systemctl restart k3s
+  docs/runbook.md, "An expired certificate"
+"""
+_NOT_YET_VALID = """\
+shows a certificate that is not valid yet: a clock is wrong.
+  Compare, here and on that machine:  date -u
+"""
+_OTHER_NAMES = """\
+shows a certificate that was made for other names.
+  Give K3s the name (--tls-san <name>) and restart it, or go by one that it has:
+  kubectl config set-cluster <cluster> --tls-server-name=kubernetes
+"""
+_REASONS = (
+    ((" is after ",), _EXPIRED.rstrip()),
+    ((" is before ",), _NOT_YET_VALID.rstrip()),
+    (("certificate is valid for", "not valid for any names", "cannot validate certificate for"), _OTHER_NAMES.rstrip()),
+    (
+        (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
+        f"is none: another program answers there.\n  Is the SSH tunnel open on that port?  {SSH_TUNNEL}",
+    ),
+    (
+        ("x509", "certificate", "tls: "),
+        f"does not show a certificate that the kubeconfig trusts, or refuses the kubeconfig's own.\n  {_FRESH}",
+    ),
+    (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
+    (
+        ("(Forbidden)", " forbidden"),
+        "does not let this user read nodes, namespaces and Secrets.\n  Use an administrator's kubeconfig",
+    ),
+    (
+        ("getting credentials", "exec plugin", "exec: ", "error: open ", "header field value"),
+        "was not asked: the kubeconfig's login plugin or token does not work.\n  See why:  kubectl get nodes",
+    ),
+    (
+        ("ServiceUnavailable", "(InternalError)", "currently unable", "not ready"),
+        "answers, but is not ready.\n  See what is not:  kubectl get --raw '/readyz?verbose'",
+    ),
+    (
+        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
+        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
+    ),
+)
+_UNREACHABLE = (
+    "was refused", "connection refused", "no such host", NO_ANSWER, "deadline exceeded", "no route to host",
+    "network is unreachable", "connection reset", "EOF", "proxyconnect",
+)  # fmt: skip
+# How kubectl begins a line about the way to the server. Others are about what was asked, or name the server in an error
+# of Go's HTTP client.
+_ON_THE_WAY = (
+    "The connection to the server", "Unable to connect to the server", "error: You must be logged in",
+    "Error from server (ServiceUnavailable)", "error: exec plugin", "error: open ", "error: invalid configuration",
+    "Error in configuration", "error: no Auth Provider",
+)  # fmt: skip
+
+
+def why(said: str, kubeconfig: Kubeconfig) -> str:
+    """One message for what kubectl said on standard error when it could not ask; nothing of that is shown."""
+    who = f"the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path})"
+    for words, meaning in _REASONS:
+        if any(word in said for word in words):
+            return f"{who} {meaning}"
+    reason = next((f": {word.removeprefix('was ')}" for word in _UNREACHABLE if word in said), "")
+    return (
+        f"cannot reach {who}{reason}\n"
+        f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
+        "  Then check:  kubectl get --raw /readyz"
+    )
+
+
+def is_on_the_way(said: str, kubeconfig: Kubeconfig) -> bool:
+    """Whether a line of kubectl is about the way to the server, and not about what was asked of it."""
+    return said.startswith(_ON_THE_WAY) or (said.startswith("error: ") and f'"{kubeconfig.server}' in said)
+
+
+def login_unanswered(kubeconfig: Kubeconfig, seconds: float) -> str:
+    """The message for a kubeconfig whose login program waits for a person, or hangs."""
+    return (
+        f"the login program '{kubeconfig.login}' of the kubeconfig {kubeconfig.path} did not answer"
+        f" in {seconds:.0f} seconds.\n  Log in by hand first:  kubectl get nodes"
+    )

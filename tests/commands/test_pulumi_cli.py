@@ -1,0 +1,130 @@
+"""Which stack a command is about, and what Pulumi's refusals mean."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from oceanid_cluster.commands import health
+from oceanid_cluster.commands.pulumi_cli import StackMissingError, ask_pulumi, selected_stack
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
+from sandbox.layout import ROOT
+
+NO_PROJECT = (
+    "error: no Pulumi.yaml project file found (searching upwards from /x). If you have not created a project yet,"
+    " use `pulumi new` to do so"
+)
+
+
+def pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, lines: str) -> None:
+    """Put a program of that name on PATH."""
+    tools.script(folder / "pulumi", lines)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+
+
+def test_a_stack_that_is_named_is_taken_without_asking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi(tmp_path, monkeypatch, f"touch {tmp_path}/asked; exit 1")
+    assert selected_stack("org/p/named", {"PULUMI_STACK": "variable"}) == "org/p/named"
+    assert selected_stack(None, {"PULUMI_STACK": "variable"}) == "variable"
+    assert not (tmp_path / "asked").exists()
+
+
+def test_otherwise_pulumi_names_it_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi(tmp_path, monkeypatch, f'echo "$*" > {tmp_path}/asked; echo org/project/prod')
+    assert selected_stack(None, {}) == "org/project/prod"
+    asked = (tmp_path / "asked").read_text(encoding="utf-8")
+    assert asked.startswith("stack --show-name --fully-qualify-stack-names")
+
+
+def test_when_pulumi_cannot_tell_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi(tmp_path, monkeypatch, "echo 'error: could not connect to Pulumi Cloud' >&2; exit 255")
+    with pytest.raises(CommandError, match=r"(?s)could not connect to Pulumi Cloud.*--stack <name>"):
+        selected_stack(None, {})
+
+
+@pytest.mark.parametrize(
+    ("said", "stack", "error", "expected"),
+    [
+        ("error: no stack named 'prd' found", "prd", StackMissingError, "there is no stack 'prd'"),
+        ("error: no stack selected; please use `pulumi stack select`", "prd", StackMissingError, "no stack 'prd'"),
+        ("error: no stack selected; please use `pulumi stack select`", None, StackMissingError, "no stack is selected"),
+        (NO_PROJECT, "prod", CommandError, "it has no Pulumi.yaml"),
+        ("error: something else", "prod", CommandError, "'pulumi stack export' failed: error: something else"),
+    ],
+)  # fmt: skip
+def test_each_refusal_says_what_is_meant(
+    said: str, stack: str | None, error: type[CommandError], expected: str, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    pulumi(tmp_path, monkeypatch, f"echo {json.dumps(said.replace('`', chr(39)))} >&2; exit 255")
+    with pytest.raises(error) as caught:
+        ask_pulumi("stack", "export", stack=stack)
+    assert expected in str(caught.value)
+    assert "pulumi new" not in str(caught.value)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the program with the stacks ``one`` and ``two`` of the real Pulumi, on this machine."""
+    monkeypatch.setenv("PATH", str(tools.get([tools.ALL["pulumi"]])["pulumi"].parent), prepend=":")
+    variables = {
+        "PULUMI_HOME": str(tmp_path / "pulumi"),
+        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
+        "PULUMI_CONFIG_PASSPHRASE": "x",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PULUMI_STACK", raising=False)
+    (tmp_path / "state").mkdir()
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    shutil.copy(ROOT / "Pulumi.yaml", folder)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("PWD", str(folder))
+    for name in ("one", "two"):
+        ask_pulumi("stack", "init", name, "--no-select")
+        (folder / f"Pulumi.{name}.yaml").write_text(f"config: {{oceanid-cluster:kubeContext: of {name}}}", "utf-8")
+    return folder
+
+
+@pytest.mark.tools
+def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No PULUMI_STACK: ``pulumi stack select``, and then the command."""
+    with pytest.raises(StackMissingError, match="no stack is selected"):
+        selected_stack(None, os.environ)
+    ask_pulumi("stack", "select", "one")
+    link = checkout.with_name("link")
+    link.symlink_to(checkout)
+    for folder in (checkout, link):  # Go tells them apart, by PWD
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("PWD", str(folder))
+        for name in ("one", "two"):
+            ask_pulumi("stack", "select", name)
+            settings = health.load_expectations(None, every=True).settings
+            assert settings
+            assert settings.cluster.kube_context == f"of {name}"
+    settings = health.load_expectations("one", every=True).settings
+    assert settings
+    assert settings.cluster.kube_context == "of one"
+    for stack, words in (("none", "there is no stack 'none'"), ("one", "has no Pulumi.yaml")):
+        with pytest.raises(CommandError, match=words):
+            health.load_expectations(stack, every=False)
+        monkeypatch.chdir("/")
+
+
+@pytest.mark.tools
+def test_each_backend_has_a_selection_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ask_pulumi("stack", "select", "one")
+    other = checkout.with_name("other")
+    other.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setenv("PULUMI_BACKEND_URL", f"file://{other}")
+        ask_pulumi("stack", "init", "three")
+        assert selected_stack(None, os.environ).endswith("/three")
+    assert selected_stack(None, os.environ).endswith("/one")

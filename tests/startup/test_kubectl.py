@@ -1,0 +1,87 @@
+"""kubectl on the cluster: one login before several questions, and one message for whatever is in the way."""
+
+from pathlib import Path
+
+import pytest
+
+from oceanid_cluster.config.cluster import NODES
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup import kubectl as module
+from oceanid_cluster.startup.configuration import load
+from oceanid_cluster.startup.identity import read_cluster
+from oceanid_cluster.startup.kubeconfig import load_kubeconfig
+from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
+from tests.samples import REQUIRED, SECRET
+from tests.startup.api_server import ApiServer, cluster, serving
+from tests.startup.test_kubeconfig_relative import EXEC, LOGIN
+
+pytestmark = pytest.mark.tools
+
+
+@pytest.fixture(autouse=True)
+def upstream_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of Google's SDK logs in whatever it is asked, even for its own version."""
+    monkeypatch.setenv("PATH", str(tools.get([tools.ALL["kubectl"]])["kubectl"].parent), prepend=":")
+
+
+def with_login(server: ApiServer, folder: Path, program: str) -> Kubectl:
+    path = server.kubeconfig(folder / "config", {"exec": {**EXEC, "command": "./login"}})
+    tools.script(folder / "login", program)
+    return Kubectl(load_kubeconfig(path, {}, None, None))
+
+
+def test_a_login_program_asks_once_before_anything_else_and_is_heard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # As one that keeps its token: it asks the first time, and whoever comes before there is an answer asks again.
+    program = f"""
+[ -e {tmp_path}/token ] || {{ printf 'enter code ABCD' >&2; echo asked >> {tmp_path}/log; touch {tmp_path}/token; }}
+{LOGIN % "canary"}"""
+    with serving(cluster([node.host for node in NODES])) as server:
+        read_cluster(with_login(server, tmp_path, program), load(REQUIRED, SECRET, "dev"))
+    assert (tmp_path / "log").read_text(encoding="utf-8") == "asked\n"
+    assert capsys.readouterr().err == "enter code ABCD"
+    assert server.asked[0] == ("/version", "Bearer canary")
+    assert server.asked[1][0] == "/api/v1/namespaces/kube-system"
+
+
+def test_a_login_program_that_does_not_answer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOGIN_SECONDS", 1)
+    monkeypatch.setattr(module, "_MORE_SECONDS", 0)
+    with serving(cluster([])) as server:
+        kubectl = with_login(server, tmp_path, "exec sleep 60")
+        with pytest.raises(StartUpError, match=r"the login program '.*/login' of the kubeconfig .* did not answer"):
+            read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
+    assert server.asked == []
+
+
+def test_every_question_says_the_same_of_a_server_that_is_down(tmp_path: Path) -> None:
+    with serving({}) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "canary"})
+    kubectl = Kubectl(load_kubeconfig(path, {}, None, None))
+    said: set[str] = set()
+    for ask in (
+        lambda: kubectl.raw("/version"),
+        lambda: kubectl.get("pods", "-A"),
+        lambda: kubectl.objects("get", "secrets", "-n", "x"),
+        lambda: kubectl.text("get", "customresourcedefinitions", "-o", "name"),
+    ):
+        with pytest.raises(CommandError) as caught:
+            ask()
+        said.add(str(caught.value))
+    (message,) = said
+    assert message.startswith(f"cannot reach the Kubernetes API server {server.url} (from {path}): refused")
+    assert "ssh -L 16443:localhost:6443 tethys -N" in message
+
+
+def test_what_is_not_about_the_server_is_said_in_kubectls_words(tmp_path: Path) -> None:
+    with serving({}) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "canary"})
+        kubectl = Kubectl(load_kubeconfig(path, {}, None, None))
+        with pytest.raises(CommandError) as caught:
+            kubectl.text("create", "-f", "-", stdin="{")
+    assert str(caught.value).startswith(
+        f"'kubectl create -f' failed at {server.url} (from {path}): error: error parsing"
+    )
