@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from oceanid_cluster.components.settings import SECTIONS
-from oceanid_cluster.config.schema import ALWAYS, Key, keys_of
+from oceanid_cluster.config.schema import Key, keys_of
 
 BEGIN, END = "<!-- configuration: begin (make docs) -->", "<!-- configuration: end -->"
 
@@ -17,7 +17,9 @@ def table() -> str:
     for section in SECTIONS:
         title = (section.__doc__ or "").partition("\n")[0].rstrip(".")
         parts += [f"**{title}**", "", "| key | S | default | for |", "|---|---|---|---|"]
-        parts += [_row(row) for row in keys_of(section).values()]
+        rows = keys_of(section)
+        flag = rows["enabled"].name if "enabled" in rows else None
+        parts += [_row(row, flag) for row in rows.values()]
         parts.append("")
     return "\n".join(parts)
 
@@ -31,17 +33,20 @@ def written(document: str) -> str:
     return f"{before}{BEGIN}\n\n{table()}\n{END}{after}"
 
 
-def _row(row: Key) -> str:
+def _row(row: Key, flag: str | None) -> str:
     old = f" (old name: {', '.join(f'`{name}`' for name in row.old)})" if row.old else ""
-    cells = (f"`{row.name}`", "S" if row.secret else "", _default(row), f"{row.doc}{old}".replace("<base>", "`<base>`"))
+    cells = (
+        f"`{row.name}`",
+        "S" if row.secret else "",
+        _default(row, flag),
+        f"{row.doc}{old}".replace("<base>", "`<base>`"),
+    )
     return "| " + " | ".join(cells) + " |"
 
 
-def _default(row: Key) -> str:
-    if row.needed_by == ALWAYS:
-        return "**required**"
-    if row.needed_by:
-        return f"**required** by `{row.needed_by}`"
+def _default(row: Key, flag: str | None) -> str:
+    if row.required:
+        return f"**required** by `{flag}`" if flag else "**required**"
     if row.shown_default:
         return row.shown_default
     if row.default is None:

@@ -90,7 +90,7 @@ def _check_needs(section: ComponentSettings, settings: Settings, problems: Confi
     for other in settings.components:
         if other.facts in section.facts.needs and not other.enabled:
             flag = keys_of(type(other))["enabled"].name
-            problems.add(f"{own} needs {other.facts.title}, but {flag} is false", f"pulumi config set {own} false")
+            problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
 
 
 def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
@@ -102,7 +102,7 @@ def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
         there = [getattr(section, name) is not None or problems.about(rows[name].name) for name in pair]
         if there[0] != there[1]:
             absent = right if there[0] else left
-            problems.add(f"'{left.name}' and '{right.name}' go together, and '{absent.name}' is missing", absent.fix)
+            problems.add(left.name, f"and '{right.name}' go together, and '{absent.name}' is missing", absent.fix)
 
 
 def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
@@ -115,7 +115,7 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
         ("manageTunnelConfig", rules, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
     ):
         if on and value is None and not problems.about(row.name):
-            problems.add(f"'{row.name}' is missing (needed while {flag} is true)", row.fix)
+            problems.add(row.name, f"is missing (needed while {flag} is true)", row.fix)
 
 
 _OWN_RULES = {"labelStudioHostname": "Label Studio's rule", "flux.webhook_hostname": "the webhook's rule"}
@@ -130,12 +130,12 @@ def _check_ingress(settings: Settings, problems: ConfigErrors) -> None:
     for name, rule in settings.own_rules:
         own.append((f"{_OWN_RULES[name]} ({name})", rule))
         for problem in dead_rules(own):
-            problems.add(f"'{name}' is another rule's host name: {problem}", f"pulumi config set {name} <hostname>")
+            problems.add(name, f"is another rule's host name: {problem}", f"pulumi config set {name} <hostname>")
     for number, rule in enumerate(tunnel.extra_ingress or (), start=1):
         name = rule_name(number, rule.hostname)
         for problem in dead_rules([*own, (name, rule)]):
             if problem.startswith(name):
-                problems.add(f"'extraIngress' {problem}", "pulumi config set extraIngress <json>")
+                problems.add("extraIngress", problem, "pulumi config set extraIngress <json>")
 
 
 def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
@@ -150,18 +150,20 @@ def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
     in_use = [(key_name, token, id_name, given) for key_name, token, id_name, given, on in tokens if on and token]
     if len({token.tunnel_id for _, token, _, _ in in_use}) < len(in_use):
         problems.add(
-            "'cloudflare_tunnel_token' and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would"
-            " mix their traffic",
+            "cloudflare_tunnel_token",
+            "and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would mix their traffic",
             keys_of(NodeTunnelSettings)["token"].fix,
         )
     for key_name, token, id_name, given in in_use:
         if given and given.lower() != token.tunnel_id:
             problems.add(
-                f"'{id_name}' does not agree with the tunnel id inside '{key_name}'",
+                id_name,
+                f"does not agree with the tunnel id inside '{key_name}'",
                 f"pulumi config rm {id_name}   (the token says it)",
             )
         if tunnel.account_id and tunnel.account_id != token.account_id:
             problems.add(
-                f"'cloudflare_account_id' does not agree with the account id inside '{key_name}'",
+                "cloudflare_account_id",
+                f"does not agree with the account id inside '{key_name}'",
                 "pulumi config rm cloudflare_account_id   (the token says it)",
             )

@@ -1,13 +1,12 @@
 """Which cluster: its name, its nodes, how it is reached, and what holds for every component."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.kubeconfig_path import parse_path
 from oceanid_cluster.config.nodes import Node, parse_nodes
-from oceanid_cluster.config.schema import ALWAYS, ConfigErrors, Reader, key, keys_of
+from oceanid_cluster.config.schema import ConfigErrors, Reader, key, keys_of
 
 PHASES = ("preparation", "parallel-validation", "cutover", "cleanup")
 
@@ -43,10 +42,10 @@ class ClusterSettings:
         default="oceanid-{stack}",
     )  # fmt: skip
     tethys_ip: str = key(
-        "tethysIp", parsers.ip_address, "IP address of tethys, the first control plane", needed_by=ALWAYS, value="ip"
+        "tethysIp", parsers.ip_address, "IP address of tethys, the first control plane", required=True, value="ip"
     )
     styx_ip: str = key(
-        "styxIp", parsers.ip_address, "IP address of styx, the second control plane", needed_by=ALWAYS, value="ip"
+        "styxIp", parsers.ip_address, "IP address of styx, the second control plane", required=True, value="ip"
     )
     calypso_ip: str = key(
         "calypsoIp", parsers.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
@@ -87,14 +86,14 @@ def which_cluster() -> frozenset[str]:
     return frozenset(name for field in _WHICH_CLUSTER for name in rows[field].spellings)
 
 
-def read_cluster_settings(reader: Reader, flags: Mapping[str, bool]) -> ClusterSettings:
+def read_cluster_settings(reader: Reader) -> ClusterSettings:
     """The cluster's section: the key ``nodes``, or the table of Oceanid, which needs its addresses."""
     rows = keys_of(ClusterSettings)
-    nodes: tuple[Node, ...] | None = reader.read(rows["nodes"], flags)
+    nodes: tuple[Node, ...] | None = reader.read(rows["nodes"])
     addresses = ("tethys_ip", "styx_ip", "calypso_ip")
     if nodes or reader.is_given(rows["nodes"]):
-        rows |= {name: replace(rows[name], needed_by=None) for name in addresses}
-    found: dict[str, Any] = {name: reader.read(row, flags) for name, row in rows.items()}
+        rows |= {name: replace(rows[name], required=False) for name in addresses}
+    found: dict[str, Any] = {name: reader.read(row) for name, row in rows.items()}
     if not nodes:
         found["nodes"] = tuple(replace(node, address=found[name]) for node, name in zip(NODES, addresses, strict=True))
     return ClusterSettings(**found)
@@ -106,4 +105,4 @@ def check_addresses(cluster: ClusterSettings, problems: ConfigErrors) -> None:
     for name, address in addresses.items():
         twin = next((other for other in addresses if other < name and addresses[other] == address), None)
         if address and twin:
-            problems.add(f"'{twin}' and '{name}' are the same address", f"pulumi config set {name} <ip>")
+            problems.add(twin, f"and '{name}' are the same address", f"pulumi config set {name} <ip>")

@@ -4,14 +4,13 @@ import dataclasses
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from difflib import SequenceMatcher
-from typing import Any, TypeVar, cast
+from typing import Any, ParamSpec, cast
 
-T = TypeVar("T")
+P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
-ALWAYS = "always"
 
 
 @dataclass(frozen=True)
@@ -19,23 +18,24 @@ class Key:
     """One configuration key: one row of docs/configuration.md.
 
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
-    ``default`` is written as an operator would write it; names in braces are filled in (see Reader).
-    ``needed_by`` is ALWAYS, the flag of the component that needs the key, or None for an optional key.
-    ``stdin`` is where a value of several lines comes from, as a shell writes it: ``< file``. ``shared_with`` is the
-    flag of another component that uses the key, too.
+    ``default`` is written as an operator would write it; names in braces are filled in (see Reader). A ``required`` key
+    must be there while its component is on. ``value`` is what the command that sets the key calls its value, ``stdin``
+    where a value of several lines comes from, as a shell writes it: ``< file``. ``shared_with`` is the flag of another
+    component that uses the key, too.
     """
 
     name: str
     parse: Callable[[str], object]
     doc: str
-    default: str | None
-    secret: bool
-    needed_by: str | None
-    old: tuple[str, ...]
-    value: str
-    shown_default: str | None
-    stdin: str | None
-    shared_with: str | None
+    _: KW_ONLY
+    default: str | None = None
+    secret: bool = False
+    required: bool = False
+    old: tuple[str, ...] = ()
+    value: str = "value"
+    shown_default: str | None = None
+    stdin: str | None = None
+    shared_with: str | None = None
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -53,23 +53,14 @@ class Key:
         )
 
 
-def key(
-    name: str,
-    parse: Callable[[str], T],
-    doc: str,
-    *,
-    default: str | None = None,
-    secret: bool = False,
-    needed_by: str | None = None,
-    old: tuple[str, ...] = (),
-    value: str = "value",
-    shown_default: str | None = None,
-    stdin: str | None = None,
-    shared_with: str | None = None,
-) -> Any:
-    """Declare a dataclass field as a configuration key (see Key)."""
-    row = Key(name, parse, doc, default, secret, needed_by, old, value, shown_default, stdin, shared_with)
-    return dataclasses.field(metadata={"key": row})
+def _field(make: Callable[P, Key]) -> Callable[P, Any]:
+    def declare(*args: P.args, **options: P.kwargs) -> Any:
+        return dataclasses.field(metadata={"key": make(*args, **options)})
+
+    return declare
+
+
+key = _field(Key)  # declares a field of a dataclass as a configuration key
 
 
 def keys_of(section: type) -> dict[str, Key]:
@@ -87,37 +78,46 @@ def camel_case(name: str) -> str:
     return re.sub(r"(?<=[a-zA-Z0-9])_([a-z0-9])", lambda m: m[1].upper(), name)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with a key (its documented name), as a sentence that names it, and the command that fixes it."""
+
+    key: str
+    text: str
+    fix: str
+
+
 class ConfigErrors:
-    """Collects what is wrong with a configuration, each with the command that fixes it."""
+    """Collects what is wrong with a configuration."""
 
-    def __init__(self) -> None:
-        """Start with nothing wrong."""
-        self._lines: list[str] = []
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        """Start with these, or with nothing wrong."""
+        self._problems = list(dict.fromkeys(problems))
 
-    def add(self, text: str, fix: str) -> None:
-        """Note one problem, once."""
-        line = f"  - {text}\n      {fix}"
-        if line not in self._lines:
-            self._lines.append(line)
+    def add(self, key: str, text: str, fix: str, *, spelling: str | None = None) -> None:
+        """Note one problem, once; ``text`` goes on after the name of the key, as it is spelt."""
+        problem = Problem(key, f"'{spelling or key}' {text}", fix)
+        if problem not in self._problems:
+            self._problems.append(problem)
 
     def about(self, *names: str) -> bool:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
-        return any(line.startswith(f"  - '{name}' ") for line in self._lines for name in names)
+        return bool(self.only(names))
 
     def only(self, names: Iterable[str]) -> "ConfigErrors":
         """Those of these keys."""
-        found = ConfigErrors()
-        found._lines = [line for line in self._lines if any(line.startswith(f"  - '{name}' ") for name in names)]
-        return found
+        wanted = set(names)
+        return ConfigErrors(problem for problem in self._problems if problem.key in wanted)
 
     def __bool__(self) -> bool:
-        return bool(self._lines)
+        return bool(self._problems)
 
     def message(self, stack: str, warnings: Iterable[str]) -> str:
         """All problems, and then the warnings, as one text for the operator."""
-        count = f"{len(self._lines)} problem{'s' if len(self._lines) > 1 else ''}"
+        count = f"{len(self._problems)} problem{'s' if len(self._problems) > 1 else ''}"
         head = f"the configuration of stack '{stack}' (Pulumi.{stack}.yaml) has {count}:"
-        return "\n".join([head, *self._lines, *(f"  warning: {warning}" for warning in warnings)])
+        lines = [f"  - {problem.text}\n      {problem.fix}" for problem in self._problems]
+        return "\n".join([head, *lines, *(f"  warning: {warning}" for warning in warnings)])
 
 
 class Reader:
@@ -144,25 +144,25 @@ class Reader:
         names = {name for row in rows if row.secret for name in row.spellings}
         self._secret_texts = {text for name, text in self._values.items() if name in names}
 
-    def read(self, row: Key, enabled: Mapping[str, bool], *, used: bool = True) -> Any:
+    def read(self, row: Key, *, used: bool = True, flag: str | None = None) -> Any:
         """The typed value of one key, or None when it is absent or wrong (and then noted as a problem).
 
-        The key of a component that is turned off (not ``used``) is no problem: a wrong value counts as absent, and is
-        noted in ``ignored``.
+        ``flag`` is the key that turns its component on. The key of a component that is turned off (not ``used``) is no
+        problem: a wrong value counts as absent, and is noted in ``ignored``.
         """
         given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
         if used and len(set(given.values())) > 1:
-            names = " and ".join(f"'{name}'" for name in given)
-            self._problems.add(
-                f"{names} name the same setting with different values", f"pulumi config rm {list(given)[-1]}"
-            )
+            first, *others = given
+            twins = "".join(f"and '{other}' " for other in others)
+            text = f"{twins}name the same setting with different values"
+            self._problems.add(row.name, text, f"pulumi config rm {others[-1]}", spelling=first)
             return None
         name, text = next(iter(given.items()), (row.name, None))
         if text is None:
             if row.default is None:
-                if row.needed_by == ALWAYS or (row.needed_by and enabled.get(row.needed_by)):
-                    because = "" if row.needed_by == ALWAYS else f" (needed while {row.needed_by} is true)"
-                    self._problems.add(f"'{row.name}' is missing: {row.doc}{because}", row.fix)
+                if row.required and used:
+                    because = f" (needed while {flag} is true)" if flag else ""
+                    self._problems.add(row.name, f"is missing: {row.doc}{because}", row.fix)
                 return None
             text = row.default.format(**self.fill)
         try:
@@ -173,7 +173,7 @@ class Reader:
             hide = hide or any(secret in text for secret in self._secret_texts if len(secret) > 7)
             reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
             if used:
-                self._problems.add(f"'{name}' {reason}", row.fix)
+                self._problems.add(row.name, reason, row.fix, spelling=name)
                 return None
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.parse(row.default.format(**self.fill))

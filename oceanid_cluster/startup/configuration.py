@@ -38,9 +38,10 @@ def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
     """
     problems = ConfigErrors()
     settings = _read(given, frozenset(), stack, problems)
-    names = [name for name in which_cluster() if given.get(name, "").strip()]
-    if problems.about(*names):
-        raise StartUpError(problems.only(names).message(stack, ()))
+    rows = keys_of(ClusterSettings).values()
+    names = {name for name in which_cluster() if given.get(name, "").strip()}
+    if wrong := problems.only(row.name for row in rows if not names.isdisjoint(row.spellings)):
+        raise StartUpError(wrong.message(stack, ()))
     return settings
 
 
@@ -48,16 +49,16 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
     reader = Reader(given, stored_secret, problems, {"stack": stack})
     reader.know_secrets(all_keys())
     rows = [keys_of(section)["enabled"] for section in COMPONENTS.values()]
-    flags = {row.name: bool(reader.read(row, {})) for row in rows}
+    flags = {row.name: bool(reader.read(row)) for row in rows}
     # Three keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
-    reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"], flags) or "invalid"
-    reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"], flags) or "invalid.invalid"
+    reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"]) or "invalid"
+    reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"]) or "invalid.invalid"
     image = keys_of(TunnelSettings)["image"]
     reader.fill["cloudflared_image"] = (
-        reader.read(image, flags, used=_is_used(TunnelSettings, image, flags)) or "invalid:invalid"
+        reader.read(image, used=_is_used(TunnelSettings, image, flags)) or "invalid:invalid"
     )
     return Settings(
-        cluster=read_cluster_settings(reader, flags),
+        cluster=read_cluster_settings(reader),
         **{name: _section(reader, section, flags) for name, section in COMPONENTS.items()},  # pyright: ignore[reportArgumentType]
         warnings=(
             *dict.fromkeys(reader.ignored),
@@ -72,7 +73,7 @@ def _section(reader: Reader, section: type[S], flags: Mapping[str, bool]) -> S:
     flag = rows.pop("enabled")
     found: dict[str, Any] = {"enabled": flags[flag.name]}
     for name, row in rows.items():
-        found[name] = reader.read(row, flags, used=_is_used(section, row, flags))
+        found[name] = reader.read(row, used=_is_used(section, row, flags), flag=flag.name)
     return section(**found)
 
 

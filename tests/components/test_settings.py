@@ -103,7 +103,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has the quantity '512MB'"),
         ({"cloudflareTunnelResources": '{"requests": {"cpu": "2"}}'}, "requests more cpu than its limit"),
         ({"gitRepositoryIntervalSeconds": "-5"}, "'gitRepositoryIntervalSeconds' is not a whole number"),
-        ({"enableFluxBootstrap": "false"}, "enableImageAutomation needs Flux, but enableFluxBootstrap is false"),
+        ({"enableFluxBootstrap": "false"}, "'enableImageAutomation' needs Flux, but 'enableFluxBootstrap' is false"),
         ({"enableFluxBootstrap": "yes"}, "'enableFluxBootstrap' is neither true nor false"),
         ({"migration_phase": "halfway"}, "'migration_phase' is not one of preparation"),
         ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
@@ -143,6 +143,12 @@ def test_no_secret_appears_in_a_message() -> None:
     with pytest.raises(StartUpError) as caught:
         settings(broken, stored_secret=frozenset(broken))
     assert "canary" not in str(caught.value)
+
+
+def test_a_wrong_value_is_one_problem_in_every_spelling_of_its_key() -> None:
+    text = message({"github.token": "***"}, without=("github_token",))
+    assert "has 1 problem:" in text
+    assert "'github.token' is not a token" in text
 
 
 def test_a_token_with_a_trailing_newline_is_accepted() -> None:
@@ -194,7 +200,7 @@ def test_every_key_is_read_in_every_spelling(row: Key) -> None:
     assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
     for spelling in row.spellings:
         problems = ConfigErrors()
-        assert Reader({spelling: text}, frozenset(), problems, {}).read(bare, {}) == row.parse(text)
+        assert Reader({spelling: text}, frozenset(), problems, {}).read(bare) == row.parse(text)
         assert not problems
 
 

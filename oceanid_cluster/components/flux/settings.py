@@ -171,10 +171,11 @@ def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
     token, key_row, app_row = (rows[name] for name in ("github_token", "ssh_private_key", "github_app_private_key"))
     given = flux.github_token or flux.uses_ssh or flux.uses_app
     if not given and not problems.about(token.name, key_row.name, app_row.name):
-        problems.add(f"'{token.name}' is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
+        problems.add(token.name, f"is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
     if flux.uses_ssh and flux.uses_app:
         problems.add(
-            f"'{key_row.name}' and '{app_row.name}' are two ways to read one repository; keep one",
+            key_row.name,
+            f"and '{app_row.name}' are two ways to read one repository; keep one",
             f"pulumi config rm {app_row.name}   # or {key_row.name} and flux.known_hosts",
         )
     elif flux.url and flux.uses_ssh:
@@ -188,9 +189,9 @@ def _check_https(flux: FluxSettings, problems: ConfigErrors) -> None:
     key_row, url_row = rows["ssh_private_key"], rows["url"]
     if flux.url.startswith("ssh://"):
         if flux.uses_app:
-            problems.add(f"'{url_row.name}' is ssh, and a GitHub App reads over https", url_row.fix)
+            problems.add(url_row.name, "is ssh, and a GitHub App reads over https", url_row.fix)
         elif not problems.about(key_row.name):
-            problems.add(f"'{url_row.name}' is ssh, but there is no deploy key", key_row.fix)
+            problems.add(url_row.name, "is ssh, but there is no deploy key", key_row.fix)
 
 
 def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
@@ -198,19 +199,21 @@ def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
     hosts_row, url_row, ca_row = rows["known_hosts"], rows["url"], rows["ca_certificate"]
     if flux.ca_certificate:
         problems.add(
-            f"'{ca_row.name}' is for https, and Git is read over SSH: flux.known_hosts says which host it is",
+            ca_row.name,
+            "is for https, and Git is read over SSH: flux.known_hosts says which host it is",
             f"pulumi config rm {ca_row.name}",
         )
     try:
         ssh_url(flux.url)
         host, port = ssh_endpoint(flux.url)
     except ValueError as problem:
-        problems.add(f"'{url_row.name}' {problem}", url_row.fix)
+        problems.add(url_row.name, str(problem), url_row.fix)
         return
     if flux.known_hosts and not flux.known_hosts.names(host, port):
         at = host if port == 22 else f"{host} at port {port}"
         scan = f"ssh-keyscan {host}" if port == 22 else f"ssh-keyscan -p {port} {host}"
         problems.add(
-            f"'{hosts_row.name}' has no line for {at}, so Flux would refuse to connect",
+            hosts_row.name,
+            f"has no line for {at}, so Flux would refuse to connect",
             f"{scan} | pulumi config set --secret {hosts_row.name}   # then compare the fingerprints with the host's",
         )

@@ -45,7 +45,7 @@ class NodeTunnelSettings(ComponentSettings):
     enabled: bool = key("enableNodeTunnels", parsers.boolean, "install the per-node tunnels", default="true")
     token: TunnelToken = key(
         "cloudflare_node_tunnel_token", parse_tunnel_token, "token of the node tunnel (another tunnel)", secret=True,
-        needed_by="enableNodeTunnels", value="token",
+        required=True, value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
         "cloudflare_node_tunnel_id",

@@ -45,7 +45,7 @@ class TunnelSettings(ComponentSettings):
     enabled: bool = key("enableCloudflareTunnel", parsers.boolean, "install the Cloudflare Tunnel", default="true")
     token: TunnelToken = key(
         "cloudflare_tunnel_token", parse_tunnel_token, "token of the Cloudflare Tunnel", secret=True,
-        needed_by="enableCloudflareTunnel", value="token",
+        required=True, value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
         "cloudflare_tunnel_id",
