@@ -26,7 +26,7 @@ from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.commands.storage import REF as CLAIM
 from oceanid_cluster.commands.storage import check_storage
-from oceanid_cluster.components.facts import ComponentSettings, ObjectRef
+from oceanid_cluster.components.facts import Expected, ObjectRef
 from oceanid_cluster.components.node_tunnels.settings import node_rules
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
@@ -103,7 +103,7 @@ def _node(node: Node, live: Live) -> Row:
 
 
 def check_placement(settings: Settings, live: Live) -> list[Row]:
-    """For each component, which of the live nodes can run its workloads, with the labels that the deploy gives them.
+    """For each workload, which of the live nodes can run it, with the labels that the deploy gives them.
 
     It fails when none can: with the label or the taint that is in the way of each.
     """
@@ -113,11 +113,12 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
         for ref, node in live.items()
         if ref.kind == "Node"
     ]
-    return [_placement(section, nodes) for section in settings.components if section.enabled and _workloads(section)]
-
-
-def _workloads(section: ComponentSettings) -> list[ObjectRef]:
-    return [one.ref for one in section.facts.expected if one.kind in ("Deployment", "DaemonSet")]
+    return [
+        _placement(one, section.placement.manifest(), nodes)
+        for section in settings.components
+        for one in section.facts.expected
+        if section.enabled and one.kind in ("Deployment", "DaemonSet")
+    ]
 
 
 def _labelled(node: Object, own: Mapping[str, str]) -> Object:
@@ -125,18 +126,18 @@ def _labelled(node: Object, own: Mapping[str, str]) -> Object:
     return {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **own}}}
 
 
-def _placement(section: ComponentSettings, nodes: Sequence[Object]) -> Row:
-    workloads, pod = _workloads(section), section.placement.manifest()
-    daemon = all(ref.kind == "DaemonSet" for ref in workloads)
+def _placement(workload: Expected, pod: Object, nodes: Sequence[Object]) -> Row:
     why_not = {
-        str(node["metadata"]["name"]): [*missing_labels(pod, node), *barriers(pod, node, daemon=daemon)]
+        str(node["metadata"]["name"]): [
+            *missing_labels(pod, node),
+            *barriers(pod, node, daemon=workload.kind == "DaemonSet"),
+        ]
         for node in nodes
     }
-    names = ", ".join(ref.name for ref in workloads)
     if can := [name for name, why in why_not.items() if not why]:
-        return Row("placement", section.facts.name, "ok", f"{names}: {', '.join(can)}")
+        return Row("placement", str(workload.ref), "ok", ", ".join(can))
     obstacles = "; ".join(f"{name}: {', '.join(why)}" for name, why in why_not.items()) or "there is none"
-    return Row("placement", section.facts.name, "failed", f"no node can run {names}: {obstacles}")
+    return Row("placement", str(workload.ref), "failed", f"no node can run it: {obstacles}")
 
 
 def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:

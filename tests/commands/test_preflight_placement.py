@@ -8,6 +8,7 @@ from oceanid_cluster.commands.objects import Object, ref_of
 from oceanid_cluster.commands.preflight import check_placement
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.scheduling import barriers, missing_labels
+from oceanid_cluster.components.settings import EXPECTED
 from tests.samples import settings
 
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
@@ -25,15 +26,20 @@ def rows(*nodes: Object, **keys: str) -> dict[str, Row]:
 
 
 OCEANID = [node("srv712429"), node("srv712695"), node("calypso")]
-CONTROLLERS = "source-controller, kustomize-controller, helm-controller, notification-controller"
+FLUX, TUNNEL, NODE_TUNNEL, STUDIO = (
+    "-n flux-system deployment/source-controller", "-n cloudflared deployment/cloudflared",
+    "-n node-tunnels daemonset/cloudflared-tunnel", "-n apps deployment/label-studio",
+)  # fmt: skip
 
 
-def test_each_component_says_which_nodes_can_run_it_with_the_labels_that_the_deploy_gives() -> None:
+def test_each_workload_says_which_nodes_can_run_it_with_the_labels_that_the_deploy_gives() -> None:
     found = rows(*OCEANID)
     assert {row.state for row in found.values()} == {"ok"}
-    assert found["FluxBootstrap"].detail == f"{CONTROLLERS}: srv712429, srv712695, calypso"
-    assert found["NodeTunnels"].detail == "cloudflared-tunnel: calypso"
+    assert found[FLUX].detail == "srv712429, srv712695, calypso"
+    assert found[NODE_TUNNEL].detail == "calypso"
     assert {row.area for row in found.values()} == {"placement"}
+    workloads = {str(one.ref) for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")}
+    assert found.keys() == workloads
 
 
 def test_a_node_with_a_gpu_can_run_everything_and_one_that_is_tainted_only_what_tolerates_it() -> None:
@@ -41,38 +47,36 @@ def test_a_node_with_a_gpu_can_run_everything_and_one_that_is_tainted_only_what_
     labelled = node("one", labels={"workload-type": "gpu-compute"})
     assert {row.state for row in rows(labelled, nodes=only).values()} == {"ok"}
     tainted = rows(node("one", GPU_TAINT), nodes=only)
-    assert tainted["NodeTunnels"].state == "ok"
-    assert tainted["CloudflareTunnel"].state == "failed"
-    assert tainted["CloudflareTunnel"].detail == (
-        "no node can run cloudflared: one: taint nvidia.com/gpu=present:NoSchedule"
-    )
+    assert tainted[NODE_TUNNEL].state == "ok"
+    assert tainted[TUNNEL].state == "failed"
+    assert tainted[TUNNEL].detail == "no node can run it: one: taint nvidia.com/gpu=present:NoSchedule"
 
 
 def test_a_label_that_no_live_node_has_is_named_for_each() -> None:
-    found = rows(*OCEANID, labelStudioNodeSelector="disk=fast,kubernetes.io/hostname=calypso")["LabelStudio"]
+    found = rows(*OCEANID, labelStudioNodeSelector="disk=fast,kubernetes.io/hostname=calypso")[STUDIO]
     assert found.state == "failed"
     assert "srv712429: no label disk=fast, no label kubernetes.io/hostname=calypso (it has srv712429)" in found.detail
     assert "calypso: no label disk=fast" in found.detail
 
 
 def test_labels_that_the_program_does_not_set_must_be_there() -> None:
-    found = rows(*OCEANID, manageNodeLabels="false")["NodeTunnels"]
+    found = rows(*OCEANID, manageNodeLabels="false")[NODE_TUNNEL]
     assert found.state == "failed"
     assert "calypso: no label oceanid.cluster/tunnel-enabled=true" in found.detail
     labelled = [*OCEANID, node("other", labels={"oceanid.cluster/tunnel-enabled": "true"})]
-    assert rows(*labelled, manageNodeLabels="false")["NodeTunnels"].detail == "cloudflared-tunnel: other"
+    assert rows(*labelled, manageNodeLabels="false")[NODE_TUNNEL].detail == "other"
 
 
 def test_a_node_that_is_off_or_cordoned_runs_nothing_new() -> None:
     off = node(
         "calypso", status={"conditions": [{"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}]}
     )
-    assert rows(off)["NodeTunnels"].detail.endswith("calypso: not Ready: NodeStatusUnknown")
+    assert rows(off)[NODE_TUNNEL].detail.endswith("calypso: not Ready: NodeStatusUnknown")
     cordoned = node("calypso", {"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"})
     found = rows(cordoned)
-    assert found["NodeTunnels"].state == "ok"
-    assert found["FluxBootstrap"].detail.endswith("calypso: taint node.kubernetes.io/unschedulable:NoSchedule")
-    assert rows()["FluxBootstrap"].detail.endswith(": there is none")
+    assert found[NODE_TUNNEL].state == "ok"
+    assert found[FLUX].detail.endswith("calypso: taint node.kubernetes.io/unschedulable:NoSchedule")
+    assert rows()[FLUX].detail.endswith(": there is none")
 
 
 @pytest.mark.parametrize(

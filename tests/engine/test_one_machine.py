@@ -5,9 +5,8 @@ import re
 import shlex
 from pathlib import Path
 
-from oceanid_cluster.components.settings import CHAIN
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine, flux_reports
+from tests.engine.engine import WORKLOADS, Engine, flux_reports
 from tests.engine.prepared import bare_cluster
 from tests.engine.test_health_and_preflight import row
 from tests.engine.test_second_cluster import node
@@ -52,13 +51,14 @@ def test_one_machine_is_enough_with_a_gpu_and_without(tmp_path: Path) -> None:
         engine.kubectl("apply", "-f", "-", stdin=json.dumps(machine))
         preflight = engine.command("preflight")
         assert preflight.returncode == 0, preflight.stdout
-        for facts in CHAIN:
-            assert row(preflight, facts.name).endswith((f": {host}", "nothing yet")), preflight.stdout
+        for one in WORKLOADS:
+            assert row(preflight, f"{one.kind.lower()}/{one.name}").endswith(f" ok {host}"), preflight.stdout
         engine.kubectl("taint", "nodes", host, "nvidia.com/gpu=present:NoSchedule")
         preflight = engine.command("preflight")
         assert preflight.returncode == 1
-        assert f"no node can run cloudflared: {host}: taint nvidia.com/gpu=present:NoSchedule" in preflight.stdout
-        assert f"cloudflared-tunnel: {host}" in preflight.stdout  # which tolerates it, whatever its value
+        why = f"failed no node can run it: {host}: taint nvidia.com/gpu=present:NoSchedule"
+        assert row(preflight, "deployment/cloudflared").endswith(why)
+        assert row(preflight, "daemonset/cloudflared-tunnel").endswith(f" ok {host}")  # it tolerates every value
         engine.kubectl("taint", "nodes", host, "nvidia.com/gpu-")
         assert_installed(engine, host)
         assert configure(engine, WITHOUT) == host
