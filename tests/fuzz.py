@@ -47,6 +47,7 @@ def _amounts() -> st.SearchStrategy[str]:
 _FLAGS = (
     "manageNodeLabels", "adoptExisting", "enablePulumiOperator", "enableTritonAdapter", "exposeKubelet", "trainDryRun",
     "enableImageAutomation", "enableCloudflareTunnel", "enableNodeTunnels", "enableLabelStudio",
+    "confinePulumiOperator",
 )  # fmt: skip
 # What a valid configuration may set beside the six required keys; keys in one entry go together.
 OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
@@ -63,6 +64,12 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"flux.verification_keys": st.just(SIGNER)},
     {"pulumi_access_token": TOKEN},
     {"cloudflare_tunnel_hostname": HOST.map("kubernetes-api.".__add__)},
+    {"cloudflare_kubectl_hostname": HOST.map("kubectl.".__add__)},
+    {
+        "cloudflareAccessTeam": WORD,
+        "labelStudioHostname": st.just("ls.reef.example"),
+        "cloudflareAccessAudiences": st.just(json.dumps({"ls.reef.example": "fa4e" * 16})),
+    },
     {"cloudflared_image": IMAGE},
     {"cloudflareProtocol": st.sampled_from(["auto", "http2", "quic"])},
     {"cloudflareTunnelReplicas": st.integers(1, 25).map(str)},

@@ -83,6 +83,9 @@ EVERYTHING = {
     "manageNodeTunnelDns": "true",
     "manageTunnelConfig": "true",
     "exposeKubelet": "true",
+    "cloudflare_kubectl_hostname": "kubectl.example.org",
+    "cloudflareAccessTeam": "oceanid",
+    "cloudflareAccessAudiences": json.dumps({"kubectl.example.org": "fa4e" * 16, "gpu.boathou.se": "4e1f" * 16}),
     "clusterUid": "0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c",
     "extraIngress": json.dumps(
         [{"hostname": "app.example.org", "service": "http://app.apps.svc:80", "path": "^/api", "noTLSVerify": True}]

@@ -130,7 +130,8 @@ def test_what_runs_nothing_waits_only_for_its_namespace_and_everything_else_for_
             assert run.dependencies(name) <= own | {"label-studio-ns"}, name
     assert early == {
         "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding",
-        "Service", "NetworkPolicy", "PodDisruptionBudget",
+        "Service", "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
     }  # fmt: skip
 
 

@@ -27,10 +27,9 @@ from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.commands.storage import REF as CLAIM
 from oceanid_cluster.commands.storage import check_storage
 from oceanid_cluster.components.facts import Expected, ObjectRef
-from oceanid_cluster.components.node_tunnels.settings import node_rules
+from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.startup.identity import Identity, differences, is_another, is_known, read_identity
@@ -62,7 +61,7 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
         rows += _objects(kubectl, settings, state, environ)
     except CommandError as problem:
         rows.append(Row("cluster", "API server", "failed", report.one_line(problem)))
-    return rows + tunnel_rows(settings, stack, environ)
+    return [*rows, *access_rows(settings), *tunnel_rows(settings, stack, environ)]
 
 
 def _version(kubectl: Kubectl) -> Row:
@@ -159,20 +158,47 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
         for release in facts.release_refs()
     }
     command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
+    rows += _stacks_elsewhere(kubectl, settings)
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
+
+
+def _stacks_elsewhere(kubectl: Kubectl, settings: Settings) -> list[Row]:
+    """Stacks that the operator cannot run, because ``confinePulumiOperator`` keeps it in its namespace."""
+    if not (settings.operator.enabled and settings.operator.confined):
+        return []
+    found = [ref_of(one) for one in kubectl.get("stacks.pulumi.com", "-A")]
+    names = [f"{one.namespace}/{one.name}" for one in found if one.namespace != OPERATOR]
+    fix = f"move them to {OPERATOR}, or: pulumi config set confinePulumiOperator false"
+    return [Row("operator", "Stacks", "warning", f"cannot run: {', '.join(names)}; {fix}")] if names else []
+
+
+def access_rows(settings: Settings) -> list[Row]:
+    """Whom the tunnels let in: which host names rely on Cloudflare alone, and of which cloudflared checks the tokens.
+
+    What checks its callers itself, the webhook, is for everybody.
+    """
+    tunnels = ((settings.tunnel, settings.tunnel_rules), (settings.node_tunnels, settings.node_tunnel_rules))
+    rules = [rule for section, rules in tunnels if section.enabled for rule in rules]
+    named = [rule for rule in rules if rule.hostname and not (rule.owner and rule.owner.public)]
+    if not named:
+        return []
+    checked = dict.fromkeys(str(rule.hostname) for rule in named if rule.requires_access)
+    unchecked = dict.fromkeys(str(rule.hostname) for rule in named if not rule.requires_access)
+    said = [f"{', '.join(checked)}: cloudflared refuses what Access has not let through"] if checked else []
+    if unchecked:
+        fix = 'docs/runbook.md, "Who may use a host name"'
+        said.append(f"{', '.join(unchecked)}: answers the internet unless cloud/ protects it ({fix})")
+    return [Row("tunnel", "Access", "ok", "; ".join(said))]
 
 
 def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> list[Row]:
     """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
     if not settings.tunnel.manage_config:
         return []
-    first = IngressRule("", settings.tunnel.hostname)
     lists = {
-        "cloudflare_tunnel_token": (settings.tunnel.enabled, [first, *settings.ingress]),
-        "cloudflare_node_tunnel_token": (
-            settings.node_tunnels.enabled, node_rules(settings.node_tunnels, settings.tunnel.service_url),
-        ),
-    }  # fmt: skip
+        "cloudflare_tunnel_token": (settings.tunnel.enabled, settings.tunnel_rules),
+        "cloudflare_node_tunnel_token": (settings.node_tunnels.enabled, settings.node_tunnel_rules),
+    }
     rows: list[Row] = []
     try:
         api_token = stack_secret(stack, "cloudflare_api_token")

@@ -32,7 +32,7 @@ class Context:
 # Kinds that run nothing: they are made as soon as their namespace is there, while earlier components get ready.
 _INERT = (
     "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding", "Service",
-    "NetworkPolicy", "PodDisruptionBudget",
+    "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 )  # fmt: skip
 
 

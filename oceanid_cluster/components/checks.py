@@ -9,7 +9,7 @@ from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.cluster import ClusterSettings, check_addresses
-from oceanid_cluster.config.ingress import IngressRule, dead_rules, rule_name
+from oceanid_cluster.config.ingress import dead_rules, rule_name
 from oceanid_cluster.config.nodes import PREFIX, Node
 from oceanid_cluster.config.schema import ConfigErrors, keys_of
 
@@ -29,8 +29,9 @@ def check_together(settings: Settings, problems: ConfigErrors) -> None:
         check_flux(settings.flux, problems)
     _check_tunnel_ids(settings, problems)
     _check_cloudflare(settings, problems)
+    _check_access(settings, problems)
     if settings.tunnel.enabled:
-        _check_ingress(settings, problems)
+        _check_rules(settings, problems)
 
 
 def advice(settings: Settings) -> list[str]:
@@ -79,7 +80,8 @@ def _check_labels(settings: Settings, problems: ConfigErrors) -> None:
             wanted = ", ".join(f'"{key.removeprefix(PREFIX)}": "{value}"' for key, value in ours.items())
             flag = keys_of(type(section))["enabled"].name
             problems.add(
-                f"{flag} is true, and no machine in 'nodes' has the label {wanted}, without which it runs nowhere",
+                flag,
+                f"is true, and no machine in 'nodes' has the label {wanted}, without which it runs nowhere",
                 f"give one that label in 'nodes', or: pulumi config set {flag} false",
             )
 
@@ -118,24 +120,43 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
             problems.add(row.name, f"is missing (needed while {flag} is true)", row.fix)
 
 
-_OWN_RULES = {"labelStudioHostname": "Label Studio's rule", "flux.webhook_hostname": "the webhook's rule"}
-
-
-def _check_ingress(settings: Settings, problems: ConfigErrors) -> None:
-    """Rules that are hidden by those which this program puts before them."""
-    tunnel = settings.tunnel
-    if not tunnel.hostname:
+def _check_access(settings: Settings, problems: ConfigErrors) -> None:
+    """A team without a tag or the reverse, and tags of host names that have no rule: they would protect nothing."""
+    rows = keys_of(TunnelSettings)
+    team, audiences = rows["access_team"], rows["access_audiences"]
+    if not settings.any_tunnel or problems.about(team.name, audiences.name):
         return
-    own = [("the Kubernetes API's rule (cloudflare_tunnel_hostname)", IngressRule("", tunnel.hostname))]
-    for name, rule in settings.own_rules:
-        own.append((f"{_OWN_RULES[name]} ({name})", rule))
-        for problem in dead_rules(own):
-            problems.add(name, f"is another rule's host name: {problem}", f"pulumi config set {name} <hostname>")
-    for number, rule in enumerate(tunnel.extra_ingress or (), start=1):
-        name = rule_name(number, rule.hostname)
-        for problem in dead_rules([*own, (name, rule)]):
-            if problem.startswith(name):
-                problems.add("extraIngress", problem, "pulumi config set extraIngress <json>")
+    given = settings.tunnel.access_audiences or {}
+    if bool(settings.tunnel.access_team) != bool(given):
+        absent = audiences if settings.tunnel.access_team else team
+        other = team if absent is audiences else audiences
+        problems.add(absent.name, f"is missing, and goes together with '{other.name}'", absent.fix)
+    names = settings.accessible_hostnames
+    for name in given:
+        if name not in names:
+            known = f"it knows {', '.join(names)}; a rule of extraIngress has its own originRequest.access"
+            problems.add(audiences.name, f"has '{name}', which Access cannot protect here: {known}", audiences.fix)
+
+
+def _check_rules(settings: Settings, problems: ConfigErrors) -> None:
+    """Rules of the tunnel that get no request, because an earlier one gets it."""
+    tunnel = settings.tunnel
+    if tunnel.kubectl_hostname and tunnel.service_url and not tunnel.api_server:
+        row = keys_of(TunnelSettings)["service_url"]
+        problems.add(row.name, "names no host and port, which cloudflare_kubectl_hostname needs", row.fix)
+    rules = settings.tunnel_rules[:-1]  # the last one takes the rest
+    own = sum(rule.owner is not None for rule in rules)
+    named = [
+        (f"{rule.owner.title} ({rule.owner.key})" if rule.owner else rule_name(number - own, rule.hostname), rule)
+        for number, rule in enumerate(rules, start=1)
+    ]
+    for index, problem in dead_rules(named):
+        owner = rules[index].owner
+        if owner:
+            fix = f"pulumi config set {owner.key} <hostname>"
+            problems.add(owner.key, f"is another rule's host name: {problem}", fix)
+        else:
+            problems.add("extraIngress", problem, "pulumi config set extraIngress <json>")
 
 
 def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
+from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.manifests.pods import ANYWHERE, Placement
 
 Reason = Literal[
@@ -12,6 +13,8 @@ Reason = Literal[
     "condition", "suspended", "silent", "changed", "terminating", "node", "behind", "unbound", "lost",
 ]  # fmt: skip
 
+# Kinds without a namespace, of which a component may have an object.
+_CLUSTER_WIDE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
 
 _DELETED = {
@@ -84,7 +87,7 @@ class Facts:
 
     ``name`` is its name in the outputs, ``title`` in messages; ``logical_name`` and ``type_token`` are those that the
     stack's state holds. ``expected`` is what health looks at; ``others`` and ``optional`` are what else a deploy
-    creates in the namespace under a fixed name, ``optional`` depending on a key. ``crd_groups`` are endings of the
+    creates under a fixed name, ``optional`` depending on a key. ``crd_groups`` are endings of the
     names of the CRDs that its chart brings, ``releases`` the names of its Helm releases, ``needs`` the components
     without which it cannot work.
     """
@@ -115,7 +118,9 @@ class Facts:
         yield from self._named(self.optional)
 
     def _named(self, names: Mapping[str, Sequence[str]]) -> Iterator[ObjectRef]:
-        return (ObjectRef(kind, self.namespace, name) for kind, named in names.items() for name in named)
+        for kind, named in names.items():
+            namespace = "" if kind in _CLUSTER_WIDE else self.namespace
+            yield from (ObjectRef(kind, namespace, name) for name in named)
 
     def release_refs(self) -> list[ObjectRef]:
         """Its Helm releases."""
@@ -136,3 +141,8 @@ class ComponentSettings:
     def placement(self) -> Placement:
         """Where the pods of its workloads may run."""
         return ANYWHERE
+
+    def tunnel_rules(self, domain: str) -> Sequence[IngressRule]:
+        """The rules that the component needs of the tunnel, in a cluster of this DNS domain."""
+        del domain
+        return ()

@@ -4,20 +4,19 @@ A row of a section is a row of docs/configuration.md. What the commands know of 
 """
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oceanid_cluster.components.adapter.settings import AdapterSettings
 from oceanid_cluster.components.facts import ComponentSettings, CustomResource, Expected, Facts
-from oceanid_cluster.components.flux.settings import WEBHOOK_RECEIVER, FluxSettings
+from oceanid_cluster.components.flux.settings import FluxSettings
 from oceanid_cluster.components.image_automation.settings import ImageAutomationSettings
-from oceanid_cluster.components.label_studio.settings import SERVICE as LABEL_STUDIO
 from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
-from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
+from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings, node_rules
 from oceanid_cluster.components.operator.settings import OperatorSettings
 from oceanid_cluster.components.tunnel.settings import PODS as TUNNEL
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config.cluster import ClusterSettings
-from oceanid_cluster.config.ingress import IngressRule
+from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.schema import Key, keys_of
 
@@ -64,21 +63,31 @@ class Settings:
         }
 
     @property
-    def ingress(self) -> list[IngressRule]:
-        """The rules beside the Kubernetes API's: Label Studio, the webhook, then the operator's own."""
-        return [*(rule for _, rule in self.own_rules), *(self.tunnel.extra_ingress or ())]
+    def tunnel_rules(self) -> list[IngressRule]:
+        """All rules of the tunnel in their order: the Kubernetes API's, what components need, ``extraIngress``, 404.
+
+        The components are asked from the last one to the first: the live tunnel's rules are in this order.
+        """
+        needed = [section for section in reversed(self.components) if section.enabled and section is not self.tunnel]
+        own = [rule for section in (self.tunnel, *needed) for rule in section.tunnel_rules(self.cluster.domain)]
+        return [*map(self._behind_access, own), *(self.tunnel.extra_ingress or ()), CATCH_ALL]
 
     @property
-    def own_rules(self) -> list[tuple[str, IngressRule]]:
-        """The rules that components need, each with the key of its host name."""
-        rules: list[tuple[str, IngressRule]] = []
-        if self.label_studio.enabled and self.label_studio.hostname:
-            service = LABEL_STUDIO.url(self.cluster.domain)
-            rules.append(("labelStudioHostname", IngressRule(service, self.label_studio.hostname)))
-        if self.flux.enabled and self.flux.webhook_hostname:
-            service = WEBHOOK_RECEIVER.url(self.cluster.domain)
-            rules.append(("flux.webhook_hostname", IngressRule(service, self.flux.webhook_hostname, "^/hook/")))
-        return rules
+    def node_tunnel_rules(self) -> list[IngressRule]:
+        """All rules of the node tunnel in their order."""
+        return [*map(self._behind_access, node_rules(self.node_tunnels, self.tunnel.service_url)), CATCH_ALL]
+
+    def _behind_access(self, rule: IngressRule) -> IngressRule:
+        """The rule, with a check for what Cloudflare Access let through if its host name has an audience tag."""
+        team, audience = self.tunnel.access_team, (self.tunnel.access_audiences or {}).get(rule.hostname or "")
+        return rule.behind_access(team, audience) if team and audience else rule
+
+    @property
+    def accessible_hostnames(self) -> list[str]:
+        """The host names that an Access application may protect: of our own rules, whatever is turned off."""
+        tunnels = [rule for section in self.components for rule in section.tunnel_rules(self.cluster.domain)]
+        nodes = node_rules(replace(self.node_tunnels, expose_kubelet=True), self.tunnel.service_url)
+        return [rule.hostname or "" for rule in (*tunnels, *nodes) if not (rule.owner and rule.owner.public)]
 
     @property
     def label_studio_callers(self) -> list[Peer]:

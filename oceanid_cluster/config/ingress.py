@@ -8,12 +8,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
+from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
 API_SERVER_NAME = "kubernetes.default.svc"
@@ -25,19 +26,36 @@ _ORIGIN_HOST = re.compile(
 )
 _BARE_SERVICES = ("hello_world", "hello-world", "socks-proxy", "bastion")
 _SCHEMES = ("http", "https", "ws", "wss", "tcp", "ssh", "rdp", "smb")
+_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ssh": 22, "rdp": 3389, "smb": 445}
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whose rule it is, for a rule that this program needs itself.
+
+    ``title`` is how messages call the rule, ``key`` the configuration key of its host name, ``pods`` those that serve
+    it, if it leads to pods of ours. What is ``public`` checks its callers itself.
+    """
+
+    title: str
+    key: str
+    pods: Peer | None = None
+    public: bool = False
 
 
 @dataclass(frozen=True)
 class IngressRule:
     """One rule: requests for ``hostname`` (None: every host) and ``path`` (a Go regular expression) go to ``service``.
 
-    ``origin`` holds cloudflared's ``originRequest`` options by their own names.
+    ``origin`` holds cloudflared's ``originRequest`` options by their own names. A rule of ``extraIngress`` has no
+    ``owner``.
     """
 
     service: str
     hostname: str | None = None
     path: str | None = None
     origin: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    owner: Owner | None = None
 
     def document(self) -> dict[str, Any]:
         """The rule as cloudflared's configuration file and Cloudflare's API write it."""
@@ -45,6 +63,16 @@ class IngressRule:
             "hostname": self.hostname, "path": self.path, "service": self.service, "originRequest": dict(self.origin),
         }  # fmt: skip
         return {name: value for name, value in rule.items() if value}
+
+    def behind_access(self, team: str, audience: str) -> "IngressRule":
+        """The rule, with which cloudflared refuses what Access did not let through (ingress/middleware)."""
+        access = {"required": True, "teamName": team, "audTag": [audience]}
+        return replace(self, origin={**self.origin, "access": access})
+
+    @property
+    def requires_access(self) -> bool:
+        """Whether cloudflared refuses what Access did not let through."""
+        return bool(self.origin.get("access", {}).get("required"))
 
     def hiding(self) -> Iterator[tuple[str | None, str | None]]:
         """Host and path of each rule that would get all of its requests (ingress/ingress.go, matchHost)."""
@@ -62,40 +90,36 @@ class IngressRule:
 CATCH_ALL = IngressRule("http_status:404")
 
 
-def api_server_rule(hostname: str, service: str) -> IngressRule:
+def api_server_rule(hostname: str, service: str, owner: Owner | None = None) -> IngressRule:
     """The rule for the Kubernetes API, whose certificate is checked against the cluster's own CA."""
-    if urlsplit(service).scheme != "https":
-        return IngressRule(service, hostname)
-    return IngressRule(service, hostname, origin={"caPool": CLUSTER_CA_PATH, "originServerName": API_SERVER_NAME})
+    verified = {"caPool": CLUSTER_CA_PATH, "originServerName": API_SERVER_NAME}
+    return IngressRule(service, hostname, origin=verified if urlsplit(service).scheme == "https" else {}, owner=owner)
 
 
-def check_rules(rules: Sequence[IngressRule]) -> list[IngressRule]:
-    """A whole list, checked, with the 404 rule at its end. Raises ValueError naming every rule that is never used."""
-    numbered = [(f"rule {number} ({rule})", rule) for number, rule in enumerate(rules, start=1)]
-    problems = list(dead_rules(numbered))
-    if problems:
-        raise ValueError("; ".join(problems))
-    return [*rules, CATCH_ALL]
+def endpoint(service: str) -> tuple[str, int] | None:
+    """Host and port of a service; None for one that is no URL. Ports are those of ingress/origin_service.go."""
+    parts = urlsplit(service)
+    port = parts.port or _PORTS.get(parts.scheme)
+    return (parts.hostname, port) if parts.hostname and port else None
 
 
-def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[str]:
-    """What to say of each rule of a list that an earlier one hides; ``rules`` are pairs of a name and the rule.
+def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[tuple[int, str]]:
+    """The index of each rule of a list that an earlier one hides, and what to say of it.
 
-    The earlier one has the same host, or a wildcard for it, and the same path or none. Paths that differ are not
-    compared: one regular expression may match all that another one does.
+    ``rules`` are pairs of a name and the rule, without the last one, which takes the rest. The earlier one has the same
+    host, or a wildcard for it, and the same path or none. Paths that differ are not compared: one regular expression
+    may match all that another one does.
     """
     first: dict[tuple[str | None, str | None], int] = {}  # by host and path, the first rule that has them
     for index, (name, rule) in enumerate(rules):
         hiding = [first[one] for one in rule.hiding() if one in first]
         first.setdefault((rule.hostname, rule.path), index)
-        if rule.hostname is None and not rule.path:
-            yield f"{name} would catch everything; the last rule (404) is added for you"
-        elif hiding:
+        if hiding:
             earlier_name, earlier = rules[min(hiding)]
             if (earlier.hostname, earlier.path) == (rule.hostname, rule.path):
-                yield f"{name} would never be used: {rule} has two rules, and {earlier_name} comes first"
+                yield index, f"{name} would never be used: {rule} has two rules, and {earlier_name} comes first"
             else:
-                yield f"{name} would never be used: {earlier_name} catches its requests first"
+                yield index, f"{name} would never be used: {earlier_name} catches its requests first"
 
 
 def check_hostname(text: str, *, wildcard: bool = False) -> str:
@@ -208,7 +232,7 @@ def parse_rules(text: str) -> tuple[IngressRule, ...]:
             rules.append((name, _rule(item)))
         except ValueError as problem:
             problems.append(f"{name} {problem}")
-    problems += dead_rules(rules)
+    problems += [problem for _, problem in dead_rules(rules)]
     if problems:
         raise ValueError("has " + "\n      ".join([f"{len(problems)} wrong rules:", *problems][len(problems) == 1 :]))
     return tuple(rule for _, rule in rules)

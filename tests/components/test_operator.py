@@ -25,6 +25,14 @@ def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> No
         assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
 
 
+def test_the_operator_is_confined_to_its_namespace_before_it_runs_unless_a_key_says_otherwise(program: Program) -> None:
+    run = program(REQUIRED)
+    assert {"pko-admission", "pko-admission-binding"} & run.dependencies("pko-helm") == {"pko-admission-binding"}
+    assert run.dependencies("pko-admission-binding") == {"pko-admission"}
+    free = program({**REQUIRED, "confinePulumiOperator": "false"}).resources
+    assert run.resources.keys() - free.keys() == {"pko-admission", "pko-admission-binding"}
+
+
 def test_the_operators_workspaces_may_fetch_what_flux_read(program: Program) -> None:
     run = program(REQUIRED)
     policy = plain(run.resources["pko-flux-artifacts"].inputs)

@@ -1,8 +1,13 @@
 """The tunnel: its rules, here and at Cloudflare, and how its pods live."""
 
+import pytest
+
+from oceanid_cluster.config.errors import StartUpError
 from tests.program import Program, config_file
 from tests.recorded import plain
-from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
+from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
+
+CONFIG = "cloudflare-config"
 
 
 def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
@@ -26,6 +31,54 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in [
         m["mountPath"] for m in pod["containers"][0]["volumeMounts"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("address", "service"),
+    [
+        (None, "tcp://kubernetes.default.svc.cluster.local:443"),
+        ("https://192.0.2.10:6443", "tcp://192.0.2.10:6443"),
+        ("https://api.example.org", "tcp://api.example.org:443"),
+        ("tcp://[2001:db8::1]:6443", "tcp://[2001:db8::1]:6443"),
+    ],
+)
+def test_kubectl_has_a_rule_of_its_own_that_is_streamed(program: Program, address: str | None, service: str) -> None:
+    """The service of the API's rule is HTTP, and what cloudflared proxies as HTTP loses the client's certificate."""
+    changes = {"cloudflare_tunnel_service_url": address} if address else {}
+    document = config_file(program({**REQUIRED, **changes, "cloudflare_kubectl_hostname": "KUBECTL.x.org"}), CONFIG)
+    assert document["ingress"][1] == {"hostname": "kubectl.x.org", "service": service}
+    assert "tcp://" not in str(config_file(program(REQUIRED), CONFIG))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cloudflare_tunnel_service_url": "unix:/run/api.sock"}, "names no host and port"),
+        ({"cloudflare_kubectl_hostname": "k3s.boathou.se"}, "'cloudflare_kubectl_hostname' is another rule's host"),
+        ({"labelStudioHostname": "kubectl.x.org"}, "'labelStudioHostname' is another rule's host name"),
+        (
+            {"extraIngress": '[{"hostname": "kubectl.x.org", "service": "http://a"}]'},
+            "rule 1 ('kubectl.x.org') would never be used: 'kubectl.x.org' has two rules, and kubectl's rule",
+        ),
+    ],
+)
+def test_kubectls_rule_needs_an_address_and_a_name_of_its_own(changes: dict[str, str], said: str) -> None:
+    with pytest.raises(StartUpError) as refusal:
+        settings({"cloudflare_kubectl_hostname": "kubectl.x.org", **changes})
+    assert said in str(refusal.value)
+
+
+def test_access_is_checked_by_the_file_and_by_the_rules_at_cloudflare(program: Program) -> None:
+    run = program(EVERYTHING)
+    for component, name, tag in (
+        ("cloudflare", "kubectl.example.org", "fa4e" * 16), ("node-tunnels", "gpu.boathou.se", "4e1f" * 16),
+    ):  # fmt: skip
+        local = config_file(run, f"{component}-config")["ingress"]
+        checked = {rule["hostname"]: rule["originRequest"]["access"] for rule in local if "access" in str(rule)}
+        assert checked == {name: {"required": True, "teamName": "oceanid", "audTag": [tag]}}
+        remote = plain(run.resources[f"{component}-remote-config"].inputs)["config"]["ingresses"]
+        checked = {rule["hostname"]: rule["originRequest"]["access"] for rule in remote if "access" in str(rule)}
+        assert checked == {name: {"required": True, "teamName": "oceanid", "audTags": [tag]}}
 
 
 def test_both_tunnels_use_the_configured_addresses_of_the_edge(program: Program) -> None:

@@ -8,7 +8,7 @@ import yaml
 
 from oceanid_cluster.components.remote_config import remote_rule
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
+from oceanid_cluster.config.ingress import CATCH_ALL, parse_rules
 from oceanid_cluster.manifests.cloudflared import config_file
 from tests.samples import settings
 
@@ -229,7 +229,7 @@ OPTIONS = {
 
 def test_the_options_of_cloudflared_are_written_to_its_file_and_to_cloudflare() -> None:
     (only,) = parse_rules(json.dumps([rule(originRequest=OPTIONS)]))
-    written = yaml.safe_load(config_file("id", check_rules([only]), 2000, "auto"))["ingress"][0]
+    written = yaml.safe_load(config_file("id", [only, CATCH_ALL], 2000, "auto"))["ingress"][0]
     assert written["originRequest"] == {**OPTIONS, "tlsTimeout": "10s"}
     assert remote_rule(only)["origin_request"] == {
         "connect_timeout": 90, "tls_timeout": 10, "tcp_keep_alive": 1, "no_happy_eyeballs": True,
@@ -277,7 +277,3 @@ def test_an_option_that_cannot_work_is_named(options: object, reason: str) -> No
 def test_two_values_for_one_option_are_refused() -> None:
     assert "two values for noTLSVerify" in refusal(rule(noTLSVerify=True, originRequest={"noTLSVerify": False}))
     assert parse_rules(json.dumps([rule(noTLSVerify=True)]))[0].origin == {"noTLSVerify": True}
-
-
-def test_a_list_of_components_closes_with_the_404() -> None:
-    assert check_rules([IngressRule("http://a", "a.example.org")])[-1] == CATCH_ALL

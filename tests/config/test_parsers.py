@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 
 from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule, check_rules, parse_rules
+from oceanid_cluster.config.ingress import CATCH_ALL, parse_rules
 from oceanid_cluster.config.postgres import parse_postgres_url
 from oceanid_cluster.config.schema import Key
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
+from tests.samples import settings
 
+VALID = settings()
 ACCOUNTS = st.text("0123456789abcdef", min_size=32, max_size=32)
 SECRETS = st.binary(min_size=32, max_size=64).map(lambda data: base64.b64encode(data).decode())
 BLANKS = st.sampled_from(["", "\n", " ", "\r\n", "\n\n  "])
@@ -114,14 +117,7 @@ def test_no_json_in_any_key_ends_in_anything_but_a_clear_refusal(value: object) 
 @given(st.lists(RULES, unique=True, max_size=5))
 def test_rules_keep_their_order_and_end_with_the_404(hosts: list[tuple[str, str | None]]) -> None:
     document = [{"hostname": host, "service": "http://a:1", **({"path": path} if path else {})} for host, path in hosts]
-    rules = check_rules(parse_rules(json.dumps(document)))
-    assert [(rule.hostname, rule.path) for rule in rules[:-1]] == hosts
-    assert rules[-1] == CATCH_ALL
-
-
-def test_a_duplicate_and_an_early_catch_all_are_refused() -> None:
-    rule = IngressRule("http://a", "a.example.org")
-    with pytest.raises(ValueError, match=r"'a\.example\.org' has two rules, and rule 1"):
-        check_rules([rule, rule])
-    with pytest.raises(ValueError, match="would catch everything"):
-        check_rules([CATCH_ALL, rule])
+    tunnel = replace(VALID.tunnel, extra_ingress=parse_rules(json.dumps(document)))
+    *rules, last = replace(VALID, tunnel=tunnel).tunnel_rules
+    assert [(rule.hostname, rule.path) for rule in rules if not rule.owner] == hosts
+    assert last == CATCH_ALL

@@ -17,15 +17,15 @@ ENTRIES: dict[str, list[tuple[str, str]]] = {title: _BLOCK.findall(body) for tit
 RUNNABLE = [title for title, blocks in ENTRIES.items() if any(kind == "bash" for kind, _ in blocks)]
 # What a machine without K3s, GitHub, Cloudflare and Pulumi Cloud cannot run.
 OUTSIDE = {
-    "lsof", "ssh", "flux", "export", "pip", "pulumi login", "pulumi env", "pulumi stack", "pulumi destroy",
-    "kubectl drain", "kubectl delete", "kubectl -n", "helm show", "k3s", "systemctl",
+    "lsof", "ssh", "flux", "cloudflared", "export", "pip", "pulumi login", "pulumi env", "pulumi stack",
+    "pulumi destroy", "kubectl drain", "kubectl delete", "kubectl -n", "helm show", "k3s", "systemctl",
 }  # fmt: skip
 WANTED = """
 Cannot connect, A deploy failed, Resource already exists, Stack lock and pending operations, Flux does not reconcile,
 Tunnel down, 502 through the tunnel, QUIC blocked, Label Studio, Stuck namespace, A volume claim that is being deleted,
 A killed upgrade of the operator, An expired certificate, A node that is off, Break-glass from a laptop, Drift,
-Rotate a secret, Add an ingress rule, Label or replace a node, Upgrade Flux, Upgrade the operator,
-Upgrade Label Studio, Restore from nothing, Destroy
+Rotate a secret, Add an ingress rule, Who may use a host name, kubectl through the tunnel, 403 through the tunnel,
+Label or replace a node, Upgrade Flux, Upgrade the operator, Upgrade Label Studio, Restore from nothing, Destroy
 """
 
 

@@ -7,7 +7,7 @@ from oceanid_cluster.components.facts import ComponentSettings, CustomResource, 
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
 from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
-from oceanid_cluster.config.ingress import check_hostname
+from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
@@ -163,6 +163,12 @@ class FluxSettings(ComponentSettings):
     def uses_app(self) -> bool:
         """Whether Git is read as a GitHub App."""
         return self.github_app_private_key is not None
+
+    def tunnel_rules(self, domain: str) -> tuple[IngressRule, ...]:
+        """The webhook, which the Git server calls: the Receiver checks what it signed with ``flux.webhook_token``."""
+        owner = Owner("the webhook's rule", "flux.webhook_hostname", WEBHOOK_RECEIVER.peer, public=True)
+        service, hostname = WEBHOOK_RECEIVER.url(domain), self.webhook_hostname
+        return (IngressRule(service, hostname, "^/hook/", owner=owner),) if hostname else ()
 
 
 def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.ingress import check_hostname
+from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.peers import Peer, parse_peers
 from oceanid_cluster.config.postgres import PostgresUrl, parse_postgres_url
@@ -117,3 +117,8 @@ class LabelStudioSettings(ComponentSettings):
     def placement(self) -> Placement:
         """Where its pod may run."""
         return Placement(self.node_selector or {})  # None while the key is wrong
+
+    def tunnel_rules(self, domain: str) -> tuple[IngressRule, ...]:
+        """Label Studio, under its public host name."""
+        owner = Owner("Label Studio's rule", "labelStudioHostname", SERVICE.peer)
+        return (IngressRule(SERVICE.url(domain), self.hostname, owner=owner),) if self.hostname else ()

@@ -1,5 +1,6 @@
 """Step 4: a tunnel on each labelled node, for what only that node can reach."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -14,7 +15,6 @@ from oceanid_cluster.components.node_tunnels.settings import (
     SECRET,
     SELECTOR,
     NodeTunnelSettings,
-    node_rules,
 )
 from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
@@ -31,11 +31,13 @@ LOOPBACK = "127.0.0.1"
 class NodeTunnelArgs:
     """What the node tunnels take.
 
-    ``tunnel`` says what both tunnels share; ``cloudflare`` is needed only to write rules or DNS there.
+    ``tunnel`` says what both tunnels share, ``rules`` are all rules; ``cloudflare`` is needed only to write rules or
+    DNS there.
     """
 
     settings: NodeTunnelSettings
     tunnel: TunnelSettings
+    rules: Sequence[IngressRule]
     context: Context
     cloudflare: pulumi.ProviderResource | None = None
 
@@ -50,7 +52,7 @@ class NodeTunnels(Component):
         settings, tunnel, context, cloudflare = args.settings, args.tunnel, args.context, args.cloudflare
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
-        rules = node_rules(settings, tunnel.service_url)
+        rules = args.rules
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
@@ -81,7 +83,7 @@ class NodeTunnels(Component):
         self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": METRICS})
 
     def _make_dns(
-        self, settings: NodeTunnelSettings, rules: list[IngressRule], cloudflare: pulumi.ProviderResource
+        self, settings: NodeTunnelSettings, rules: Sequence[IngressRule], cloudflare: pulumi.ProviderResource
     ) -> None:
         import pulumi_cloudflare  # its import is the slowest part of a run
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.components.tunnel.settings import DEFAULT_RESOURCES, HINTS
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_hostname, check_rules
+from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_hostname
 from oceanid_cluster.config.nodes import PREFIX
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.schema import key
@@ -88,11 +88,14 @@ class NodeTunnelSettings(ComponentSettings):
 
 
 def node_rules(settings: NodeTunnelSettings, service_url: str) -> list[IngressRule]:
-    """The rules of the node tunnel. The kubelet's port gives root on the node, so it is published only on request."""
+    """The rules of the node tunnel, without the last one.
+
+    The kubelet's port gives root on the node, so it is published only on request.
+    """
     rules = [
         api_server_rule(f"*.nodes.{settings.base}", service_url),
         IngressRule("http://localhost:8000", f"gpu.{settings.base}"),
     ]
     if settings.expose_kubelet:
         rules.append(IngressRule("tcp://localhost:10250", f"*.pod.{settings.base}"))
-    return check_rules(rules)
+    return rules

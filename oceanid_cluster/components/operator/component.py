@@ -7,6 +7,7 @@ import pulumi
 
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
+from oceanid_cluster.components.operator.confinement import admission_binding, admission_policy
 from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAMESPACE, RELEASE, OperatorSettings
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
@@ -51,6 +52,11 @@ class PulumiOperator(Component):
                 self.create(
                     "api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns])
                 )
+            )
+        if settings.confined:  # before the operator runs
+            policy = self.create("admission", admission_policy(object_labels), ChildOptions(depends_on=[ns]))
+            before.append(
+                self.create("admission-binding", admission_binding(object_labels), ChildOptions(depends_on=[policy]))
             )
         if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))

@@ -11,6 +11,8 @@ from oceanid_cluster.config.secret import Secret
 NAMESPACE = "pulumi-system"
 RELEASE = "pulumi-kubernetes-operator"
 API_SECRET = "pulumi-api-secret"
+ACCOUNT = RELEASE  # the chart names its service account after its release (templates/_helpers.tpl)
+CONFINED = "confine-pulumi-operator"
 # The Deployment is Helm's: a deploy compares the release, and not what is in it.
 _ROLLBACK = (
     'Helm puts it back, by helm rollback: docs/runbook.md, "Drift"; a deploy does where Helm has no record of it'
@@ -24,7 +26,11 @@ FACTS = Facts(
     expected=(
         Expected("Deployment", NAMESPACE, f"{RELEASE}-controller-manager", {"missing": _ROLLBACK, "scaled": _ROLLBACK}),
     ),
-    optional={"Secret": [API_SECRET]},
+    optional={
+        "Secret": [API_SECRET],
+        "ValidatingAdmissionPolicy": [CONFINED],
+        "ValidatingAdmissionPolicyBinding": [CONFINED],
+    },
     crd_groups=(".pulumi.com",),
     releases=(RELEASE,),
 )
@@ -42,6 +48,11 @@ class OperatorSettings(ComponentSettings):
     access_token: Secret | None = key(
         "pulumi_access_token", parsers.secret(parsers.token), "the operator's Pulumi Cloud token", secret=True,
         old=("pulumi.access_token",), value="token",
+    )  # fmt: skip
+    confined: bool = key(
+        "confinePulumiOperator", parsers.boolean,
+        "keep what the operator creates in its own namespace, `pulumi-system`, where its Stacks then have to be",
+        default="true",
     )  # fmt: skip
     chart: str = key(
         "pulumiOperatorChart", parsers.text, "chart of the operator: OCI reference or local path",

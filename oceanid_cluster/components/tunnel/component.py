@@ -7,6 +7,7 @@ import pulumi
 
 from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret, service
 from oceanid_cluster.components.remote_config import write_remote_config
+from oceanid_cluster.components.tunnel.network import network_policy
 from oceanid_cluster.components.tunnel.settings import (
     CONFIG_MAP,
     FACTS,
@@ -17,7 +18,7 @@ from oceanid_cluster.components.tunnel.settings import (
     SELECTOR,
     TunnelSettings,
 )
-from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_rules
+from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.manifests import cloudflared, labels
 from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, pod_security
@@ -27,7 +28,7 @@ from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, pod_security
 class TunnelArgs:
     """What the tunnel takes.
 
-    ``rules`` follow the Kubernetes API's; ``cloudflare`` is given only to write the rules there.
+    ``rules`` are all rules; ``cloudflare`` is given only to write them there.
     """
 
     settings: TunnelSettings
@@ -46,13 +47,12 @@ class CloudflareTunnel(Component):
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
-        all_rules = check_rules([api_server_rule(settings.hostname, settings.service_url), *args.rules])
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
                 settings.token.tunnel_id,
-                all_rules,
+                args.rules,
                 settings.metrics_port,
                 settings.protocol,
                 edge_ip_version=settings.edge_ip_version,
@@ -63,6 +63,7 @@ class CloudflareTunnel(Component):
         credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
         settings_map = self.create("config", config_map(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
         self.create("pdb", disruption_budget(object_labels), in_ns)
+        self.create("network", network_policy(settings, args.rules, context.domain, object_labels), in_ns)
         self.create(
             "deployment",
             deployment(
@@ -78,7 +79,7 @@ class CloudflareTunnel(Component):
         metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.create("svc", metrics, in_ns)
         if args.cloudflare:
-            write_remote_config(self, settings.token, all_rules, args.cloudflare)
+            write_remote_config(self, settings.token, args.rules, args.cloudflare)
         self.register_outputs(
             {
                 "namespace": NAMESPACE,

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts, Reason
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.ingress import IngressRule, check_hostname, check_service, parse_rules
+from oceanid_cluster.config.access import parse_audiences, parse_team
+from oceanid_cluster.config.ingress import (
+    IngressRule,
+    Owner,
+    api_server_rule,
+    check_hostname,
+    check_service,
+    endpoint,
+    parse_rules,
+)
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.schema import key
@@ -27,7 +36,13 @@ FACTS = Facts(
     type_token="oceanid:core:CloudflareTunnel",
     namespace=NAMESPACE,
     expected=(Expected("Deployment", NAMESPACE, NAME, HINTS),),
-    others={"Secret": [SECRET], "ConfigMap": [CONFIG_MAP], "Service": [METRICS], "PodDisruptionBudget": [NAME]},
+    others={
+        "Secret": [SECRET],
+        "ConfigMap": [CONFIG_MAP],
+        "Service": [METRICS],
+        "PodDisruptionBudget": [NAME],
+        "NetworkPolicy": [NAME],
+    },
 )
 DEFAULT_RESOURCES: Resources = {
     "requests": {"cpu": "200m", "memory": "256Mi"},
@@ -63,9 +78,23 @@ class TunnelSettings(ComponentSettings):
     hostname: str = key(
         "cloudflare_tunnel_hostname", check_hostname, "host name of the Kubernetes API", default="k3s.{base}"
     )
+    kubectl_hostname: str | None = key(
+        "cloudflare_kubectl_hostname", check_hostname,
+        "host name for kubectl by `cloudflared access tcp`, a second rule to the Kubernetes API", value="hostname",
+    )  # fmt: skip
     service_url: str = key(
         "cloudflare_tunnel_service_url", check_service, "where the Kubernetes API answers",
         default="https://kubernetes.default.svc.{cluster_domain}:443", shared_with=_NODE_TUNNELS,
+    )  # fmt: skip
+    access_team: str | None = key(
+        "cloudflareAccessTeam", parse_team,
+        "Access team (`<team>.cloudflareaccess.com`) whose tokens cloudflared checks, with cloudflareAccessAudiences",
+        value="team", shared_with=_NODE_TUNNELS,
+    )  # fmt: skip
+    access_audiences: dict[str, str] | None = key(
+        "cloudflareAccessAudiences", parse_audiences,
+        "audience tags of Access applications, {hostname: tag}: cloudflared refuses what Access has not let through",
+        value="json", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     api_token: Secret | None = key(
         "cloudflare_api_token", parsers.secret(parsers.token),
@@ -109,3 +138,27 @@ class TunnelSettings(ComponentSettings):
         "further rules: [{hostname, service, path?, noTLSVerify?, originRequest?}]",
         default="[]",
     )
+
+    def tunnel_rules(self, domain: str) -> tuple[IngressRule, ...]:
+        """The Kubernetes API's, for requests, and then for kubectl.
+
+        Only a service that is not HTTP is streamed, so that a client certificate passes (cloudflared, proxy/proxy.go).
+        """
+        del domain  # it is in service_url
+        rules: list[IngressRule] = []
+        if self.hostname:
+            owner = Owner("the Kubernetes API's rule", "cloudflare_tunnel_hostname")
+            rules.append(api_server_rule(self.hostname, self.service_url, owner))
+        if self.kubectl_hostname and self.api_server:
+            owner = Owner("kubectl's rule", "cloudflare_kubectl_hostname")
+            rules.append(IngressRule(f"tcp://{self.api_server}", self.kubectl_hostname, owner=owner))
+        return tuple(rules)
+
+    @property
+    def api_server(self) -> str | None:
+        """Host and port of the Kubernetes API; None when ``cloudflare_tunnel_service_url`` names none."""
+        found = endpoint(self.service_url)
+        if not found:
+            return None
+        host, port = found
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,58 @@
+"""Keeps what the operator's account writes in the operator's own namespace.
+
+Its ClusterRole lets it create pods anywhere, with any service account (chart, templates/clusterrole.yaml): whoever
+controls it would be an administrator of the cluster. What it may read, no admission policy limits.
+"""
+
+from oceanid_cluster.components.operator.settings import ACCOUNT, CONFINED, NAMESPACE
+from oceanid_cluster.manifests.pods import Manifest
+
+_API = "admissionregistration.k8s.io/v1"
+_MESSAGE = (
+    f"the Pulumi operator writes in namespace {NAMESPACE} only: put the Stack there, or turn confinePulumiOperator off"
+    " (oceanid-cluster, SECURITY.md)"
+)
+
+
+def admission_policy(object_labels: dict[str, str]) -> Manifest:
+    """The rule: the operator's account changes nothing outside of its namespace.
+
+    It still writes events, and updates and deletes its own kinds everywhere: a Stack that is elsewhere already has a
+    finalizer, without which it could not be deleted.
+    """
+    everything = {"apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"], "scope": "Namespaced"}
+    excepted = [
+        {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "operations": ["CREATE", "UPDATE"]},
+        {"apiGroups": ["pulumi.com", "auto.pulumi.com"], "resources": ["*/*"], "operations": ["UPDATE", "DELETE"]},
+    ]
+    return {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": CONFINED, "labels": object_labels},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [{**everything, "operations": ["*"]}],
+                "excludeResourceRules": [{**everything, **one} for one in excepted],
+            },
+            "matchConditions": [
+                {
+                    "name": "operator",
+                    "expression": f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{ACCOUNT}'",
+                }
+            ],
+            "validations": [
+                {"expression": f"request.namespace == '{NAMESPACE}'", "message": _MESSAGE, "reason": "Forbidden"}
+            ],
+        },
+    }
+
+
+def admission_binding(object_labels: dict[str, str]) -> Manifest:
+    """Puts the rule into force."""
+    return {
+        "apiVersion": _API,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": CONFINED, "labels": object_labels},
+        "spec": {"policyName": CONFINED, "validationActions": ["Deny"]},
+    }

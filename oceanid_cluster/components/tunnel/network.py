@@ -1,0 +1,93 @@
+"""What the tunnel's pods may reach, and who may reach them.
+
+Whoever controls the tunnel at Cloudflare may write rules for it: the pods reach no more than this configuration names.
+A network policy sees the pod behind a Service, with the pod's own port: where that is not known, every port is open.
+Network policies add up: one of the operator's own, in the same namespace, lets the pods reach more.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from typing import Any
+
+from oceanid_cluster.components.tunnel.settings import NAME, NAMESPACE, SELECTOR, TunnelSettings
+from oceanid_cluster.config.ingress import IngressRule, endpoint
+from oceanid_cluster.config.parsers import is_dns_name
+from oceanid_cluster.config.peers import Peer
+from oceanid_cluster.manifests.pods import Manifest
+
+# Cloudflare, "Tunnel with firewall"; 853 is asked for the edge's addresses where DNS has none (edgediscovery), and 443
+# for the keys of Access.
+_EDGE = [("UDP", 7844), ("TCP", 7844), ("TCP", 443), ("TCP", 853)]
+_DNS = [("UDP", 53), ("TCP", 53)]
+_API_SERVER = 6443  # behind its Service, on K3s and kubeadm
+_EVERYWHERE = ("socks-proxy", "bastion")  # the client says where to
+
+
+def network_policy(
+    settings: TunnelSettings, rules: Sequence[IngressRule], domain: str, object_labels: dict[str, str]
+) -> Manifest:
+    """In: metrics and probes. Out: DNS, Cloudflare's edge, the API server, and what the rules name.
+
+    Without ``manageTunnelConfig`` the rules may be others, made in Cloudflare's dashboard: then every pod as well.
+    """
+    egress = [{"ports": _ports(_DNS)}, {"ports": _ports(_EDGE)}, *_destinations(rules, domain)]
+    if not settings.manage_config:
+        egress.append({"to": [{"namespaceSelector": {}}]})
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "spec": {
+            "podSelector": {"matchLabels": SELECTOR},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"ports": _ports([("TCP", settings.metrics_port)])}],
+            "egress": egress,
+        },
+    }
+
+
+def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, Any]]:
+    """The rules of the policy for the services that the tunnel's rules name."""
+    if any(rule.service in _EVERYWHERE for rule in rules):
+        return [{}]
+    peers: list[dict[str, Any]] = []
+    ports = {_API_SERVER}
+    for rule in rules:
+        found = endpoint(rule.service)
+        if rule.owner and rule.owner.pods:
+            peers.append(rule.owner.pods.manifest())
+        elif found and not _is_loopback(found[0]):
+            host, port = found[0].removesuffix("."), found[1]
+            namespace = None if rule.owner else namespace_of(host, domain)
+            if namespace:
+                peers.append(Peer(namespace).manifest())
+            if not namespace or host.count(".") < 2:
+                ports.add(port)
+    unique = [peer for number, peer in enumerate(peers) if peer not in peers[:number]]
+    return [{"ports": _ports([("TCP", port) for port in sorted(ports)])}, *([{"to": unique}] if unique else [])]
+
+
+def namespace_of(host: str, domain: str) -> str | None:
+    """The namespace of the Service that a host names, with or without the cluster's domain; None if it names none.
+
+    A name of one label or of two may be one, too: it is looked up among Services first, then outside.
+    """
+    name, *rest = host.split(".")
+    if not rest:
+        namespace = "" if ":" in name else NAMESPACE
+    elif host.endswith((".svc", f".svc.{domain}")):
+        namespace = host.removesuffix(f".{domain}").split(".")[-2]
+    else:
+        namespace = rest[0] if len(rest) == 1 else ""
+    return namespace if is_dns_name(namespace) and len(namespace) <= 63 else None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _ports(ports: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
+    return [{"protocol": protocol, "port": port} for protocol, port in ports]
