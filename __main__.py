@@ -39,6 +39,7 @@ context = Context(
     provider=kubernetes_provider(settings, kubectl.kubeconfig),
     timeout_minutes=cluster.ready_timeout_minutes,
     rollout=Rollout(),
+    placement=settings.placement,
     domain=cluster.domain,
 )
 

@@ -261,20 +261,28 @@ def test_every_pod_follows_the_rules(program: Program, config: dict[str, str]) -
                 assert not suspicious or "valueFrom" in variable or "value" not in variable, variable
 
 
-def test_long_running_pods_prefer_nodes_without_a_gpu_and_may_run_on_any(program: Program) -> None:
-    run = program(REQUIRED)
+ONE_MACHINE = json.dumps([
+    {"name": "one", "host": "srv1", "address": "192.0.2.1", "labels": {"gpu": "rtx4090", "tunnel-enabled": "true"}}
+])  # fmt: skip
+
+
+@pytest.mark.parametrize("nodes", ["", ONE_MACHINE], ids=["three machines", "one, with a GPU"])
+def test_services_stay_off_machines_with_a_gpu_where_there_is_another_one(program: Program, nodes: str) -> None:
+    run = program({**REQUIRED, **({"nodes": nodes} if nodes else {})})
     term = [
         {"key": "workload-type", "operator": "NotIn", "values": ["gpu-compute"]},
         {"key": "oceanid.cluster/gpu", "operator": "DoesNotExist"},
     ]
-    preference = {"weight": 100, "preference": {"matchExpressions": term}}
-    rule = {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preference]}}
+    required = {"nodeSelectorTerms": [{"matchExpressions": term}]}
+    rule = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    expected = None if nodes else rule
     for manifest in workloads(run):
         pod = manifest["spec"]["template"]["spec"]
-        assert pod.get("affinity") == (None if manifest["metadata"]["name"] == "cloudflared-tunnel" else rule)
+        is_node_tunnel = manifest["metadata"]["name"] == "cloudflared-tunnel"
+        assert pod.get("affinity") == (None if is_node_tunnel else expected)
     flux = plain(run.resources["gitops-flux"].inputs)["values"]
-    assert [values["affinity"] for name, values in flux.items() if name.endswith("Controller")] == [rule] * 6
-    assert plain(run.resources["pko-helm"].inputs)["values"]["affinity"] == rule
+    assert [values.get("affinity") for name, values in flux.items() if name.endswith("Controller")] == [expected] * 6
+    assert plain(run.resources["pko-helm"].inputs)["values"].get("affinity") == expected
 
 
 def test_namespaces_carry_their_labels_and_level(program: Program) -> None:

@@ -113,7 +113,7 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
         if ref.kind == "Node"
     ]
     return [
-        _placement(one, section.placement.manifest(), nodes)
+        _placement(one, (section.placement or settings.placement).manifest(), nodes)
         for section in settings.components
         for one in section.facts.expected
         if section.enabled and one.kind in ("Deployment", "DaemonSet")

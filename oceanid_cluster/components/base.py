@@ -10,7 +10,7 @@ import pulumi
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.pods import Manifest
+from oceanid_cluster.manifests.pods import Manifest, Placement
 from oceanid_cluster.manifests.rollout import Rollout
 
 
@@ -18,14 +18,15 @@ from oceanid_cluster.manifests.rollout import Rollout
 class Context:
     """What a run gives to every component.
 
-    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready, ``domain`` the DNS
-    domain of its Services.
+    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready, ``placement``
+    where services run, ``domain`` the DNS domain of its Services.
     """
 
     cluster: str
     provider: pulumi.ProviderResource
     timeout_minutes: int
     rollout: Rollout
+    placement: Placement
     domain: str = "cluster.local"
 
 

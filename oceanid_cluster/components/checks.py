@@ -73,7 +73,8 @@ def _check_labels(settings: Settings, problems: ConfigErrors) -> None:
     """A component that runs only where one of our labels is, which no configured machine has."""
     rows = keys_of(ClusterSettings)
     for section in settings.components:
-        ours = {key: value for key, value in section.placement.node_selector.items() if key.startswith(PREFIX)}
+        selector = (section.placement or settings.placement).node_selector
+        ours = {key: value for key, value in selector.items() if key.startswith(PREFIX)}
         if not section.enabled or not ours or problems.about(rows["nodes"].name):
             continue
         if not any(_may_fit(ours, node, settings) for node in settings.cluster.nodes):

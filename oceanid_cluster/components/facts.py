@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import ClassVar, Literal, NamedTuple
 
 from oceanid_cluster.config.ingress import IngressRule
-from oceanid_cluster.manifests.pods import ANYWHERE, Placement
+from oceanid_cluster.manifests.pods import Placement
 
 Reason = Literal[
     "ready", "missing", "scaled", "no node", "unscheduled", "refused", "evicted", "image", "starting", "crash", "probe",
@@ -138,9 +138,9 @@ class ComponentSettings:
     enabled: bool
 
     @property
-    def placement(self) -> Placement:
-        """Where the pods of its workloads may run."""
-        return ANYWHERE
+    def placement(self) -> Placement | None:
+        """Where the pods of its workloads may run; None where the cluster says."""
+        return None
 
     def tunnel_rules(self, domain: str) -> Sequence[IngressRule]:
         """The rules that the component needs of the tunnel, in a cluster of this DNS domain."""

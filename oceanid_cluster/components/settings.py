@@ -19,6 +19,7 @@ from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.schema import Key, keys_of
+from oceanid_cluster.manifests.pods import Placement
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Settings:
     def enabled(self) -> dict[str, bool]:
         """Each component by its name in the outputs, and whether this run installs it."""
         return {section.facts.name: section.enabled for section in self.components}
+
+    @property
+    def placement(self) -> Placement:
+        """Where services run: off the machines with a GPU, unless there is no other; one machine is enough."""
+        return Placement(off_gpu_nodes=any("gpu" not in node.labels for node in self.cluster.nodes or ()))
 
     @property
     def any_tunnel(self) -> bool:

@@ -7,43 +7,43 @@ from typing import Any
 
 Manifest = dict[str, Any]
 
-# Long-running services prefer a machine whose GPU they would not compete for. No more than that: one machine is enough
-# for a cluster, and it may have the GPU. Who wants them off it for certain taints it. Nothing of ours sets the first
-# label, which the predecessor went by; the second is ours.
-_PREFERS_NO_GPU: Manifest = {
+# Long-running services stay off the machine whose GPU they would compete with. Two labels in one term: both must hold.
+# Nothing of ours sets the first, which the predecessor went by; the second is ours.
+_NOT_ON_GPU_NODES: Manifest = {
     "nodeAffinity": {
-        "preferredDuringSchedulingIgnoredDuringExecution": [
-            {
-                "weight": 100,
-                "preference": {
+        "requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [
+                {
                     "matchExpressions": [
                         {"key": "workload-type", "operator": "NotIn", "values": ["gpu-compute"]},
                         {"key": "oceanid.cluster/gpu", "operator": "DoesNotExist"},
                     ]
-                },
-            }
-        ]
+                }
+            ]
+        }
     }
 }
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Which nodes may run the pods of a component: the labels that a node must have, the taints that are tolerated.
+    """Which nodes may run the pods of a component: labels that a node must have, taints that are tolerated.
 
-    Without labels it is any node, preferably one without a GPU: who names the nodes may name the one with the GPU.
+    ``off_gpu_nodes``: no node with a GPU may.
     """
 
     node_selector: Mapping[str, str] = field(default_factory=dict[str, str])
     tolerations: tuple[Manifest, ...] = ()
+    off_gpu_nodes: bool = False
 
     def manifest(self) -> Manifest:
         """Its part of a pod's specification; the charts of Flux and the operator have values of the same names."""
-        nodes = {"nodeSelector": dict(self.node_selector)} if self.node_selector else {"affinity": _PREFERS_NO_GPU}
-        return {**nodes, **({"tolerations": list(self.tolerations)} if self.tolerations else {})}
-
-
-ANYWHERE = Placement()
+        parts: Manifest = {
+            "nodeSelector": dict(self.node_selector),
+            "affinity": _NOT_ON_GPU_NODES if self.off_gpu_nodes else {},
+            "tolerations": list(self.tolerations),
+        }
+        return {name: part for name, part in parts.items() if part}
 
 
 # A release with all of its numbers, or a commit.

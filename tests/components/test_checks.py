@@ -20,7 +20,7 @@ HERE = {"trainingNodeSelector": "kubernetes.io/hostname=srv1"}
 def test_node_tunnels_without_a_machine_that_runs_them_are_refused(labels: dict[str, str]) -> None:
     with pytest.raises(StartUpError) as refused:
         settings({**HERE, "nodes": machine(**labels)})
-    assert "enableNodeTunnels is true, and no machine in 'nodes' has the label" in str(refused.value)
+    assert "'enableNodeTunnels' is true, and no machine in 'nodes' has the label" in str(refused.value)
     assert "pulumi config set enableNodeTunnels false" in str(refused.value)
     assert settings({**HERE, "nodes": machine(**labels), "enableNodeTunnels": "false"}).warnings == ()
     assert settings({**HERE, "nodes": machine(**labels), "manageNodeLabels": "false"}).warnings == ()
@@ -29,7 +29,7 @@ def test_node_tunnels_without_a_machine_that_runs_them_are_refused(labels: dict[
 def test_a_selector_of_a_label_of_ours_that_no_machine_has_is_refused() -> None:
     nodes = machine(tunnel_enabled="true", disk="fast")
     assert settings({**HERE, "nodes": nodes, "labelStudioNodeSelector": "oceanid.cluster/disk=fast"}).warnings == ()
-    with pytest.raises(StartUpError, match=r'enableLabelStudio is true, and no machine .* "disk": "slow"'):
+    with pytest.raises(StartUpError, match='\'enableLabelStudio\' is true, and no machine .* "disk": "slow"'):
         settings({"nodes": nodes, "labelStudioNodeSelector": "oceanid.cluster/disk=slow"})
 
 

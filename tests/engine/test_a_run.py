@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from oceanid_cluster.components.flux import component as flux
 from oceanid_cluster.components.operator import component as operator
 from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.manifests.pods import Placement
 from sandbox import charts
 from tests import fuzz
 from tests.engine.engine import PODS, Engine
@@ -155,9 +156,10 @@ def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:
 
 def test_the_charts_know_every_value_that_we_set(engine: Engine) -> None:
     assert engine.sandbox.home.exists()
+    placement = Placement(off_gpu_nodes=True)
     for name, ours in (
-        ("flux2", flux.chart_values(image_automation=False, domain="cluster.local")),
-        ("pulumi-kubernetes-operator", operator.chart_values()),
+        ("flux2", flux.chart_values(image_automation=False, domain="cluster.local", placement=placement)),
+        ("pulumi-kubernetes-operator", operator.chart_values(placement)),
     ):
         theirs = yaml.safe_load((charts.LINK / name / "values.yaml").read_text(encoding="utf-8"))
         assert ours.keys() <= theirs.keys(), name

@@ -28,8 +28,8 @@ from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import (
-    ANYWHERE,
     Manifest,
+    Placement,
     container_security,
     http_probe,
     plain_env,
@@ -78,7 +78,7 @@ class LsTritonAdapter(Component):
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         self.create(
             "deploy",
-            deployment(settings, list(secrets), object_labels, rollout),
+            deployment(settings, list(secrets), object_labels, rollout, context.placement),
             ChildOptions(depends_on=[*made, account, binding]),
         )
         self.create("svc", service(NAME, NAMESPACE, SERVICE.pods, "http", SERVICE.port, object_labels), in_ns)
@@ -137,7 +137,11 @@ def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]
 
 
 def deployment(
-    settings: AdapterSettings, secrets: list[str], object_labels: dict[str, str], rollout: pulumi.Input[str]
+    settings: AdapterSettings,
+    secrets: list[str],
+    object_labels: dict[str, str],
+    rollout: pulumi.Input[str],
+    placement: Placement,
 ) -> Manifest:
     """The Deployment. Its service account's token is mounted: the adapter starts Jobs."""
     container: Manifest = {
@@ -159,7 +163,7 @@ def deployment(
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
-        **ANYWHERE.manifest(),
+        **placement.manifest(),
         "securityContext": pod_security(USER),
         "containers": [container],
     }

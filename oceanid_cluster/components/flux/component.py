@@ -25,7 +25,7 @@ from oceanid_cluster.components.flux.settings import (
 )
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.pods import ANYWHERE, Manifest
+from oceanid_cluster.manifests.pods import Manifest, Placement
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
@@ -77,7 +77,7 @@ class FluxBootstrap(Component):
             version=settings.chart_version if _is_remote(settings.chart) else None,
             repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
             namespace=NAMESPACE,
-            values=chart_values(args.image_automation, context.domain),
+            values=chart_values(args.image_automation, context.domain, context.placement),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
@@ -113,14 +113,14 @@ class FluxBootstrap(Component):
         return pulumi.ResourceTransformResult(props=props, opts=opts)
 
 
-def chart_values(image_automation: bool, domain: str) -> dict[str, Any]:
+def chart_values(image_automation: bool, domain: str, placement: Placement) -> dict[str, Any]:
     """Values of the chart flux2: its CRDs, all of them, and which controllers, with limits and a place to run.
 
     ``domain`` is the cluster's: the controllers find each other by full names.
     """
     controller = {
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
-        **ANYWHERE.manifest(),
+        **placement.manifest(),
     }
     return {
         "installCRDs": True,

@@ -232,7 +232,7 @@ def deployment(
             {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
             *({"name": name, "emptyDir": {}} for name in writable),
         ],
-        **settings.placement.manifest(),
+        **(settings.placement or context.placement).manifest(),
     }
     return {
         "apiVersion": "apps/v1",

@@ -71,7 +71,7 @@ class LabelStudioSettings(ComponentSettings):
     )  # fmt: skip
     node_selector: dict[str, str] = key(
         "labelStudioNodeSelector", parsers.label_map,
-        "nodes that may run Label Studio: `name=value,…` or a JSON object; else any, preferably without a GPU",
+        "nodes that may run Label Studio: `name=value,…` or a JSON object; else those without a GPU",
         default="{{}}",
     )  # fmt: skip
     resources: Resources = key(
@@ -114,9 +114,9 @@ class LabelStudioSettings(ComponentSettings):
     s3_region: str = key("aws.labelStudio.region", parsers.region, "uploads in S3: region", default="us-east-1")
 
     @property
-    def placement(self) -> Placement:
-        """Where its pod may run."""
-        return Placement(self.node_selector or {})  # None while the key is wrong
+    def placement(self) -> Placement | None:
+        """The nodes that the operator names; None where the cluster says. One of them may have the GPU."""
+        return Placement(self.node_selector) if self.node_selector else None
 
     def tunnel_rules(self, domain: str) -> tuple[IngressRule, ...]:
         """Label Studio, under its public host name."""

@@ -12,7 +12,7 @@ from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAME
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
-from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, container_security, pod_security
+from oceanid_cluster.manifests.pods import Manifest, Placement, container_security, pod_security
 
 # The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
 POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
@@ -65,7 +65,7 @@ class PulumiOperator(Component):
             "namespace": NAMESPACE,
             "chart": settings.chart,
             "version": settings.chart_version if settings.chart.startswith("oci://") else None,
-            "values": chart_values(),
+            "values": chart_values(context.placement),
             "postrender": POST_RENDERER,
             "timeout": context.timeout_minutes * 60,
             "maxHistory": 10,
@@ -100,7 +100,7 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
     }
 
 
-def chart_values() -> dict[str, Any]:
+def chart_values(placement: Placement) -> dict[str, Any]:
     """Values of the chart. Helm ignores a key that the chart does not have: a test holds these against its values."""
     user = 65532
     return {
@@ -109,7 +109,7 @@ def chart_values() -> dict[str, Any]:
             "requests": {"cpu": "100m", "memory": "128Mi"},
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
-        **ANYWHERE.manifest(),
+        **placement.manifest(),
         "podSecurityContext": pod_security(user),
         # The operator unpacks programs into its own file system.
         "securityContext": {**container_security(), "readOnlyRootFilesystem": False},

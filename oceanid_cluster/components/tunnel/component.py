@@ -21,7 +21,7 @@ from oceanid_cluster.components.tunnel.settings import (
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.manifests import cloudflared, labels
-from oceanid_cluster.manifests.pods import ANYWHERE, Manifest, pod_security
+from oceanid_cluster.manifests.pods import Manifest, Placement, pod_security
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class CloudflareTunnel(Component):
                 settings.resources,
                 object_labels,
                 context.rollout.checksum(data, config),
+                context.placement,
             ),
             ChildOptions(depends_on=[credentials, settings_map]),
         )
@@ -107,6 +108,7 @@ def deployment(
     resources: Resources,
     object_labels: dict[str, str],
     rollout: pulumi.Input[str],
+    placement: Placement,
 ) -> Manifest:
     """The Deployment: spread over nodes, replaced one by one, never all gone."""
     spread = {
@@ -130,7 +132,7 @@ def deployment(
                     "enableServiceLinks": False,
                     "priorityClassName": "system-cluster-critical",
                     "terminationGracePeriodSeconds": cloudflared.TERMINATION_SECONDS,
-                    **ANYWHERE.manifest(),
+                    **placement.manifest(),
                     "topologySpreadConstraints": [spread],
                     "securityContext": pod_security(cloudflared.USER),
                     "containers": [cloudflared.container(image, metrics_port, resources)],
