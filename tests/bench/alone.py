@@ -29,7 +29,7 @@ def configuration(required: Mapping[str, str], what: str, size: int) -> dict[str
     if what == "nodes":
         nodes = [
             {"name": f"node-{number}", "host": f"host-{number}", "address": f"10.0.{number // 250}.{number % 250 + 1}",
-             "labels": {"node": f"node-{number}", "provider": "local"}}
+             "labels": {"node": f"node-{number}", "tunnel-enabled": "true"}}
             for number in range(size)
         ]  # fmt: skip
         return {**required, "nodes": json.dumps(nodes)}

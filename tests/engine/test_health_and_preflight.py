@@ -299,6 +299,10 @@ def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
     assert "fast does not exist" in row(bare.command("preflight"), "storage class")
     bare.configure("enableLabelStudio", "false")
     bare.configure("manageNodeLabels", "false")
+    assert "no label oceanid.cluster/tunnel-enabled=true" in row(
+        bare.command("preflight"), "daemonset/cloudflared-tunnel"
+    )
+    bare.configure("enableNodeTunnels", "false")
     answer = bare.command("preflight")
     assert answer.returncode == 0, answer.stdout
     bare.reset_configuration()
