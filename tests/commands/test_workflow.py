@@ -170,3 +170,19 @@ def test_what_the_configuration_cannot_tell_stops_a_step(
     for step in ("preflight", "preview", "up", "health", "watch"):
         assert workflow.main([step, "--stack", "prod"]) == 1
         assert f"{step}: error: 'pulumi' is not installed" in capsys.readouterr().err
+
+
+def test_the_health_gate_waits_for_pulumi_cloud_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [CommandError("[502] Bad Gateway"), Redactor([])]
+
+    def asked(*_: object) -> Redactor:
+        answer = answers.pop(0)
+        if isinstance(answer, CommandError):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(workflow, "redactor", asked)
+    monkeypatch.setattr(workflow.health, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(workflow.health, "main", lambda arguments: int(float(arguments[-1]) < 3000))
+    assert workflow.main(["health", "--stack", "prod", "--wait", "3600"]) == 0
+    assert answers == []
