@@ -139,6 +139,10 @@ class Sandbox:
             "PULUMI_PYTHON_CMD": str(self.bin / "python3"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            # The plugins of plugin_folders.py, and no warning that they are not those that the SDK was made for.
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            "PULUMI_ENABLE_LEGACY_PLUGIN_SEARCH": "true",
+            "PULUMI_DEV": "true",
             "PULUMI_PARALLEL": "32",  # as in deploy-cluster.yml
             "TMPDIR": str(self.temporary),
             "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
