@@ -21,7 +21,7 @@ class Row:
 
 def one_line(problem: Exception) -> str:
     """The message of an error, which may have several lines, on one: for a row, or the end of a command."""
-    return "; ".join(" ".join(line.split()) for line in str(problem).splitlines())
+    return "; ".join(" ".join(line.split()).rstrip(".;:") for line in str(problem).splitlines())
 
 
 def passed(rows: Sequence[Row]) -> bool:

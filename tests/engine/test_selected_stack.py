@@ -97,7 +97,9 @@ def test_what_a_person_has_set_stays_set_when_git_is_configured_again(engine: En
         (sandbox.home / "gitops-configuration.json").unlink(missing_ok=True)
 
 
-def test_the_provider_logs_in_with_a_program_beside_the_kubeconfig_and_nothing_warns(engine: Engine, tmp_path: Path) -> None:
+def test_the_provider_logs_in_with_a_program_beside_the_kubeconfig_and_nothing_warns(
+    engine: Engine, tmp_path: Path
+) -> None:
     """kubectl finds it there; the provider is given contents, in another folder."""
     document = kubeconfig(engine)
     version, token = "client.authentication.k8s.io/v1", document["users"][0]["user"]["token"]
