@@ -8,6 +8,7 @@ from typing import Any, cast
 import yaml
 from hypothesis import strategies as st
 
+from oceanid_cluster.components.flux.settings import ALERT_TYPES
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
@@ -62,6 +63,10 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"flux.runtime_info": st.sampled_from(["true", "false"])},
     {"flux.webhook_token": TOKEN, "flux.webhook_hostname": HOST.map("webhook-of-git.".__add__)},
     {"flux.verification_keys": st.just(SIGNER)},
+    {
+        "flux.alert_type": st.sampled_from([*ALERT_TYPES]),
+        "flux.alert_address": st.builds("https://{}/{}".format, HOST, WORD),
+    },
     {"pulumi_access_token": TOKEN},
     {"cloudflare_tunnel_hostname": HOST.map("kubernetes-api.".__add__)},
     {"cloudflare_kubectl_hostname": HOST.map("kubectl.".__add__)},

@@ -40,7 +40,7 @@ cfAccessClientSecret sentry.dsn sentry.environment sentry.release ghcrUsername g
 manageTunnelConfig labelStudioSecretKey labelStudioIngressFrom adapterIngressFrom clusterDomain
 cloudflareEdgeIpVersion nodes clusterUid flux.github_app_id flux.github_app_installation_id
 flux.github_app_private_key flux.ca_certificate flux.sops_age_key flux.webhook_token flux.webhook_hostname
-flux.runtime_info flux.verification_keys
+flux.runtime_info flux.verification_keys flux.alert_type flux.alert_address flux.alert_channel
 """
 
 

@@ -9,8 +9,8 @@ import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster.components.flux.component import CRD_TYPE, SECRETS, SERVICE_TYPE, receiver
-from oceanid_cluster.components.flux.settings import FACTS
+from oceanid_cluster.components.flux.component import CRD_TYPE, POLICY_TYPE, SECRETS, SERVICE_TYPE, receiver
+from oceanid_cluster.components.flux.settings import ALERT_TYPES, FACTS
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.manifests import labels
 from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
@@ -28,6 +28,13 @@ from tests.samples import (
 )
 
 SSH = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
+# Of the CRD of Provider (notification-controller v1.8.4, api/v1beta3/provider_types.go).
+PROVIDER_TYPES = """
+slack discord msteams rocket generic generic-hmac github gitlab gitea giteapullrequestcomment bitbucketserver bitbucket
+azuredevops googlechat googlepubsub webex sentry azureeventhub telegram lark matrix opsgenie alertmanager grafana
+githubdispatch githubpullrequestcomment gitlabmergerequestcomment pagerduty datadog nats zulip otel
+"""
+COMMIT_STATUSES = {"github", "gitlab", "gitea", "bitbucketserver", "bitbucket", "azuredevops"}
 WEBHOOK = {"flux.webhook_token": "canary-webhook-token", "flux.webhook_hostname": "flux.example.org"}
 
 
@@ -163,6 +170,52 @@ def test_a_push_reaches_the_webhook_through_the_tunnel(ran: Run) -> None:
     assert [rule.get("hostname") for rule in rules[3:]] == ["app.example.org", None]
 
 
+ALERTED = {"flux.alert_type": "slack", "flux.alert_address": "https://hooks.example.org/canary-of-the-hook"}
+
+
+@configured({**ALERTED, "flux.alert_channel": "#cluster", "enableImageAutomation": "false", "clusterName": "reef"})
+def test_failures_and_recoveries_are_reported_without_image_automation_too(ran: Run) -> None:
+    assert spec(ran, "gitops-alert-provider") == {
+        "type": "slack",
+        "secretRef": {"name": "cluster-alerts"},
+        "channel": "#cluster",
+    }
+    assert secret(ran, "alert-address") == ("cluster-alerts", {"address": ALERTED["flux.alert_address"]})
+    found = spec(ran, "gitops-alert")
+    assert {source["kind"] for source in found["eventSources"]} == {"GitRepository", "Kustomization", "HelmRelease"}
+    assert {source["name"] for source in found["eventSources"]} == {"*"}
+    assert found["eventSeverity"] == "info", "with 'error' nobody hears that a failure is over"
+    assert found["eventMetadata"] == {"cluster": "reef"}
+    apis = {plain(ran.resources[f"gitops-{part}"].inputs)["apiVersion"] for part in ("alert", "alert-provider")}
+    assert apis == {"notification.toolkit.fluxcd.io/v1beta3"}
+    assert {"gitops-flux", "gitops-alert-address"} <= ran.dependencies("gitops-alert-provider")
+
+
+@pytest.mark.parametrize("kind", ALERT_TYPES)
+def test_every_type_of_alert_is_one_of_the_crd_and_none_sets_a_commit_status(kind: str) -> None:
+    """Those drop failures in Flux 2.8 (notification-controller v1.8.4, internal/server/event_handlers.go)."""
+    assert kind in set(PROVIDER_TYPES.split()) - COMMIT_STATUSES
+    assert settings({**ALERTED, "flux.alert_type": kind}).flux.alert_type == kind
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "hooks.example.org",
+        "ftp://hooks.example.org",
+        "https://",
+        "https://a b",
+        "https://a:x",
+        f"https://a/{'x' * 2048}",
+    ],
+)
+def test_an_address_that_flux_could_not_call_is_refused_and_not_shown(address: str) -> None:
+    with pytest.raises(StartUpError) as refusal:
+        settings({**ALERTED, "flux.alert_address": address})
+    assert "'flux.alert_address' is not an http or https URL" in str(refusal.value)
+    assert address not in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("url", "kind"),
     [
@@ -195,6 +248,11 @@ def test_the_receiver_is_of_the_kind_of_the_repositorys_host(url: str, kind: str
             },
             "the webhook's rule (flux.webhook_hostname) comes first",
         ),
+        ({"flux.alert_type": "slack"}, "'flux.alert_address' is missing"),
+        ({"flux.alert_address": "https://hooks.example.org"}, "'flux.alert_type' is missing"),
+        ({**ALERTED, "flux.alert_type": "github"}, "'flux.alert_type' is not one of generic, slack"),
+        ({"flux.alert_channel": "x"}, "read only with flux.alert_type slack, discord, rocket, sentry"),
+        ({**ALERTED, "flux.alert_type": "msteams", "flux.alert_channel": "x"}, "pulumi config rm flux.alert_channel"),
         ({"flux.ca_certificate": "x"}, "pulumi config set flux.ca_certificate < ca.crt"),
     ],
 )
@@ -262,6 +320,26 @@ def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program:
     assert "pulumi.com/skipAwait" not in annotations(program(EVERYTHING), CRD_TYPE)
     assert isinstance(service.opts.custom_timeouts, pulumi.CustomTimeouts)
     assert service.opts.custom_timeouts.create == "5m"
+
+
+def test_the_webhook_is_the_one_port_that_other_namespaces_reach(program: Program) -> None:
+    (transform,) = program(EVERYTHING).transforms
+
+    def ingress(name: str) -> list[dict[str, Any]]:
+        rule = {"from": [{"namespaceSelector": {}}]}
+        given = {"metadata": {"name": name}, "spec": {"podSelector": {}, "ingress": [rule]}}
+        asked = pulumi.ResourceTransformArgs(True, POLICY_TYPE, name, given, pulumi.ResourceOptions())
+        return dict(transform(asked).props)["spec"]["ingress"]
+
+    everybody = {"from": [{"namespaceSelector": {}}]}
+    assert ingress("allow-webhooks") == [{**everybody, "ports": [{"port": 9292, "protocol": "TCP"}]}]
+    assert ingress("allow-egress") == [everybody]
+
+
+def test_the_feature_gates_whose_defaults_differ_between_releases_are_set(program: Program) -> None:
+    values = plain(program(REQUIRED).resources["gitops-flux"].inputs)["values"]
+    (gates,) = values["kustomizeController"]["container"]["additionalArgs"]
+    assert gates == "--feature-gates=CancelHealthCheckOnNewRevision=true,StrictPostBuildSubstitutions=true"
 
 
 def test_image_controllers_are_installed_only_with_image_automation(program: Program) -> None:

@@ -36,6 +36,7 @@ CANARIES = {
     "flux.known_hosts": f"# {canary('known hosts')}\n{KNOWN_HOSTS}",
     "flux.sops_age_key": AGE_KEY,
     "flux.webhook_token": canary("webhook"),
+    "flux.alert_address": f"https://hooks.example.org/{quote(canary('alert'), safe='')}",
     "pulumi_access_token": canary("pulumi"),
     "cloudflare_tunnel_token": connector_token(TUNNEL, secret=tunnel_secret("tunnel")),
     "cloudflare_node_tunnel_token": connector_token(NODE_TUNNEL, secret=tunnel_secret("node tunnel")),
@@ -52,7 +53,7 @@ CANARIES = {
     "ghcrToken": canary("ghcr"),
 }
 # What some of them need beside them.
-_BESIDE = {"ghcrUsername": "somebody", "flux.webhook_hostname": "flux.example.org"}
+_BESIDE = {"ghcrUsername": "somebody", "flux.webhook_hostname": "flux.example.org", "flux.alert_type": "generic"}
 # The provider of the first is loaded only where Cloudflare answers (tests/test_program.py looks at what happens to it),
 # and the second excludes SSH (tests/components/test_flux.py).
 NOT_HERE = {"cloudflare_api_token", "flux.github_app_private_key"}

@@ -12,6 +12,7 @@ from oceanid_cluster import versions
 from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret
 from oceanid_cluster.components.flux.settings import (
     AGE_SECRET,
+    ALERTS,
     APP_SECRET,
     FACTS,
     NAME,
@@ -29,10 +30,16 @@ from oceanid_cluster.manifests.pods import Manifest, Placement
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
 SERVICE_TYPE = "kubernetes:core/v1:Service"
+POLICY_TYPE = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
 
 _CONTROLLERS = ("sourceController", "kustomizeController", "helmController", "notificationController")
-# A commit that repairs another one is applied at once, not when the wait for the broken one is over.
-_KUSTOMIZE_ARGUMENTS = ["--feature-gates=CancelHealthCheckOnNewRevision=true"]
+# Feature gates of kustomize-controller. Their defaults differ between releases, so both are set for all of them.
+GATES = {
+    # A commit that repairs another one is applied at once, not when the wait for the broken one is over.
+    "CancelHealthCheckOnNewRevision": True,
+    # A ${NAME} without a value is an error; else Flux replaces it by nothing. Off by default before v1.9.
+    "StrictPostBuildSubstitutions": True,
+}
 _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 
 
@@ -91,6 +98,10 @@ class FluxBootstrap(Component):
             # Only Flux can take its finalizer off. Where Flux stays it does; where Flux goes, the Receiver is left.
             left_with_flux = ChildOptions(depends_on=[repository], extra={"deleted_with": ns})
             self.create("webhook", receiver(settings), left_with_flux)
+        if settings.alert_type:
+            after = ChildOptions(depends_on=[chart, *before_git])
+            provider = self.create("alert-provider", alert_provider(settings), after)
+            self.create("alert", alert(context.cluster), ChildOptions(depends_on=[provider]))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -107,10 +118,21 @@ class FluxBootstrap(Component):
             elif args.type_ == SERVICE_TYPE:
                 metadata["annotations"].update(labels.SKIP_AWAIT)
             props["metadata"] = metadata
+            if (args.type_, metadata.get("name")) == (POLICY_TYPE, "allow-webhooks"):
+                props["spec"] = webhooks_only(props["spec"])
         if args.type_ == CRD_TYPE:
             opts.retain_on_delete = True
         opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
         return pulumi.ResourceTransformResult(props=props, opts=opts)
+
+
+def webhooks_only(spec: Mapping[str, Any]) -> Manifest:
+    """The spec of the policy allow-webhooks with its port, which the chart leaves out.
+
+    Without it any pod may send events to notification-controller (flux2, manifests/policies/allow-webhooks.yaml).
+    """
+    ports = [{"port": 9292, "protocol": "TCP"}]
+    return {**spec, "ingress": [{**rule, "ports": ports} for rule in spec["ingress"]]}
 
 
 def chart_values(image_automation: bool, domain: str, placement: Placement) -> dict[str, Any]:
@@ -126,9 +148,13 @@ def chart_values(image_automation: bool, domain: str, placement: Placement) -> d
         "installCRDs": True,
         "clusterDomain": domain,
         **dict.fromkeys(_CONTROLLERS, controller),
-        "kustomizeController": {**controller, "container": {"additionalArgs": _KUSTOMIZE_ARGUMENTS}},
+        "kustomizeController": {**controller, "container": {"additionalArgs": [_gates()]}},
         **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
     }
+
+
+def _gates() -> str:
+    return "--feature-gates=" + ",".join(f"{name}={str(on).lower()}" for name, on in GATES.items())
 
 
 # Of the webhook, by the kind of the Receiver; a generic one has none.
@@ -141,6 +167,7 @@ SECRETS = {
     "sops-age": AGE_SECRET,
     "webhook-token": WEBHOOK_SECRET,
     "verification-keys": VERIFICATION_SECRET,
+    "alert-address": ALERTS,
 }
 
 
@@ -170,6 +197,8 @@ def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:
     if settings.verification_keys:
         numbered = enumerate(settings.verification_keys, start=1)
         found["verification-keys"] = {f"key-{number}.asc": text for number, text in numbered}
+    if settings.alert_address:
+        found["alert-address"] = {"address": settings.alert_address.output()}
     return found
 
 
@@ -205,6 +234,36 @@ def receiver(settings: FluxSettings) -> Manifest:
             **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
             "secretRef": {"name": WEBHOOK_SECRET},
             "resources": [{"kind": "GitRepository", "name": NAME}],
+        },
+    }
+
+
+def alert_provider(settings: FluxSettings) -> Manifest:
+    """Where failures are reported; Flux reads the address from the Secret."""
+    channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
+    return {
+        "apiVersion": versions.flux_api("notification"),
+        "kind": "Provider",
+        "metadata": {"name": ALERTS, "namespace": NAMESPACE},
+        "spec": {"type": settings.alert_type, "secretRef": {"name": ALERTS}, **channel},
+    }
+
+
+def alert(cluster: str) -> Manifest:
+    """What is reported: everything that Flux's objects in this namespace say, under the cluster's name.
+
+    Flux has no level for "it works again": with ``error`` nobody would hear that a failure is over.
+    """
+    kinds = ("GitRepository", "Kustomization", "HelmRelease")
+    return {
+        "apiVersion": versions.flux_api("notification"),
+        "kind": "Alert",
+        "metadata": {"name": ALERTS, "namespace": NAMESPACE},
+        "spec": {
+            "providerRef": {"name": ALERTS},
+            "eventSeverity": "info",
+            "eventSources": [{"kind": kind, "name": "*"} for kind in kinds],
+            "eventMetadata": {"cluster": cluster},
         },
     }
 

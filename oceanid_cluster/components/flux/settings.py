@@ -16,10 +16,17 @@ from oceanid_cluster.manifests.network import ServiceAddress
 NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
 TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
 AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
+ALERTS = "cluster-alerts"  # the Provider, the Alert, and the Secret with the address
 RUNTIME_INFO = "flux-runtime-info"
 SOURCE_CONTROLLER = ServiceAddress(NAMESPACE, "source-controller", 80, {"app": "source-controller"})
 WEBHOOK_RECEIVER = ServiceAddress(NAMESPACE, "webhook-receiver", 80, {"app": "notification-controller"})
 RUNBOOK = 'docs/runbook.md, "Flux does not reconcile"'
+# Of the Provider types in notification-controller v1.8.4 (internal/notifier/factory.go) those that need no more than an
+# address, by whether they read the channel. Those of commit statuses are left out: they drop failures before v1.9.
+ALERT_TYPES = {
+    "generic": False, "slack": True, "discord": True, "rocket": True, "msteams": False, "googlechat": False,
+    "lark": False, "sentry": True, "alertmanager": False,
+}  # fmt: skip
 
 
 def hints(controller: str, resource: str, condition: str) -> dict[Reason, str]:
@@ -47,13 +54,20 @@ FACTS = Facts(
         Expected("GitRepository", NAMESPACE, NAME, _GIT),
         Expected("Kustomization", NAMESPACE, NAME, _ROOT),
         Expected("Receiver", NAMESPACE, NAME, _WEBHOOK, optional=True),
+        Expected("Provider", NAMESPACE, ALERTS, optional=True),
+        Expected("Alert", NAMESPACE, ALERTS, optional=True),
     ),
     others={"ConfigMap": [RUNTIME_INFO]},
-    optional={"Secret": [TOKEN_SECRET, SSH_SECRET, APP_SECRET, AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET]},
+    optional={
+        "Secret": [TOKEN_SECRET, SSH_SECRET, APP_SECRET, AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET, ALERTS]
+    },
     custom_resources=(
         CustomResource("GitRepository", "gitrepositories.source.toolkit.fluxcd.io"),
         CustomResource("Kustomization", "kustomizations.kustomize.toolkit.fluxcd.io"),
         CustomResource("Receiver", "receivers.notification.toolkit.fluxcd.io"),
+        # notification-controller, api/v1beta3: neither has a status.
+        CustomResource("Provider", "providers.notification.toolkit.fluxcd.io", static=True),
+        CustomResource("Alert", "alerts.notification.toolkit.fluxcd.io", static=True),
     ),
     # All of the chart's, with or without image automation.
     crd_groups=tuple(
@@ -70,6 +84,7 @@ class FluxSettings(ComponentSettings):
     pairs = (
         ("ssh_private_key", "known_hosts"),
         ("webhook_token", "webhook_hostname"),
+        ("alert_type", "alert_address"),
         ("github_app_id", "github_app_private_key"),
         ("github_app_id", "github_app_installation_id"),
     )
@@ -128,6 +143,19 @@ class FluxSettings(ComponentSettings):
         "public host name of the webhook, a rule of the tunnel",
         value="hostname",
     )
+    alert_type: str | None = key(
+        "flux.alert_type", parsers.choice(*ALERT_TYPES),
+        f"to what Flux reports failures, and what works again: {', '.join(ALERT_TYPES)}", value="type",
+    )  # fmt: skip
+    alert_address: Secret | None = key(
+        "flux.alert_address", parsers.secret(parsers.webhook_url),
+        "its address: the URL of the webhook, the DSN for sentry, the API's URL for alertmanager", secret=True,
+        value="URL",
+    )  # fmt: skip
+    alert_channel: str | None = key(
+        "flux.alert_channel", parsers.text, "channel for slack, discord and rocket; environment for sentry",
+        value="channel",
+    )  # fmt: skip
     url: str = key(
         "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
         default="https://github.com/goldfish-inc/oceanid", value="url",
@@ -188,6 +216,12 @@ def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
         _check_ssh(flux, problems)
     elif flux.url:
         _check_https(flux, problems)
+    channel = rows["alert_channel"]
+    if flux.alert_channel and not problems.about("flux.alert_type") and not ALERT_TYPES.get(flux.alert_type or ""):
+        readers = ", ".join(name for name, reads in ALERT_TYPES.items() if reads)
+        problems.add(
+            f"'{channel.name}' is read only with flux.alert_type {readers}", f"pulumi config rm {channel.name}"
+        )
 
 
 def _check_https(flux: FluxSettings, problems: ConfigErrors) -> None:

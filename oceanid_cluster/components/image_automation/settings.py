@@ -38,9 +38,6 @@ FACTS = Facts(
         CustomResource("ImageRepository", "imagerepositories.image.toolkit.fluxcd.io"),
         CustomResource("ImagePolicy", "imagepolicies.image.toolkit.fluxcd.io"),
         CustomResource("ImageUpdateAutomation", "imageupdateautomations.image.toolkit.fluxcd.io"),
-        # notification-controller, api/v1beta3: neither has a status.
-        CustomResource("Provider", "providers.notification.toolkit.fluxcd.io", static=True),
-        CustomResource("Alert", "alerts.notification.toolkit.fluxcd.io", static=True),
     ),
     needs=(FLUX,),
 )
