@@ -42,8 +42,13 @@ def _charts() -> dict[str, dict[str, str]]:
     return cast("dict[str, Any]", yaml.safe_load(text))["charts"]
 
 
+def upstream() -> Path:
+    """Where upstream's charts of the pinned versions are, once they were pulled."""
+    return cache() / f"charts-upstream-{digest(*(f'{name} {chart}' for name, chart in _charts().items()))}"
+
+
 def _upstream(sandbox: Sandbox, charts: dict[str, dict[str, str]], wanted: str) -> Path | None:
-    target = cache() / f"charts-upstream-{digest(*(f'{name} {chart}' for name, chart in charts.items()))}"
+    target = upstream()
     if target.exists():
         return target
     hosts = [(chart.get("repository") or chart["chart"]).split("/")[2] for chart in charts.values()]
