@@ -49,11 +49,15 @@ def build(folder: str, packages: Mapping[str, str], flags: str, target: Path) ->
             (Path(scratch) / _built_as(package)).replace(target / name)
 
 
-def copy(folder: str, module: str, path: str, target: Path) -> None:
+def module(folder: str, name: str) -> Path:
+    """Where the source of a module is that a folder pins. Raises SandboxError."""
+    return Path(json.loads(_go(ROOT / "sandbox" / folder, ["mod", "download", "-json", name], "reading"))["Dir"])
+
+
+def copy(folder: str, name: str, path: str, target: Path) -> None:
     """Copy a file of a module that a folder pins into ``target``, as a program. Raises SandboxError."""
-    module_facts = json.loads(_go(ROOT / "sandbox" / folder, ["mod", "download", "-json", module], "reading"))
     fresh = target / f".{Path(path).name}.{os.getpid()}"
-    shutil.copyfile(Path(module_facts["Dir"], path), fresh)
+    shutil.copyfile(module(folder, name) / path, fresh)
     fresh.chmod(0o755)
     fresh.replace(target / Path(path).name)
 
