@@ -22,7 +22,10 @@ _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
 _START_SECONDS, _STOP_SECONDS = 60, 20
 _FREE_SECONDS = 2  # a killed process keeps its port until the kernel has taken it apart
 # Who is stopped first: nobody may be left talking to what is gone.
-_GITOPS = ("helm-controller", "kustomize-controller", "source-controller", "git-server")
+_GITOPS = (
+    "image-automation-controller", "image-reflector-controller", "helm-controller", "kustomize-controller",
+    "source-controller", "notification-controller", "registry", "git-server",
+)  # fmt: skip
 _CONTROL_PLANE = ("kwok", "kube-scheduler", "kube-controller-manager", "kube-apiserver", "etcd")
 
 

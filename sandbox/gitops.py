@@ -1,4 +1,4 @@
-"""Git drives the sandbox: the real Flux controllers as processes, and a Git server of our own."""
+"""Git drives the sandbox: the real Flux controllers as processes, and a Git server and a registry of our own."""
 
 import json
 import os
@@ -15,10 +15,12 @@ import yaml
 
 from sandbox import cluster, engine, tools
 from sandbox.layout import CONFIGURATION, ROOT, Sandbox, SandboxError, checked, say
+from sandbox.registry import REGISTRIES
 
 EXAMPLE = ROOT / "examples" / "oceanid"
 _REPOSITORY = "oceanid.git"
-_ARGUMENTS = ("--namespace=flux-system", "-o", "jsonpath={.spec.template.spec.containers[0].args}")
+_FLUX = "--namespace=flux-system"
+CONTROLLERS = ("source", "kustomize", "helm", "notification", "image-reflector", "image-automation")
 _START_SECONDS, _APPLY_SECONDS = 30, 120
 
 
@@ -54,16 +56,30 @@ def serve(sandbox: Sandbox) -> Git:
     """Start the Git server, and seed its repository the first time. Raises SandboxError."""
     for name, path in tools.get(tools.FLUX).items():
         tools.link(sandbox.bin / name, path)
-    owners = {"git": "git-server", "artifacts": "source-controller"}
+    owners = {
+        "git": "git-server", "registry": "registry", "artifacts": "source-controller",
+        "events": "notification-controller", "webhooks": "notification-controller",
+    }  # fmt: skip
     ports = cluster.keep_ports(sandbox, _ports_file(sandbox), owners)
     git = Git(sandbox.home / "git", ports["git"])
-    _make_server_files(git)
-    tools.script(sandbox.bin / "git-server", f'cd "{ROOT}" && exec "{sys.executable}" -m sandbox.git_server "$@"')
-    cluster.run(sandbox, "git-server", [str(git.folder), str(git.port)])
-    if not cluster.wait_for(lambda: not cluster.is_free(git.port), _START_SECONDS):
-        raise SandboxError(f"the Git server does not answer on port {git.port}; see {sandbox.log}/git-server.log")
+    _make_repository(git)
+    _serve(sandbox, "git-server", git.folder, git.port)
+    registry = sandbox.home / "registry"
+    if not (registry / "tags.yaml").exists():
+        _make_certificate(registry, *REGISTRIES)
+        shutil.copy(ROOT / "sandbox" / "tags.yaml", registry)
+    _serve(sandbox, "registry", registry, ports["registry"])
     _seed(sandbox, git)
     return git
+
+
+def _serve(sandbox: Sandbox, role: str, folder: Path, port: int) -> None:
+    """Start one of our own servers, ``sandbox/<role>.py``, and wait until it listens. Raises SandboxError."""
+    module = f"sandbox.{role.replace('-', '_')}"
+    tools.script(sandbox.bin / role, f'cd "{ROOT}" && exec "{sys.executable}" -m {module} "$@"')
+    cluster.run(sandbox, role, [str(folder), str(port)])
+    if not cluster.wait_for(lambda: not cluster.is_free(port), _START_SECONDS):
+        raise SandboxError(f"the {role} does not answer on port {port}; see {sandbox.log}/{role}.log")
 
 
 def configure(sandbox: Sandbox, git: Git) -> None:
@@ -74,7 +90,6 @@ def configure(sandbox: Sandbox, git: Git) -> None:
         "flux.runtime_info": "true",
         "gitRepositoryIntervalSeconds": "5",
         "gitReconciliationSeconds": "60",
-        "enableImageAutomation": "false",  # its controllers are not served as Go modules
     }
     secret = {"github_token": git.token, "flux.sops_age_key": git.age_key}
     own = _set_by_a_person(sandbox, (*plain, *secret))
@@ -111,16 +126,22 @@ def _written_file(sandbox: Sandbox) -> Path:
     return sandbox.home / "gitops-configuration.json"
 
 
-def _make_server_files(git: Git) -> None:
-    """CA, certificate, token, and the bare repository; once."""
+def _make_certificate(folder: Path, *hosts: str) -> None:
+    """A server's certificate (``server.pem``), and the CA that clients trust (``ca.crt``)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    authority = trustme.CA(organization_name="Oceanid sandbox")
+    authority.cert_pem.write_to_path(str(folder / "ca.crt"))
+    certificate = authority.issue_cert(*hosts).private_key_and_cert_chain_pem.bytes().decode()
+    cluster.private(folder / "server.pem", certificate)
+
+
+def _make_repository(git: Git) -> None:
+    """Certificate, token, and the bare repository; once."""
     repositories = git.folder / "repositories"
     repositories.mkdir(parents=True, exist_ok=True)
     if not (git.folder / "server.pem").exists():
-        authority = trustme.CA(organization_name="Oceanid sandbox")
-        certificate = authority.issue_cert("127.0.0.1", "localhost")
-        authority.cert_pem.write_to_path(str(git.folder / "ca.crt"))
         cluster.private(git.folder / "token", f"{secrets.token_urlsafe(24)}\n")
-        cluster.private(git.folder / "server.pem", certificate.private_key_and_cert_chain_pem.bytes().decode())
+        _make_certificate(git.folder, "127.0.0.1", "localhost")
     if not (repositories / _REPOSITORY / "HEAD").exists():
         _git(repositories, "init", "--quiet", "--bare", "--initial-branch=main", _REPOSITORY)
 
@@ -169,29 +190,51 @@ def _encrypt_secrets(sandbox: Sandbox, git: Git, folder: Path) -> None:
 
 
 def start_controllers(sandbox: Sandbox) -> None:
-    """Start the real source, kustomize and helm controllers: no image runs in KWOK's pods. Flux's CRDs are there."""
+    """Start the real controllers of Flux that are deployed, each with the feature gates of its Deployment.
+
+    No image runs in KWOK's pods. Flux's CRDs are there.
+    """
     ports: dict[str, int] = json.loads(_ports_file(sandbox).read_text(encoding="utf-8"))
-    address, storage = f"127.0.0.1:{ports['artifacts']}", sandbox.home / "artifacts"
-    storage.mkdir(exist_ok=True)
+    artifacts, events, webhooks = (f"127.0.0.1:{ports[name]}" for name in ("artifacts", "events", "webhooks"))
+    registry, tags = sandbox.home / "registry", sandbox.home / "image-tags"
+    for folder in (sandbox.home / "artifacts", tags):
+        folder.mkdir(exist_ok=True)
+    retry, report = "--requeue-dependency=2s", f"--events-addr=http://{events}"
     options = {
-        "source": [f"--storage-path={storage}", f"--storage-addr={address}", f"--storage-adv-addr={address}"],
-        "kustomize": [],
-        "helm": ["--graceful-shutdown-timeout=1s"],
-    }
+        "source": [
+            report, retry, f"--storage-path={sandbox.home / 'artifacts'}", f"--storage-addr={artifacts}",
+            f"--storage-adv-addr={artifacts}",
+        ],
+        "kustomize": [report, retry],
+        "helm": [report, retry, "--graceful-shutdown-timeout=1s"],
+        "notification": [f"--events-addr={events}", f"--receiverAddr={webhooks}"],
+        # Its database reserves twice the size of a log file.
+        "image-reflector": [report, retry, f"--storage-path={tags}", "--storage-value-log-file-size=1048576"],
+        "image-automation": [report],
+    }  # fmt: skip
+    proxy = f"http://127.0.0.1:{ports['registry']}"
+    variables = {
+        "image-reflector": {
+            "HTTPS_PROXY": proxy, "NO_PROXY": "127.0.0.1", "SSL_CERT_FILE": str(registry / "ca.crt"),
+        },
+    }  # fmt: skip
+    found = json.loads(cluster.kubectl(sandbox, "get", "deployments", _FLUX, "-o", "json"))["items"]
+    deployed = {one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["args"] for one in found}
     common = ["--enable-leader-election=false", "--watch-all-namespaces", "--metrics-addr=0", "--health-addr=0"]
-    for name, own in options.items():
-        deployed = json.loads(cluster.kubectl(sandbox, "get", "deployment", f"{name}-controller", *_ARGUMENTS) or "[]")
-        gates = [argument for argument in deployed if argument.startswith("--feature-gates")]
-        arguments = [*common, "--requeue-dependency=2s", *own, *gates]
-        cluster.run(sandbox, f"{name}-controller", arguments, {"RUNTIME_NAMESPACE": "flux-system"})
+    for name in CONTROLLERS:
+        role = f"{name}-controller"
+        if role in deployed:
+            gates = [argument for argument in deployed[role] if argument.startswith("--feature-gates")]
+            own = {"RUNTIME_NAMESPACE": "flux-system", **variables.get(name, {})}
+            cluster.run(sandbox, role, [*common, *options[name], *gates], own)
 
 
 def wait(sandbox: Sandbox) -> None:
-    """Wait until Flux has applied what is in Git. Raises SandboxError with what it says."""
+    """Wait until Flux has applied what is in Git, and read the registry. Raises SandboxError with what it says."""
     say("waiting for Flux to apply what is in Git")
-    for kind in ("gitrepository", "kustomization"):
-        arguments = ["wait", kind, "flux-system", "--namespace=flux-system", "--for=condition=Ready"]
-        cluster.kubectl(sandbox, *arguments, f"--timeout={_APPLY_SECONDS}s")
+    images = cluster.kubectl(sandbox, "get", "imagerepository,imagepolicy,imageupdateautomation", _FLUX, "-o", "name")
+    names = ["gitrepository/flux-system", "kustomization/flux-system", *images.split()]
+    cluster.kubectl(sandbox, "wait", *names, _FLUX, "--for=condition=Ready", f"--timeout={_APPLY_SECONDS}s")
 
 
 def _ports_file(sandbox: Sandbox) -> Path:

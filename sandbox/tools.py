@@ -125,12 +125,14 @@ FLUX = tuple(
         "github.com/fluxcd/source-controller",
         "github.com/fluxcd/kustomize-controller",
         "github.com/fluxcd/helm-controller",
+        "github.com/fluxcd/notification-controller",
+        "github.com/fluxcd/image-reflector-controller",
+        "github.com/fluxcd/image-automation-controller",
         "github.com/getsops/sops/v3/cmd/sops",
         "filippo.io/age/cmd/age-keygen",
     )
 )
-IMAGE_AUTOMATION = Tool("image-automation", "image-automation", "oceanid.invalid/sandbox/image-automation", (), _never)
-ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, RANDOM, *FLUX, IMAGE_AUTOMATION)}
+ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER, RANDOM, *FLUX)}
 
 
 def provide(sandbox: Sandbox) -> None:

@@ -17,7 +17,7 @@ from sandbox.engine import ADOPT
 from sandbox.layout import ROOT
 from tests.engine.gitops import FLUX, ONE, ROOT_FILE, GitOps, config_map, with_resource
 
-CONTROLLERS = ("helm-controller", "kustomize-controller", "source-controller")
+CONTROLLERS = tuple(f"{name}-controller" for name in gitops.CONTROLLERS)
 
 
 def test_every_row_of_health_is_green_and_the_example_is_in_the_cluster(flux: GitOps) -> None:
