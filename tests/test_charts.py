@@ -18,16 +18,18 @@ from oceanid_cluster.components.flux.settings import NAMESPACE as FLUX
 from oceanid_cluster.components.operator.component import chart_values as operator_values
 from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
 from oceanid_cluster.components.operator.settings import RELEASE
+from oceanid_cluster.manifests.pods import Placement
 from sandbox import charts, tools
 from sandbox.layout import ROOT
 
 pytestmark = pytest.mark.tools
 
 RECORDED: dict[str, Any] = json.loads((ROOT / "tests/data/upstream_charts.json").read_text(encoding="utf-8"))["charts"]
+PLACEMENT = Placement(off_gpu_nodes=True)
 # The CRDs are Flux's own in both.
 INSTALLED = {
-    "flux2": ("gitops-flux", FLUX, {**flux_values(True, "cluster.local"), "installCRDs": False}),
-    "pulumi-kubernetes-operator": (RELEASE, OPERATOR, operator_values()),
+    "flux2": ("gitops-flux", FLUX, {**flux_values(True, "cluster.local", PLACEMENT), "installCRDs": False}),
+    "pulumi-kubernetes-operator": (RELEASE, OPERATOR, operator_values(PLACEMENT)),
 }
 FOLDERS = [folder for folder in (ROOT / "sandbox" / "charts", charts.upstream()) if folder.exists()]
 

@@ -97,7 +97,9 @@ def test_a_server_that_is_down_is_one_message_that_names_the_tunnel(bare: Engine
 def test_another_cluster_is_refused_before_anything_is_made_even_on_loopback(bare: Engine) -> None:
     before = [one["metadata"]["uid"] for one in bare.objects("namespaces", "nodes")]
     nodes = '[{"name": "one", "host": "srv-absent", "address": "192.0.2.1"}]'
-    answer = run(bare, {**REQUIRED, "nodes": nodes, "enableNodeTunnels": "false"}, {"KUBECONFIG": str(bare.sandbox.kubeconfig)})
+    answer = run(
+        bare, {**REQUIRED, "nodes": nodes, "enableNodeTunnels": "false"}, {"KUBECONFIG": str(bare.sandbox.kubeconfig)}
+    )
     refused(answer, "it is another cluster", "no node srv-absent (one)")
     assert [one["metadata"]["uid"] for one in bare.objects("namespaces", "nodes")] == before  # nor was a node made
 

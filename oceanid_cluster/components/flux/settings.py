@@ -219,9 +219,7 @@ def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
     channel = rows["alert_channel"]
     if flux.alert_channel and not problems.about("flux.alert_type") and not ALERT_TYPES.get(flux.alert_type or ""):
         readers = ", ".join(name for name, reads in ALERT_TYPES.items() if reads)
-        problems.add(
-            f"'{channel.name}' is read only with flux.alert_type {readers}", f"pulumi config rm {channel.name}"
-        )
+        problems.add(channel.name, f"is read only with flux.alert_type {readers}", f"pulumi config rm {channel.name}")
 
 
 def _check_https(flux: FluxSettings, problems: ConfigErrors) -> None:
