@@ -10,7 +10,7 @@ from sandbox.layout import Sandbox, SandboxError, cache
 _PROGRAMS = ("pulumi-resource-kubernetes", "pulumi-resource-random", "pulumi-language-python")
 # The engine takes the newest plugin that is not older than what it asks for (sdk/go/common/workspace/plugins.go,
 # LegacySelectCompatiblePlugin): always the one that was chosen, for a state that another SDK wrote, too.
-_VERSION = "999.0.0"
+VERSION = "999.0.0"
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -21,7 +21,7 @@ def provide(sandbox: Sandbox) -> None:
     folders = sandbox.home / "plugins"
     for program in _PROGRAMS:
         name = program.removeprefix("pulumi-")
-        folder = folders / f"{name}-v{_VERSION}"
+        folder = folders / f"{name}-v{VERSION}"
         folder.mkdir(parents=True, exist_ok=True)
         tools.link(folder / program, _found(sandbox, program, name))
     tools.link(sandbox.home / "pulumi" / "plugins", folders)

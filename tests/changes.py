@@ -47,11 +47,13 @@ CHANGES = {
     "cloudflared_image": _change(
         "docker.io/cloudflare/cloudflared:2026.8.3", "cloudflare-deployment", "node-tunnels-daemonset"
     ),
-    "metricsPort": _change("2100", "cloudflare-config", "cloudflare-deployment", "cloudflare-svc"),
+    "metricsPort": _change(
+        "2100", "cloudflare-config", "cloudflare-deployment", "cloudflare-network", "cloudflare-svc"
+    ),
     "labelStudioImage": _change("docker.io/heartexlabs/label-studio:1.23.3", "label-studio-deploy"),
     "adapterImageTag": _change("1.2.3", "ls-triton-adapter-deploy"),
     "gitRepositoryIntervalSeconds": _change("90", "gitops-git-repo"),
-    "extraIngress": _change(RULE, "cloudflare-config", "cloudflare-deployment"),
+    "extraIngress": _change(RULE, "cloudflare-config", "cloudflare-deployment", "cloudflare-network"),
     "exposeKubelet": _change("true", "node-tunnels-config", "node-tunnels-daemonset"),
     "labelStudioIngressFrom": _change(PEERS, "label-studio-network"),
     "adapterIngressFrom": _change(PEERS, "ls-triton-adapter-network"),

@@ -21,9 +21,9 @@ BAD_VALUES: Mapping[str, tuple[dict[str, str], str]] = {
     ),
     "a database without a host": ({"postgres_url": f"postgres://u:{CANARY}@/labels"}, "'postgres_url' names no host"),
     "no JSON": ({"nerLabels": CANARY}, "'nerLabels' is not valid JSON"),
-    "no quantity": ({"cloudflareTunnelResources": '{"limits": {"cpu": "1 core"}}'}, "has no known unit"),
+    "no quantity": ({"cloudflareTunnelResources": '{"limits": {"cpu": "1 core"}}'}, "which Kubernetes does not know"),
     "a negative number": ({"gitReconciliationSeconds": "-1"}, "is not a whole number"),
-    "a component without its prerequisite": ({"enableFluxBootstrap": "false"}, "enableImageAutomation needs Flux"),
+    "a component without its prerequisite": ({"enableFluxBootstrap": "false"}, "'enableImageAutomation' needs Flux"),
     "an unknown phase": ({"migration_phase": "done"}, "'migration_phase' is not one of"),
 }  # fmt: skip
 
