@@ -167,7 +167,7 @@ def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
 
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
-    cluster = Cluster([], refusal="E1125 noise\nThe connection was refused\n")
+    cluster = Cluster([], refusal="E1125 noise\nThe connection to the server 127.0.0.1:1 was refused\n")
     with pytest.raises(CommandError, match=r"cannot reach the Kubernetes API server https://127.0.0.1:1 .*: refused"):
         release_drift("ns/name", cluster)
 
