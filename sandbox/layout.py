@@ -1,11 +1,13 @@
 """Where things are: the work tree, the build cache outside it, and one sandbox's own directory."""
 
+import fcntl
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +66,29 @@ def checked(
         program, *arguments = map(str, command)
         raise SandboxError(f"{Path(program).name} {' '.join(arguments)}: {answer.stderr.strip()}")
     return answer.stdout
+
+
+def ask(command: Sequence[str | Path], environment: Mapping[str, str] | None = None) -> str:
+    """What a program answers; nothing when it cannot be run, or takes longer than 20 seconds."""
+    try:
+        return subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=20, check=False,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+@contextmanager
+def lock(path: Path, waiting: str) -> Generator[None]:
+    """Hold a file lock, saying ``waiting`` while somebody else does."""
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"{waiting}; waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def link_project(folder: Path) -> None:

@@ -4,6 +4,17 @@ import shutil
 import sys
 import time
 
+# Before this part of the work is done, nothing can be said of the rest.
+_JUDGED = 0.02
+
+
+def _left(passed: float, part: float) -> str:
+    """What is left, if it goes on as it went."""
+    if not _JUDGED <= part < 1:
+        return ""
+    left = passed * (1 - part) / part
+    return f", about {left:.0f} s left" if left < 60 else f", about {left / 60:.0f} min left"
+
 
 class Progress:
     """One line that names what is being done; redrawn on a terminal, every ten seconds elsewhere."""
@@ -14,15 +25,18 @@ class Progress:
         self._start = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
 
-    def show(self, done: int, what: str = "") -> None:
-        """Show that ``done`` steps are over, the last of which was ``what``."""
+    def show(self, done: int, part: float | None = None, what: str = "") -> None:
+        """Show that ``done`` steps are over, which are ``part`` of the work, and ``what`` is done now."""
         now = time.monotonic()
         if now - self._shown < (0.1 if self._terminal else 10):
             return
         self._shown = now
         unit = f" {self._unit}" if self._unit else ""
         counted = f" [{min(done, self._total):>4}/{self._total}{unit}]" if self._total else ""
-        text = f"sandbox: {self._doing}{counted} {now - self._start:4.0f} s  {what}"
+        passed = now - self._start
+        if part is None:
+            part = done / self._total if self._total else 0
+        text = f"sandbox: {self._doing}{counted} {passed:.0f} s{_left(passed, part)}  {what}"
         width = shutil.get_terminal_size().columns - 1
         end = "\r" if self._terminal else "\n"
         print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""What the projects publish: versions are those of the Go modules in ``sandbox/tools``."""
+"""What the projects publish; versions are those of the Go modules in ``sandbox/tools``."""
 
 from sandbox.download import Release
 from sandbox.golang import pinned
@@ -10,7 +10,6 @@ def _kubernetes(name: str, *systems: str) -> Release:
     return Release(pinned("tools", "k8s.io/kubernetes"), url, f"{url}.sha256", ((name, ""),), systems)
 
 
-KUBECTL = _kubernetes("kubectl", "linux", "darwin")
 APISERVER = _kubernetes("kube-apiserver", "linux")
 CONTROLLERS = _kubernetes("kube-controller-manager", "linux")
 SCHEDULER = _kubernetes("kube-scheduler", "linux")
@@ -42,6 +41,6 @@ PULUMI = Release(
 )
 BY_PROGRAM = {
     name: release
-    for release in (KUBECTL, APISERVER, CONTROLLERS, SCHEDULER, ETCD, HELM, KWOK, PULUMI)
+    for release in (APISERVER, CONTROLLERS, SCHEDULER, ETCD, HELM, KWOK, PULUMI)
     for name, _ in release.programs
 }

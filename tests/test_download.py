@@ -15,13 +15,14 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sandbox import download, golang, releases, tools
+from sandbox import download, golang, layout, releases, tools
 from sandbox.download import Release
 from sandbox.layout import SandboxError
 from tests.published import Answer, Quiet, Site, pack, program, programs, serving
 
 ALL = tuple(dict.fromkeys(releases.BY_PROGRAM.values()))
-KUBECTL, HELM = tools.ALL["kubectl"], tools.ALL["helm"]
+RELEASED = tuple(tool for tool in tools.TOOLS if tool.release)
+APISERVER, HELM = tools.ALL["kube-apiserver"], tools.ALL["helm"]
 
 
 @pytest.fixture
@@ -65,9 +66,9 @@ def files(folder: Path) -> set[str]:
 
 def test_every_tool_is_downloaded_in_the_form_of_its_project_and_kept(site: Site, built: list[str]) -> None:
     for _ in range(2):
-        found = tools.get(tools.TOOLS)
+        found = tools.get(RELEASED)
         assert {name: run(path) for name, path in found.items()} == {
-            tool.name: f"released {tool.name}" for tool in tools.TOOLS
+            tool.name: f"released {tool.name}" for tool in RELEASED
         }
         assert run(found["pulumi"].with_name("pulumi-language-python-exec")) == "released pulumi-language-python-exec"
     assert len(site.asked) == 2 * len(ALL)  # a file and its checksum, once
@@ -88,8 +89,8 @@ def test_other_machines_have_other_files(
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     for release in ALL:
         site.publish(release, programs(release))
-    found = tools.get([tools.ALL[name] for name in ("etcd", "pulumi", "kubectl", "kube-apiserver")])
-    assert [run(path).split()[0] for path in found.values()] == ["released", "released", "released", "built"]
+    found = tools.get([tools.ALL[name] for name in ("etcd", "pulumi", "kube-apiserver")])
+    assert [run(path).split()[0] for path in found.values()] == ["released", "released", "built"]
     assert any(path.endswith("-darwin-arm64.zip") for path in site.asked)
     assert built == ["kube-apiserver"]
     assert "kube-apiserver (its project publishes no program for darwin-arm64)" in capfd.readouterr().err
@@ -133,32 +134,32 @@ def test_what_does_not_arrive_whole_is_never_used(
     site: Site, built: list[str], answer: Answer, reason: str, wanted: str,
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    site.answers[site.path(releases.KUBECTL, releases.KUBECTL.url)] = answer
+    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = answer
     monkeypatch.setenv("TOOLS", wanted)
     if wanted == "download":
-        with pytest.raises(SandboxError, match=rf"kubectl: .*{reason}"):
-            tools.get([KUBECTL, HELM])
+        with pytest.raises(SandboxError, match=rf"kube-apiserver: .*{reason}"):
+            tools.get([APISERVER, HELM])
         assert built == []
     else:
-        found = tools.get([KUBECTL, HELM])
-        assert [run(path) for path in found.values()] == ["released helm", "built kubectl"]
-        said = [line for line in capfd.readouterr().err.splitlines() if "instead of downloaded: kubectl" in line]
+        found = tools.get([APISERVER, HELM])
+        assert [run(path) for path in found.values()] == ["released helm", "built kube-apiserver"]
+        said = [line for line in capfd.readouterr().err.splitlines() if "instead of downloaded: kube-apiserver" in line]
         assert len(said) == 1
         assert reason in said[0]
-    assert files(tmp_path / "cache" / releases.KUBECTL.key) == set()
+    assert files(tmp_path / "cache" / releases.APISERVER.key) == set()
 
 
 def broken(site: Site, how: str) -> Release:
     """Publish one release wrongly."""
-    helm, kubectl, kwok = releases.HELM, releases.KUBECTL, releases.KWOK
+    helm, apiserver, kwok = releases.HELM, releases.APISERVER, releases.KWOK
     member, sums = helm.filled(helm.programs[0][1]), site.path(helm, helm.checksums)
     match how:
         case "has the SHA-256":
-            site.serve(kubectl, program("kubectl"), digest="1" * 64)
-            return kubectl
-        case "no SHA-256 of kubectl":
-            site.pages[site.path(kubectl, kubectl.checksums)] = b"<html>not found</html>"
-            return kubectl
+            site.serve(apiserver, program("kube-apiserver"), digest="1" * 64)
+            return apiserver
+        case "no SHA-256 of kube-apiserver":
+            site.pages[site.path(apiserver, apiserver.checksums)] = b"<html>not found</html>"
+            return apiserver
         case "no SHA-256 of kwok-linux-amd64":
             site.pages[site.path(kwok, kwok.checksums)] = b'{"message": "rate limit exceeded"}'
             return kwok
@@ -181,7 +182,7 @@ def broken(site: Site, how: str) -> Release:
 @pytest.mark.parametrize(
     "reason",
     [
-        "has the SHA-256", "no SHA-256 of kubectl", "no SHA-256 of kwok-linux-amd64", "no SHA-256 of helm",
+        "has the SHA-256", "no SHA-256 of kube-apiserver", "no SHA-256 of kwok-linux-amd64", "no SHA-256 of helm",
         "/helm in ", "holds no", "cannot be unpacked",
     ],
 )  # fmt: skip
@@ -207,10 +208,10 @@ def test_an_archive_writes_its_program_and_nothing_else(site: Site, built: list[
 
 
 def test_what_a_killed_download_left_is_cleared(site: Site, tmp_path: Path) -> None:
-    left = tmp_path / "cache" / releases.KUBECTL.key / ".download-of-a-killed-run"
+    left = tmp_path / "cache" / releases.APISERVER.key / ".download-of-a-killed-run"
     left.mkdir(parents=True)
     (left / "file").write_bytes(b"half")
-    assert run(tools.get([KUBECTL])["kubectl"]) == "released kubectl"
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "released kube-apiserver"
     assert not left.exists()
     assert site.asked
 
@@ -222,14 +223,14 @@ def test_without_the_internet_everything_is_built_and_one_line_says_so(
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
         monkeypatch.setattr(download, "BASES", dict.fromkeys(site.bases, closed))
-        found = tools.get(tools.TOOLS)
+        found = tools.get(RELEASED)
         assert sorted(built) == sorted(found)
         assert len([line for line in capfd.readouterr().err.splitlines() if "instead of downloaded" in line]) == 1
         assert not any((tmp_path / "cache").glob("released-*"))
         monkeypatch.setenv("TOOLS", "download")
         with pytest.raises(SandboxError, match="TOOLS=download") as failure:
-            tools.get(tools.TOOLS)
-    assert str(failure.value).count("refused") == len(tools.TOOLS)
+            tools.get(RELEASED)
+    assert str(failure.value).count("refused") == len(RELEASED)
 
 
 def test_a_host_that_says_nothing_is_asked_once(
@@ -239,13 +240,13 @@ def test_a_host_that_says_nothing_is_asked_once(
     with socket.create_server(("127.0.0.1", 0)) as mute:
         port = mute.getsockname()[1]
         monkeypatch.setattr(download, "BASES", {**site.bases, "kubernetes": f"http://127.0.0.1:{port}"})
-        found = tools.get(tools.TOOLS)
+        found = tools.get(RELEASED)
         mute.setblocking(False)
         mute.accept()[0].close()
         with pytest.raises(BlockingIOError):
             mute.accept()
     assert [name for name in found if name in built] == built
-    assert set(built) == {"kubectl", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+    assert set(built) == {"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
     assert re.search("no answer in|timed out", capfd.readouterr().err)
 
 
@@ -258,22 +259,22 @@ def test_a_name_server_that_says_nothing_delays_nobody(
 
     monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
     monkeypatch.setattr(socket, "getaddrinfo", mute)
-    assert run(tools.get([KUBECTL])["kubectl"]) == "built kubectl"
-    assert built == ["kubectl"]
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
+    assert built == ["kube-apiserver"]
     assert "no answer in 0.2 s" in capfd.readouterr().err
 
 
 def test_what_another_sandbox_is_downloading_is_awaited(
     site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    target, waiting = tmp_path / "cache" / releases.KUBECTL.key, threading.Event()
+    target, waiting = tmp_path / "cache" / releases.APISERVER.key, threading.Event()
     target.mkdir(parents=True)
-    monkeypatch.setattr(tools, "say", lambda text: waiting.set() if "another sandbox is downloading" in text else None)
-    second = threading.Thread(target=tools.get, args=([KUBECTL],))
+    monkeypatch.setattr(layout, "say", lambda text: waiting.set() if "another sandbox is downloading" in text else None)
+    second = threading.Thread(target=tools.get, args=([APISERVER],))
     with tools.lock(target / ".lock", ""):
         second.start()
         assert waiting.wait(30)
-        (target / "kubectl").write_bytes(program("kubectl"))
+        (target / "kube-apiserver").write_bytes(program("kube-apiserver"))
     second.join()
     assert site.asked == []
     assert built == []
@@ -288,9 +289,9 @@ def test_a_download_that_stops_is_given_up(
         site.over.wait(30)
 
     monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
-    site.answers[site.path(releases.KUBECTL, releases.KUBECTL.url)] = stall
-    assert run(tools.get([KUBECTL])["kubectl"]) == "built kubectl"
-    assert built == ["kubectl"]
+    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = stall
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
+    assert built == ["kube-apiserver"]
     assert "timed out after 9 bytes" in capfd.readouterr().err
 
 
@@ -306,9 +307,9 @@ def test_a_download_that_takes_longer_than_a_build_is_given_up(
                 return
 
     monkeypatch.setattr(download, "STALL_SECONDS", 1)
-    site.answers[site.path(releases.KUBECTL, releases.KUBECTL.url)] = trickle
-    assert run(tools.get([KUBECTL])["kubectl"]) == "built kubectl"
-    assert built == ["kubectl"]
+    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = trickle
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
+    assert built == ["kube-apiserver"]
     assert "kB/s is too slow" in capfd.readouterr().err
 
 
@@ -322,19 +323,19 @@ def test_what_was_built_is_not_downloaded_unless_that_is_wanted(
     site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TOOLS", "build")
-    tools.get([KUBECTL])
+    tools.get([APISERVER])
     monkeypatch.setenv("TOOLS", "auto")
-    assert run(tools.get([KUBECTL])["kubectl"]) == "built kubectl"
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
     assert site.asked == []
     monkeypatch.setenv("TOOLS", "download")
-    assert run(tools.get([KUBECTL])["kubectl"]) == "released kubectl"
-    assert built == ["kubectl"]
+    assert run(tools.get([APISERVER])["kube-apiserver"]) == "released kube-apiserver"
+    assert built == ["kube-apiserver"]
 
 
 def test_an_unknown_wish_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOOLS", "downlaod")
     with pytest.raises(SandboxError, match="TOOLS=downlaod is none of auto, download, build"):
-        tools.get([KUBECTL])
+        tools.get([APISERVER])
     assert site.asked == []
 
 
@@ -361,11 +362,11 @@ def test_a_redirect_to_http_is_refused(
     thread.start()
     try:
         monkeypatch.setattr(download, "BASES", {**site.bases, "kubernetes": f"https://localhost:{server.server_port}"})
-        tools.get([KUBECTL])
+        tools.get([APISERVER])
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-    assert built == ["kubectl"]
+    assert built == ["kube-apiserver"]
     assert "which is not HTTPS" in capfd.readouterr().err
     assert site.asked == []
