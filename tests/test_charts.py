@@ -22,7 +22,7 @@ from oceanid_cluster.manifests.pods import Placement
 from sandbox import charts, tools
 from sandbox.layout import ROOT
 
-pytestmark = pytest.mark.tools
+pytestmark = pytest.mark.slow
 
 RECORDED: dict[str, Any] = json.loads((ROOT / "tests/data/upstream_charts.json").read_text(encoding="utf-8"))["charts"]
 PLACEMENT = Placement(off_gpu_nodes=True)

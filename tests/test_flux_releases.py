@@ -32,7 +32,7 @@ def test_the_page_names_the_version_of_each_side(role: str) -> None:
     assert f"(chart {PRODUCTION['chart']}, " in page
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_a_gate_whose_default_differs_is_set(role: str) -> None:
     source = golang.module("flux-controllers", f"github.com/fluxcd/{role}") / "internal" / "features" / "features.go"

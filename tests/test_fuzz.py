@@ -13,7 +13,7 @@ from oceanid_cluster.components.settings import all_keys
 from tests import fuzz
 from tests.recorded import run_program
 
-pytestmark = pytest.mark.tools
+pytestmark = pytest.mark.slow
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
 many = settings(max_examples=30_000 if "SOAK" in os.environ else 1500)

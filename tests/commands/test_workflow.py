@@ -74,7 +74,6 @@ def test_a_runners_variable_that_is_a_list_with_a_file_counts(
     assert f"using the runner's KUBECONFIG: /absent:{tmp_path}/own" in capsys.readouterr().out
 
 
-@pytest.mark.tools
 def test_a_kubeconfig_of_esc_becomes_a_file_for_this_user_only(
     esc: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,7 +88,6 @@ def test_a_kubeconfig_of_esc_becomes_a_file_for_this_user_only(
     assert "canary" not in capsys.readouterr().out
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize(
     "text",
     [
@@ -111,7 +109,6 @@ def test_what_kubectl_takes_for_a_kubeconfig_is_one(esc: Path, tmp_path: Path, t
     ]
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize(
     "text", ["canary", "{}", "a: [canary", "kind: Pod", "clusters: canary", 5, [], {"a": "canary"}]
 )
@@ -125,7 +122,6 @@ def test_what_kubectl_takes_for_none_is_refused_and_leaves_no_file(
     assert not (tmp_path / "kubeconfig").exists()
 
 
-@pytest.mark.tools
 def test_a_file_that_cannot_be_written_is_named(esc: Path, tmp_path: Path) -> None:
     write(esc, {"oceanid-cluster:kubeconfig": CONTENT})
     with pytest.raises(CommandError, match=rf"cannot write {tmp_path}/absent/kubeconfig: No such file"):

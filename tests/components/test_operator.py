@@ -2,7 +2,6 @@
 
 import subprocess
 
-import pytest
 import yaml
 
 from oceanid_cluster.manifests import labels
@@ -11,7 +10,6 @@ from tests.recorded import ROOT, plain
 from tests.samples import REQUIRED
 
 
-@pytest.mark.tools
 def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> None:
     renderer = ROOT / plain(program(REQUIRED).resources["pko-helm"].inputs)["postrender"]
     metadata = {"name": "x", "annotations": {"a": "b"}}

@@ -171,7 +171,7 @@ def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks(
     assert reason in str(caught.value)
 
 
-@pytest.mark.tools
+@pytest.mark.slow
 def test_go_itself_agrees_with_us_and_with_the_table() -> None:
     questions: list[tuple[str, str]] = []
 

@@ -20,8 +20,6 @@ from oceanid_cluster.startup.configuration import load
 from tests.samples import REQUIRED, SECRET
 from tests.startup.test_kubeconfig_refusals import document
 
-pytestmark = pytest.mark.tools
-
 CONTENT = yaml.safe_dump(document())
 ONE_LINE = CONTENT.replace("\n", " ")
 BASE64 = base64.b64encode(CONTENT.encode()).decode()

@@ -21,7 +21,6 @@ from tests.samples import EVERYTHING, REQUIRED, SECRET
 from tests.startup.api_server import cluster, serving
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
-pytestmark = pytest.mark.tools
 UID = EVERYTHING["clusterUid"]
 
 

@@ -16,8 +16,6 @@ from oceanid_cluster.startup.kubectl import Kubectl
 from tests.samples import settings
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
-pytestmark = pytest.mark.tools
-
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
 

@@ -24,7 +24,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from tests import fuzz
 
-pytestmark = pytest.mark.tools
+pytestmark = pytest.mark.slow
 
 EXAMPLES = 30_000 if "SOAK" in os.environ else 2000
 # kubectl lives for a few milliseconds: collecting garbage is most of what it does.

@@ -15,9 +15,6 @@ from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 
-pytestmark = pytest.mark.tools
-
-
 HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
 
 

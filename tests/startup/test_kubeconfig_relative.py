@@ -11,8 +11,6 @@ from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 from sandbox import tools
 from tests.startup.api_server import ApiServer, serving
 
-pytestmark = pytest.mark.tools
-
 VERSION = "client.authentication.k8s.io/v1"
 LOGIN = f"""printf '{{"apiVersion": "{VERSION}", "kind": "ExecCredential", "status": {{"token": "%s"}}}}'"""
 EXEC = {"apiVersion": VERSION, "interactiveMode": "Never"}

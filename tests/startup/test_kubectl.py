@@ -17,8 +17,6 @@ from tests.samples import REQUIRED, SECRET
 from tests.startup.api_server import ApiServer, cluster, serving
 from tests.startup.test_kubeconfig_relative import EXEC, LOGIN
 
-pytestmark = pytest.mark.tools
-
 
 @pytest.fixture(autouse=True)
 def upstream_kubectl(monkeypatch: pytest.MonkeyPatch) -> None:
