@@ -8,7 +8,7 @@ sandbox's own charts, with the versions that the older ones served. Every secret
 import json
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -201,7 +201,7 @@ def put_into(engine: Engine, entries: Iterable[Resource], folder: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda entry: _apply(engine, entry), wave))
         if any(entry["type"] == _CRD for entry in wave):
-            engine.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+            wait_until(lambda: all(map(_established, engine.objects("crd"))))
     for entry in known:
         if entry["type"] == RELEASE:
             _install(engine, entry, folder)
@@ -239,9 +239,20 @@ def _install(engine: Engine, entry: Resource, folder: Path) -> None:
 
 def wait_until_ready(engine: Engine) -> None:
     """Every Deployment and DaemonSet is rolled out: KWOK plays the nodes."""
+    wait_until(lambda: all(map(_rolled_out, engine.objects("deployments", "daemonsets"))))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask again and again until something is true, for two minutes at most."""
     deadline = time.monotonic() + 120
-    while any(not _rolled_out(one) for one in engine.objects("deployments", "daemonsets")):
+    while not condition():
         assert time.monotonic() < deadline
+
+
+def _established(crd: Resource) -> bool:
+    """Whether the API server serves a CRD; ``kubectl wait`` fails on one that has no conditions yet."""
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
 def _rolled_out(one: Resource) -> bool:
