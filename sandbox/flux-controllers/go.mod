@@ -151,8 +151,8 @@ require (
 	github.com/fluxcd/cli-utils v1.2.3 // indirect
 	github.com/fluxcd/helm-controller v1.6.4 // indirect
 	github.com/fluxcd/helm-controller/api v1.6.4 // indirect
-	github.com/fluxcd/image-automation-controller v1.1.2 // indirect
-	github.com/fluxcd/image-automation-controller/api v1.1.2 // indirect
+	github.com/fluxcd/image-automation-controller v1.2.4 // indirect
+	github.com/fluxcd/image-automation-controller/api v1.2.4 // indirect
 	github.com/fluxcd/image-reflector-controller v1.2.4 // indirect
 	github.com/fluxcd/image-reflector-controller/api v1.2.4 // indirect
 	github.com/fluxcd/kustomize-controller v1.9.5 // indirect
