@@ -219,7 +219,9 @@ def start_controllers(sandbox: Sandbox) -> None:
         },
     }  # fmt: skip
     found = json.loads(cluster.kubectl(sandbox, "get", "deployments", _FLUX, "-o", "json"))["items"]
-    deployed = {one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["args"] for one in found}
+    deployed = {
+        one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0].get("args", []) for one in found
+    }
     common = ["--enable-leader-election=false", "--watch-all-namespaces", "--metrics-addr=0", "--health-addr=0"]
     for name in CONTROLLERS:
         role = f"{name}-controller"
