@@ -1,8 +1,9 @@
-"""Keys and certificates that Flux reads from Secrets: of the right kind; the rest is for Flux to judge."""
+"""What Flux reads from Secrets, of the right kind: keys, certificates, the address of alerts. Flux judges the rest."""
 
 import base64
 import binascii
 import re
+from urllib.parse import urlsplit
 
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import parse_private_key, pem, pem_blocks, unescaped
@@ -55,3 +56,19 @@ def parse_verification_keys(text: str) -> tuple[str, ...]:
     if not blocks or text.count("-----BEGIN") != len(blocks):
         raise ValueError("is not one or more whole OpenPGP public keys; export them: gpg --armor --export <key>")
     return tuple(f"{block}\n" for block in blocks)
+
+
+def parse_alert_address(value: str) -> str:
+    """An http or https URL; it may have a user name, as a DSN of Sentry has.
+
+    Of 2048 bytes at most (notification-controller, internal/server/event_handlers.go, extractAuthFromSecret).
+    """
+    address = value.strip()
+    try:
+        parts = urlsplit(address)
+        found = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        found = False
+    if not found or len(address) > 2048 or not address.isascii() or any(ord(ch) <= 32 for ch in address):
+        raise ValueError("is not an http or https URL of at most 2048 characters")
+    return address

@@ -167,22 +167,6 @@ def http_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
-def webhook_url(value: str) -> str:
-    """An http or https URL that is itself a secret, as its user name may be (a DSN of Sentry's).
-
-    Of 2048 bytes at most (notification-controller, internal/server/event_handlers.go, extractAuthFromSecret).
-    """
-    address = value.strip()
-    try:
-        parts = urlsplit(address)
-        found = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        found = False
-    if not found or len(address) > 2048 or not address.isascii() or any(ord(ch) <= 32 for ch in address):
-        raise ValueError("is not an http or https URL of at most 2048 characters")
-    return address
-
-
 def git_branch(value: str) -> str:
     """A branch name (git-check-ref-format), without what Git puts before it in full references."""
     name = value.strip()

@@ -43,7 +43,7 @@ class Listener:
         self.address = f"http://127.0.0.1:{self.server.server_address[1]}/canary-of-the-listener"
 
     def event(self, kind: str, severity: str, is_it: Callable[[Event], bool] = lambda _: True) -> Event:
-        """The next event of this kind and severity that is it; others are passed over."""
+        """The next event of this kind and severity that is it; others are skipped."""
         while True:
             event = self._events.get(timeout=60)
             if (event["involvedObject"]["kind"], event["severity"]) == (kind, severity) and is_it(event):

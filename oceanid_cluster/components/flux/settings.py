@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, CustomResource, Expected, Facts, Reason
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.flux_keys import parse_age_key, parse_app_key, parse_certificates, parse_verification_keys
+from oceanid_cluster.config.flux_keys import (
+    parse_age_key,
+    parse_alert_address,
+    parse_app_key,
+    parse_certificates,
+    parse_verification_keys,
+)
 from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
@@ -148,7 +154,7 @@ class FluxSettings(ComponentSettings):
         f"to what Flux reports failures, and what works again: {', '.join(ALERT_TYPES)}", value="type",
     )  # fmt: skip
     alert_address: Secret | None = key(
-        "flux.alert_address", parsers.secret(parsers.webhook_url),
+        "flux.alert_address", parsers.secret(parse_alert_address),
         "its address: the URL of the webhook, the DSN for sentry, the API's URL for alertmanager", secret=True,
         value="URL",
     )  # fmt: skip
