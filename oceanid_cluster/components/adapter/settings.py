@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.components.label_studio.settings import NAMESPACE
-from oceanid_cluster.config import parsers
+from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.peers import Peer, parse_peers
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
@@ -48,23 +48,23 @@ class AdapterSettings(ComponentSettings):
         "tritonBaseUrl", parsers.http_url, "address of Triton", default="https://gpu.{base}", value="url"
     )
     image_name: str = key(
-        "adapterImage", parsers.image_repository,
+        "adapterImage", images.image_repository,
         "image of the adapter; its own tag or digest wins over adapterImageTag",
         default=versions.image("ls-triton-adapter").rpartition(":")[0],
     )  # fmt: skip
     image_tag: str = key(
         "adapterImageTag",
-        parsers.image_tag,
+        images.image_tag,
         "tag of the adapter's image",
         default=versions.image("ls-triton-adapter").rpartition(":")[2],
     )
     training_image_name: str = key(
-        "trainingWorkerImage", parsers.image_repository, "image of training Jobs",
+        "trainingWorkerImage", images.image_repository, "image of training Jobs",
         default=versions.image("training-worker").rpartition(":")[0],
     )  # fmt: skip
     training_image_tag: str = key(
         "trainingWorkerImageTag",
-        parsers.image_tag,
+        images.image_tag,
         "tag of the training image",
         default=versions.image("training-worker").rpartition(":")[2],
     )
@@ -127,10 +127,10 @@ class AdapterSettings(ComponentSettings):
     @property
     def image(self) -> str:
         """The adapter's image with its tag."""
-        return self.image_name if parsers.has_tag(self.image_name) else f"{self.image_name}:{self.image_tag}"
+        return self.image_name if images.has_tag(self.image_name) else f"{self.image_name}:{self.image_tag}"
 
     @property
     def training_image(self) -> str:
         """The training worker's image with its tag."""
         name = self.training_image_name
-        return name if parsers.has_tag(name) else f"{name}:{self.training_image_tag}"
+        return name if images.has_tag(name) else f"{name}:{self.training_image_tag}"

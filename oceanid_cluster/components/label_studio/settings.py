@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
-from oceanid_cluster.config import parsers
+from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.peers import Peer, parse_peers
@@ -59,7 +59,7 @@ class LabelStudioSettings(ComponentSettings):
     hostname: str = key(
         "labelStudioHostname", check_hostname, "public host name of Label Studio", default="label.{base}"
     )
-    image: str = key("labelStudioImage", parsers.image, "image of Label Studio", default=versions.image("label-studio"))
+    image: str = key("labelStudioImage", images.image, "image of Label Studio", default=versions.image("label-studio"))
     storage: str = key(
         "labelStudioStorage", parsers.quantity, "size of Label Studio's volume when made; later changes do nothing",
         default="10Gi",

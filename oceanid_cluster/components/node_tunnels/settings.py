@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.components.tunnel.settings import DEFAULT_RESOURCES, HINTS
-from oceanid_cluster.config import parsers
+from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.ingress import IngressRule, api_server_rule, check_hostname
 from oceanid_cluster.config.nodes import PREFIX
 from oceanid_cluster.config.parsers import Resources
@@ -64,7 +64,7 @@ class NodeTunnelSettings(ComponentSettings):
         default="false",
     )  # fmt: skip
     image: str = key(
-        "cloudflare_node_tunnel_image", parsers.cloudflared_image, "image of the node tunnel",
+        "cloudflare_node_tunnel_image", images.cloudflared_image, "image of the node tunnel",
         default="{cloudflared_image}", shown_default="as `cloudflared_image`",
     )  # fmt: skip
     metrics_port: int = key(

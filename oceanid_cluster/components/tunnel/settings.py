@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts, Reason
-from oceanid_cluster.config import parsers
+from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.access import parse_audiences, parse_team
 from oceanid_cluster.config.ingress import (
     IngressRule,
@@ -108,7 +108,7 @@ class TunnelSettings(ComponentSettings):
     )  # fmt: skip
     image: str = key(
         "cloudflared_image",
-        parsers.cloudflared_image,
+        images.cloudflared_image,
         "image of cloudflared",
         default=versions.image("cloudflared"),
         shared_with=_NODE_TUNNELS,

@@ -1,7 +1,7 @@
 """What Go's own parsers say, of which ours are short copies: a recorded table, and the parsers themselves, asked anew.
 
 tests/data/go_says.json holds, by kind, what Go accepts and what it refuses. A refusal of ours must be one of Go's and,
-but for regular expressions, an acceptance as well. To record the table anew: python -m tests.config.test_go
+but for regular expressions, an acceptance as well. To record the table anew: python -m tests.config.test_parsers_by_go
 """
 
 import json
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oceanid_cluster.config import parsers
+from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.ssh_keys import parse_known_hosts
 from sandbox.layout import ROOT
@@ -35,7 +35,7 @@ DATA = ROOT / "tests" / "data"
 RECORDED = DATA / "go_says.json"
 OURS: dict[str, Callable[[str], object]] = {
     "regexp": check_go_regexp,
-    "image": parsers.image_repository,
+    "image": images.image_repository,
     "quantity": parsers.quantity,
     "known_hosts": find_host,
 }
