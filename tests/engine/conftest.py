@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.layout import Sandbox
 from tests.engine import prepared
 from tests.engine.engine import Engine
 from tests.engine.gitops import GitOps
@@ -29,7 +30,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     previous = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         if kept := os.environ.get("KEEP"):
-            engine = Engine(Path(kept).absolute(), tmp_path_factory.mktemp("kept") / "program")
+            home = Path(kept).absolute()
+            engine = Engine(home, Sandbox(home).project)
             assert engine.launcher("up").returncode == 0
             yield engine
         else:
