@@ -1,4 +1,4 @@
-"""CPU seconds of a command with every process that it starts, by program: ``python -m tests.bench.cpu <command>``.
+"""CPU seconds of a command with every process that it starts, by program: ``python tests/bench/cpu.py <command>``.
 
 The total is the kernel's: each process is waited for by its parent, else by this one. What of it is whose is read of
 /proc while they run; "others" is what ended between two looks.
@@ -14,8 +14,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tests.recorded import ROOT
-
 TOTAL, OTHERS = "total", "others"
 _SET_CHILD_SUBREAPER = 36  # Linux, include/uapi/linux/prctl.h
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -25,9 +23,8 @@ _PAUSE_SECONDS = 0.02
 def seconds(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> dict[str, float]:
     """CPU seconds of a command by program, and their total. Raises CalledProcessError when the command fails."""
     answer = subprocess.run(
-        [sys.executable, "-m", "tests.bench.cpu", *command], cwd=folder, text=True, check=True,
-        env={**environment, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, __file__, *command], cwd=folder, env=environment, check=True, text=True, stdout=subprocess.PIPE
+    )
     return json.loads(answer.stdout)
 
 
