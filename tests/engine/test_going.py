@@ -120,8 +120,10 @@ def test_a_machine_that_is_off_or_tainted_is_named_and_no_pod_that_is_not_ready_
     not_ready(engine, studio, "-n", "apps")
     health = ask_until(engine, "its readiness probe fails")
     assert "not Ready: Kubelet stopped" in row(health, "node/calypso")
-    assert "its node calypso is not Ready: Kubelet stopped" in row(health, "daemonset/cloudflared-tunnel")
-    assert "edge" not in row(health, "daemonset/cloudflared-tunnel")
+    tunnel_row = row(health, "daemonset/cloudflared-tunnel")  # of its pod, or once the DaemonSet wants none there
+    assert "node calypso" in tunnel_row
+    assert "not Ready: Kubelet stopped" in tunnel_row
+    assert "edge" not in tunnel_row
     preflight = engine.command("preflight")
     assert preflight.returncode == 1
     assert "calypso: not Ready: Kubelet stopped" in preflight.stdout
