@@ -101,8 +101,8 @@ def not_ready(engine: Engine, name: str, *namespace: str, status: str = "False",
 
 def test_a_machine_that_is_off_or_tainted_is_named_and_no_pod_that_is_not_ready_is_drift(engine: Engine) -> None:
     flux_reports(engine)
-    engine.kubectl("taint", "nodes", "calypso", "example.org/repair=today:NoSchedule")
-    why = "wants no pod: node calypso: taint example.org/repair=today:NoSchedule"
+    engine.kubectl("taint", "nodes", "calypso", "example.org/repair=today:NoExecute")
+    why = "wants no pod: node calypso: taint example.org/repair=today:NoExecute"
     health = ask_until(engine, why)
     assert why in row(health, "daemonset/cloudflared-tunnel")
     preflight = engine.command("preflight")
