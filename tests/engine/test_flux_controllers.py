@@ -177,7 +177,7 @@ data:
         said = flux.git("log", "-1", "--format=%an <%ae>%n%B", f"origin/{BRANCH}")
         assert said.splitlines()[0] == "Flux Bot <flux@boathou.se>"
         assert said.splitlines()[1] == "chore(images): update images"
-        assert said.splitlines()[-1] == f"- {CLOUDFLARED}:2026.9.1 -> {CLOUDFLARED}:2026.12.1"
+        assert said.splitlines()[-1] == f"- {CLOUDFLARED}:2026.10.6 -> {CLOUDFLARED}:2026.12.1"
         changed = flux.git("diff", "--unified=0", "main", f"origin/{BRANCH}").splitlines()
         assert [text for text in changed if text[0] in "+-" and text[:3] not in ("+++", "---")] == [
             f"-  ours: {line}", f"+  ours: {line.replace('2026.9.1', '2026.12.1')}",
