@@ -134,7 +134,7 @@ def _built_as(package: str) -> str:
 
 
 def _version(text: str) -> Version:
-    """The Go version of a ``go.mod``, or of what ``go version`` says; 0.0.0 when there is none."""
+    """The Go version of a ``go.mod``, or of what ``go version`` says; zeros when there is none."""
     match = re.search(r"(?:^go |\bgo)(\d+)\.(\d+)(?:\.(\d+))?", text, re.MULTILINE)
     major, minor, patch = match.groups(default="0") if match else ("0", "0", "0")
     return int(major), int(minor), int(patch)

