@@ -339,7 +339,7 @@ def test_the_webhook_is_the_one_port_that_other_namespaces_reach(program: Progra
 def test_the_feature_gates_whose_defaults_differ_between_releases_are_set(program: Program) -> None:
     values = plain(program(REQUIRED).resources["gitops-flux"].inputs)["values"]
     (gates,) = values["kustomizeController"]["container"]["additionalArgs"]
-    assert gates == "--feature-gates=CancelHealthCheckOnNewRevision=true,StrictPostBuildSubstitutions=true"
+    assert gates == "--feature-gates=CancelHealthCheckOnNewRevision=true,StrictPostBuildSubstitutions=false"
 
 
 def test_image_controllers_are_installed_only_with_image_automation(program: Program) -> None:

@@ -37,8 +37,8 @@ _CONTROLLERS = ("sourceController", "kustomizeController", "helmController", "no
 GATES = {
     # A commit that repairs another one is applied at once, not when the wait for the broken one is over.
     "CancelHealthCheckOnNewRevision": True,
-    # A ${NAME} without a value is an error; else Flux replaces it by nothing. Off by default before v1.9.
-    "StrictPostBuildSubstitutions": True,
+    # A ${NAME} without a value is replaced by nothing, as Flux does before v1.9: an upgrade of Flux breaks no commit.
+    "StrictPostBuildSubstitutions": False,
 }
 _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 
