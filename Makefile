@@ -8,9 +8,9 @@ READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
 WORKERS ?= $(shell $(PYTHON3) -c 'import os; print((os.cpu_count() or 1) + 1)')
-export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS
+export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS BASE STACK
 
-.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test test-full unit soak lint docs lock bench
+.PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test test-full unit soak lint diff docs lock bench
 
 help: ## this list
 	@echo "Verbs:"
@@ -22,6 +22,7 @@ help: ## this list
 	@echo "  TOOLS           auto, download or build: how missing tools are obtained               (auto)"
 	@echo "  CHARTS          auto, upstream or local: the Helm charts of Flux and the operator     (auto)"
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
+	@echo "  BASE, STACK     what make diff compares with, and for which stack             (main, every one)"
 	@echo "  ARGS            arguments of the verb: make kubectl ARGS='get pods -A', make test ARGS='-k name'"
 	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox  (cores + 1)"
 	@echo "  KEEP            a sandbox that is there, which the engine tests take and leave running"
@@ -89,8 +90,11 @@ lint: $(READY) ## format, lint, types, workflows
 	@"$$($(SANDBOX) tools actionlint)"
 	@$(VENV)/bin/zizmor --offline --quiet --persona pedantic .github
 
-docs: $(READY) ## bring the table of docs/configuration.md up to date
-	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md
+diff: $(READY) ## what the commits since BASE change in the cluster: objects, fields, and what that means (main)
+	@$(PYTHON) -m sandbox.diff
+
+docs: $(READY) ## bring the table of docs/configuration.md and Pulumi.example.yaml up to date
+	@$(PYTHON) -m oceanid_cluster reference docs/configuration.md Pulumi.example.yaml
 
 lock: $(READY) ## pin requirements*.in with hashes
 	@for set in requirements requirements-dev requirements-go requirements-kubectl; do \

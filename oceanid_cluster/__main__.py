@@ -19,7 +19,8 @@ COMMANDS = {
     "leftovers": "what is left after a destroy, and how to remove it",
     "adopt-state": "turn the state of the TypeScript program into one of this program",
     "plan": "what a preview would replace or delete, as an exit code",
-    "reference": "bring the table of configuration keys up to date",
+    "render": "every object that the program would make, as YAML",
+    "reference": "bring the table of keys and Pulumi.example.yaml up to date",
     "workflow": "the steps of the workflows",
 }
 

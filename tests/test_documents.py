@@ -1,22 +1,26 @@
 """The documents say what the program does: its keys, its outputs, its commands."""
 
 import ast
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from oceanid_cluster import versions
-from oceanid_cluster.commands import reference
+from oceanid_cluster.commands import example, reference
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
-from oceanid_cluster.config.schema import keys_of
+from oceanid_cluster.config.schema import PROJECT, keys_of
 from tests.recorded import ROOT
-from tests.samples import REQUIRED
+from tests.samples import REQUIRED, settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+ORDER = [row.name for row in all_keys()]
 
 # The table of the contract: no key of it may go.
 CONTRACT = """
@@ -46,6 +50,29 @@ flux.runtime_info flux.verification_keys flux.alert_type flux.alert_address flux
 
 def test_the_table_of_keys_is_made_from_the_keys() -> None:
     assert reference.written(TABLE) == TABLE, "run: make docs"
+
+
+def test_the_example_of_a_stacks_file_is_made_from_the_keys() -> None:
+    text = (ROOT / "Pulumi.example.yaml").read_text(encoding="utf-8")
+    assert text == example.example(), "run: make docs"
+    assert yaml.safe_load(text) == {"config": {f"{PROJECT}:{name}": "" for name in sorted(REQUIRED, key=ORDER.index)}}
+    named = re.findall(rf"^  (?:# )?{PROJECT}:(\S+):", text, re.MULTILINE)
+    assert sorted(named) == sorted(ORDER)
+    assert named[6:] == [name for name in ORDER if name not in REQUIRED]
+
+
+def test_every_default_of_the_example_is_what_the_key_is_without_it() -> None:
+    text = (ROOT / "Pulumi.example.yaml").read_text(encoding="utf-8")
+    shown = dict(re.findall(rf"^  # {PROJECT}:(\S+): (.+)$", text, re.MULTILINE))
+    assert len(shown) > 60
+    known = {"<base>": "boathou.se", "<clusterDomain>": "cluster.local", "<stack>": "dev"}
+    given: dict[str, str] = {}
+    for name, value in shown.items():
+        for word, meant in known.items():
+            value = value.replace(word, meant)
+        loaded = yaml.safe_load(value)
+        given[name] = loaded if isinstance(loaded, str) else json.dumps(loaded)
+    assert settings(given) == settings()
 
 
 def test_the_readme_can_be_read_at_once() -> None:

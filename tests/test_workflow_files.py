@@ -17,8 +17,8 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_the_four_workflows() -> None:
-    assert NAMES == ["ci.yml", "deploy-cluster.yml", "nightly.yml", "watch.yml"]
+def test_there_are_the_five_workflows() -> None:
+    assert NAMES == ["ci.yml", "deploy-cluster.yml", "diff.yml", "nightly.yml", "watch.yml"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,7 +39,8 @@ def test_every_job_has_the_least_rights_and_keeps_no_credentials(name: str) -> N
         assert rights in ({"contents": "read"}, {"contents": "read", "issues": "write"})
     for step in steps(name):
         if step.get("uses", "").startswith("actions/checkout@"):
-            assert step["with"] == {"persist-credentials": False}
+            depth = {"fetch-depth": 2} if name == "diff.yml" else {}  # the merge, and what it is merged into
+            assert step["with"] == {"persist-credentials": False, **depth}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,10 +56,21 @@ def test_a_pull_request_never_reaches_the_self_hosted_runner(name: str) -> None:
     triggers = set(document["on"])
     hosts = [job["runs-on"] for job in document["jobs"].values()]
     if any(trigger.startswith("pull_request") for trigger in triggers):
-        assert triggers == {"push", "pull_request"}  # pull_request_target would run with our rights
+        assert triggers <= {"push", "pull_request"}  # pull_request_target would run with our rights
         assert hosts == ["ubuntu-24.04"]
     else:
         assert all(job["if"] == "github.ref == 'refs/heads/main'" for job in document["jobs"].values())
+
+
+def test_the_diff_of_a_pull_request_runs_its_code_without_any_token() -> None:
+    document = load("diff.yml")
+    assert set(document["on"]) == {"pull_request"}
+    (job,) = document["jobs"].values()
+    assert job["permissions"] == {"contents": "read"}
+    assert "env" not in job
+    assert [step["env"] for step in job["steps"] if "env" in step] == [{"BASE": "HEAD^1"}]
+    text = (WORKFLOWS / "diff.yml").read_text(encoding="utf-8")
+    assert not re.search(r"secrets\.|github\.token|GITHUB_TOKEN|GH_TOKEN", text)
 
 
 def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> None:
@@ -76,7 +88,9 @@ def test_a_cluster_is_one_line_in_the_matrix_of_both_workflows() -> None:
     assert deploy["strategy"] == watch["strategy"]
     assert deploy["strategy"]["fail-fast"] is False
     assert [cluster["stack"] for cluster in deploy["strategy"]["matrix"]["include"]] == [
-        path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml") if path.name != "Pulumi.sandbox.yaml"
+        path.name.split(".")[1]
+        for path in ROOT.glob("Pulumi.*.yaml")
+        if path.name not in ("Pulumi.sandbox.yaml", "Pulumi.example.yaml")
     ]
     assert deploy["env"] == watch["env"]
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from oceanid_cluster.commands.objects import Object, is_of_flux, labels_of, managers_of, ref_of, terminating
 from oceanid_cluster.commands.pulumi_cli import StackMissingError, selected_stack
 from oceanid_cluster.commands.report import one_line
-from oceanid_cluster.commands.stack_config import local_settings, stack_file, stack_settings
+from oceanid_cluster.commands.stack_config import local_settings, stack_settings
+from oceanid_cluster.commands.stack_file import stack_file
 from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
 from oceanid_cluster.components.settings import CHAIN, EXPECTED, Settings

@@ -1,14 +1,9 @@
 """The stack's configuration as far as it is not secret, for commands that only look."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import cast
 
-import yaml
-
-from oceanid_cluster.commands.objects import Object, part
-from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries, project_folder
+from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries
+from oceanid_cluster.commands.stack_file import read_stack_file, short_name
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.cluster import which_cluster
 from oceanid_cluster.config.errors import StartUpError
@@ -33,56 +28,17 @@ def stack_settings(stack: str) -> Settings:
     return _settings(given, short_name(stack))
 
 
-def short_name(stack: str) -> str:
-    """The name of a stack without its organization and project."""
-    return stack.rpartition("/")[2]
-
-
-def stack_file(stack: str, environ: Mapping[str, str]) -> Path:
-    """The file of a stack's configuration, whether it is there or not."""
-    return project_folder(environ) / f"Pulumi.{short_name(stack)}.yaml"
-
-
 def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
     """What the stack's file says, without asking Pulumi, whose backend may be down.
 
     Raises CommandError for a file that is missing, cannot be read, or does not say which cluster it is.
     """
-    file = stack_file(stack, environ)
-    try:
-        document: object = yaml.load(file.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
-        config = part(cast("Object", document), "config") if isinstance(document, dict) else part({})
-        ours = {key.removeprefix(f"{PROJECT}:"): value for key, value in config.items() if _is_ours(key)}
-        encrypted = {key for key, value in ours.items() if isinstance(value, dict) and "secure" in value}
-        given = {key: _text(value) for key, value in ours.items() if key not in encrypted}
-    except FileNotFoundError:
+    file = read_stack_file(stack, environ)
+    if unknown := file.encrypted & which_cluster():
         raise CommandError(
-            f"there is no file {file}, which says which cluster it is.\n"
-            "Run it where the stack's file is, or name the stack:  --stack <name>"
-        ) from None
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
-        raise CommandError(f"the stack's file {file} cannot be read, or is not YAML") from None
-    if unknown := encrypted & which_cluster():
-        raise CommandError(f"'{min(unknown)}' is encrypted in {file}, and says which cluster it is: ask without --all")
-    return _settings(given, short_name(stack))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a date without quotes is text: nothing that says which cluster it is can be one."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-def _is_ours(key: object) -> bool:
-    return isinstance(key, str) and key.startswith(f"{PROJECT}:")
-
-
-def _text(value: object) -> str:
-    """A value as the engine hands it over."""
-    return value if isinstance(value, str) else json.dumps(value)
+            f"'{min(unknown)}' is encrypted in {file.path}, and says which cluster it is: ask without --all"
+        )
+    return _settings(file.texts(), short_name(stack))
 
 
 def _settings(given: Mapping[str, str], name: str) -> Settings:

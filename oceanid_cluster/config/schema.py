@@ -104,6 +104,10 @@ class ConfigErrors:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return bool(self.only(names))
 
+    def missing(self) -> set[str]:
+        """The keys that are missing."""
+        return {name for problem in self._problems for name in re.findall(r"'([^'\n]+)' is missing", problem.text)}
+
     def only(self, names: Iterable[str]) -> "ConfigErrors":
         """Those of these keys."""
         wanted = set(names)

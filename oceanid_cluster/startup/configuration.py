@@ -31,6 +31,13 @@ def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) ->
     return settings
 
 
+def missing_secrets(given: Mapping[str, str], stack: str) -> list[Key]:
+    """The secret keys without which a configuration is refused."""
+    problems = ConfigErrors()
+    check_together(_read(given, frozenset(), stack, problems), problems)
+    return [row for row in all_keys() if row.secret and row.name in problems.missing()]
+
+
 def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
     """The configuration as far as it is not secret, for commands that only look; None where it is missing or wrong.
 

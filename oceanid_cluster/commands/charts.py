@@ -1,0 +1,91 @@
+"""What a Helm chart makes, by ``helm template``: without a cluster, and as a run would make it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from oceanid_cluster.startup.processes import CommandError, check_output
+
+Manifest = dict[str, Any]
+# The kinds of Kubernetes' own that are in no namespace, as far as charts make them.
+_OF_THE_CLUSTER = frozenset((
+    "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass",
+    "MutatingWebhookConfiguration", "Namespace", "PersistentVolume", "PriorityClass", "StorageClass",
+    "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
+))  # fmt: skip
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
+    """YAML as Kubernetes reads it: a date is a text."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart as the program registers it: ``inputs`` of Pulumi's Chart or Release, whose name is ``release``."""
+
+    release: str
+    inputs: Mapping[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of its objects, unless they name another one."""
+        return self.inputs["namespace"]
+
+    def title(self) -> str:
+        """The chart and its version, if that is chosen."""
+        return " ".join(filter(None, (self.inputs["chart"], self.inputs.get("version"))))
+
+    def objects(self) -> list[Manifest]:
+        """What it makes, its CRDs apart from those in its templates; hooks are left out, as they do not stay.
+
+        Raises CommandError when the chart cannot be had.
+        """
+        values = json.dumps(self.inputs.get("values") or {})
+        command = ("template", self.release, *self._location(), "--namespace", self.namespace, "--no-hooks")
+        text = check_output("helm", *command, "--values", "-", stdin=values)
+        if renderer := self.inputs.get("postrender"):
+            text = check_output(renderer, stdin=text)
+        found = list(_documents(text))
+        return [self._placed(one, found) for one in found]
+
+    def crds(self) -> list[Manifest]:
+        """The CRDs in its folder ``crds``. Raises CommandError when the chart cannot be had."""
+        return list(_documents(check_output("helm", "show", "crds", *self._location())))
+
+    def _location(self) -> list[str]:
+        options: Mapping[str, Any] = self.inputs.get("repositoryOpts") or {}
+        repository, version = options.get("repo"), self.inputs.get("version")
+        return [
+            self.inputs["chart"],
+            *(["--repo", repository] if repository else []),
+            *(["--version", version] if version else []),
+        ]
+
+    def _placed(self, manifest: Manifest, found: list[Manifest]) -> Manifest:
+        """An object with its namespace, which Helm and the provider fill in."""
+        metadata = manifest["metadata"]
+        wide = {one["spec"]["names"]["kind"] for one in found if one.get("spec", {}).get("scope") == "Cluster"}
+        if metadata.get("namespace") or manifest["kind"] in _OF_THE_CLUSTER | wide:
+            return manifest
+        return {**manifest, "metadata": {**metadata, "namespace": self.namespace}}
+
+
+def _documents(text: str) -> Iterator[Manifest]:
+    try:
+        documents = list(yaml.load_all(text, _Loader))
+    except yaml.YAMLError:
+        raise CommandError("helm gave no YAML") from None
+    for document in documents:
+        if document and document.get("kind") == "List":
+            yield from document["items"]
+        elif document:
+            yield document

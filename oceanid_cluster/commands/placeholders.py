@@ -1,0 +1,59 @@
+"""The configuration of a stack as far as it can be had without its secrets, which placeholders stand for."""
+
+from collections.abc import Mapping
+
+from oceanid_cluster.commands.stack_file import StackFile, is_encrypted
+from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.config.placeholders import placeholder
+from oceanid_cluster.config.schema import Key
+from oceanid_cluster.startup.configuration import load, missing_secrets
+
+# Which key says the id that is inside of a tunnel's token.
+_IDS = {
+    "cloudflare_tunnel_token": "cloudflare_tunnel_id",
+    "cloudflare_node_tunnel_token": "cloudflare_node_tunnel_id",
+}
+_ACCOUNT = "cloudflare_account_id"
+
+
+def without_secrets(file: StackFile, stack: str) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The configuration of ``stack`` in which every secret is a placeholder, and the warnings about the real one.
+
+    A placeholder also stands for what the file encrypts, and for a secret that is needed and not there: an ESC
+    environment may hold it. Raises StartUpError for what is wrong in the file, as a run would.
+    """
+    ours = _Placeholders(file)
+    checked = ours.completed(file.texts(lambda name, value: ours.of(name) if is_encrypted(value) else None), stack)
+    own = {name for name, value in file.values.items() if value not in (None, "")}
+    settings = load(checked, file.encrypted | (checked.keys() - own), stack)
+    return ours.completed(file.texts(ours.of_secret), stack), settings.warnings
+
+
+class _Placeholders:
+    def __init__(self, file: StackFile) -> None:
+        self._rows = {name: row for row in all_keys() for name in row.spellings}
+        plain = file.texts()
+        self._given = {row.name: plain[name].strip() for name, row in self._rows.items() if plain.get(name)}
+
+    def of(self, name: str) -> str | None:
+        """A placeholder for a value; None for the ids of tunnels, which the placeholders of their tokens have."""
+        row = self._rows.get(name)
+        if row and row.name in (*_IDS.values(), _ACCOUNT):
+            return None
+        return self._of_key(row) if row else "placeholder"
+
+    def of_secret(self, name: str, value: object) -> str | None:
+        """A placeholder for what is encrypted, or the value of a secret key; None for everything else."""
+        row = self._rows.get(name)
+        is_secret = row is not None and row.secret and value not in (None, "")
+        return self.of(name) if is_secret or is_encrypted(value) else None
+
+    def completed(self, given: Mapping[str, str], stack: str) -> dict[str, str]:
+        """The same with the secrets that are needed and not there; one may be needed because another is there."""
+        found = dict(given)
+        while missing := [row for row in missing_secrets(found, stack) if not found.get(row.name)]:
+            found |= {row.name: self._of_key(row) for row in missing}
+        return found
+
+    def _of_key(self, row: Key) -> str:
+        return placeholder(row, self._given.get(_IDS.get(row.name, "")), self._given.get(_ACCOUNT))

@@ -1,0 +1,203 @@
+"""Runs the real program under Pulumi's mocks and records what it registers: no engine, no cluster, no account."""
+
+import asyncio
+import json
+import logging
+import os
+import runpy
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+from pulumi.runtime import mocks, rpc, settings, stack
+from pulumi.runtime.proto import callback_pb2
+
+from oceanid_cluster.config.schema import PROJECT
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup import guard, identity, kubectl
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
+
+PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
+NO_KUBECONFIG = Kubeconfig("kubeconfig", "none", "https://127.0.0.1:1", Secret("none"), ())
+Registered = mocks.MockResourceArgs
+
+
+@dataclass
+class Run:
+    """What one run registered, by logical name, and its outputs; and when it registered the last (time.monotonic)."""
+
+    resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
+    requests: dict[str, Any] = field(default_factory=dict[str, Any])
+    outputs: dict[str, Any] = field(default_factory=dict[str, Any])
+    transforms: list[Any] = field(default_factory=list[Any])
+    registered_at: float = 0
+
+    def manifests(self) -> list[dict[str, Any]]:
+        """Every Kubernetes object that the program itself makes, as it would reach the API server."""
+        return [
+            plain(inputs_of(resource))
+            for resource in self.resources.values()
+            if resource.typ.startswith("kubernetes:") and "kind" in inputs_of(resource)
+        ]
+
+    def dependencies(self, name: str) -> set[str]:
+        """Logical names of what a resource waits for."""
+        return {urn.rpartition("::")[2] for urn in self.requests[name].dependencies}
+
+
+def inputs_of(resource: Registered) -> dict[str, Any]:
+    """The inputs of a resource as they are recorded, with marks of secrecy."""
+    return resource.inputs  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+
+
+class _Recorder(mocks.Mocks):
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
+        self._run.resources[args.name] = args
+        inputs = inputs_of(args)
+        generated: dict[str, Any] = {"result": f"generated-{args.name}"} if args.typ.startswith("random:") else {}
+        if args.typ == "pulumi:index:Stash":  # pulumi/pkg, resource/deploy/builtins.go
+            generated = {"output": inputs["input"]}
+        return args.resource_id or f"{args.name}-id", {**inputs, **generated}
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        raise AssertionError(f"the program calls nothing, and called {args.token}")
+
+
+class _Monitor(mocks.MockMonitor):
+    """Pulumi's own mock monitor, which also keeps the requests: they carry edges and options."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(_Recorder(run))
+        self._run = run
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        self._run.requests[request.name] = request
+        self._run.registered_at = time.monotonic()
+        return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
+
+
+class _Callbacks:
+    """Stands where the engine would call transforms back: keeps them."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def register_transform(self, transform: Any) -> callback_pb2.Callback:
+        self._run.transforms.append(transform)
+        return callback_pb2.Callback()
+
+
+def record(main: Callable[[], None], stack_name: str, logger: logging.Logger | None = None) -> Run:
+    """Run ``main`` as a program under Pulumi's mocks; its warnings go to ``logger``. Raises what it raises."""
+    run = Run()
+
+    async def program() -> None:
+        settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before
+        mocks.set_mocks(_Recorder(run), project=PROJECT, stack=stack_name, logger=logger, monitor=_Monitor(run))
+        settings.SETTINGS.callbacks = _Callbacks(run)  # pyright: ignore[reportAttributeAccessIssue]
+        await stack.run_pulumi_func(main)
+        root = settings.get_root_resource()
+        assert isinstance(root, stack.Stack)  # noqa: S101
+        for name, value in root.outputs.items():
+            run.outputs[name] = await pulumi.Output.from_input(value).future()
+
+    asyncio.run(program())
+    return run
+
+
+def run_program(
+    config: Mapping[str, str],
+    stack_name: str,
+    kubeconfig: Kubeconfig = NO_KUBECONFIG,
+    logger: logging.Logger | None = None,
+) -> Run:
+    """Run the program on a configuration without the namespace, all of it secret, as the engine would hand it over.
+
+    It finds a new cluster, with the nodes of the configuration; nothing is contacted. Raises what the program raises.
+    """
+    found = identity.Cluster("uid", frozenset())
+    variables = {
+        "PULUMI_CONFIG": json.dumps({f"{PROJECT}:{name}": text for name, text in config.items()}),
+        "PULUMI_CONFIG_SECRET_KEYS": json.dumps([f"{PROJECT}:{name}" for name in config]),
+        # The program sets it in its own process, which here is everybody's.
+        "PULUMI_DISABLE_RESOURCE_REFERENCES": "true",
+    }
+    with (
+        _environment(variables),
+        # What a run asks of its surroundings before it registers anything; `__main__.py` imports them when it runs.
+        _instead(guard, "check_not_hosted_ci", lambda *_: None),
+        _instead(kubectl, "open_cluster", lambda *_: kubectl.Kubectl(kubeconfig)),
+        _instead(identity, "read_cluster", lambda *_: found),
+    ):
+        return record(lambda: _execute(PROGRAM), stack_name, logger)
+
+
+def _execute(program: Path) -> None:
+    runpy.run_path(str(program), run_name="__main__")
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Generator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _instead(module: Any, name: str, function: Callable[..., Any]) -> Generator[None]:
+    """Another function under this name of a module."""
+    before = getattr(module, name)
+    setattr(module, name, function)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
+
+
+def plain(value: Any) -> Any:
+    """A recorded value without marks of secrecy."""
+    return _without_marks(value, lambda secret: secret)
+
+
+def masked(value: Any) -> Any:
+    """A recorded value with every text that is marked as secret replaced by ``[secret]``."""
+    return whole_numbers(_without_marks(value, _hidden))
+
+
+def whole_numbers(value: Any) -> Any:
+    """A value with integers where it has whole numbers: the engine's protocol knows none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return _mapped(value, whole_numbers)
+
+
+def _without_marks(value: Any, of_secret: Callable[[Any], Any]) -> Any:
+    if rpc.is_rpc_secret(value):
+        return of_secret(_without_marks(rpc.unwrap_rpc_secret(value), of_secret))
+    return _mapped(value, lambda item: _without_marks(item, of_secret))
+
+
+def _hidden(value: Any) -> Any:
+    return _mapped(value, _hidden) if isinstance(value, dict | list) else "[secret]"
+
+
+def _mapped(value: Any, function: Callable[[Any], Any]) -> Any:
+    if isinstance(value, dict):
+        return {key: function(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [function(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value

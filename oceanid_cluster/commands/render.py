@@ -1,0 +1,113 @@
+"""What would the program make? ``python -m oceanid_cluster render FOLDER``: every object as YAML, one file each.
+
+Exit code 0: it is written. 1: the configuration is wrong, or a file of it cannot be read. It asks nobody: no cluster,
+no account, no lock, no secret.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from oceanid_cluster.commands.placeholders import without_secrets
+from oceanid_cluster.commands.pulumi_cli import selected_stack
+from oceanid_cluster.commands.stack_file import StackFile, read_stack_file, short_name
+from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.processes import CommandError
+
+if TYPE_CHECKING:
+    from oceanid_cluster.commands.rendered import Rendered
+
+_EPILOG = """\
+files: <namespace, or _cluster>/<kind>.<name>.yaml. Placeholders stand for secrets, and nothing that is derived from one
+is shown: what only a secret says (a tunnel's id without its key, the database's port and TLS) is a placeholder, too.
+exit codes: 0 written; 1 the configuration is wrong, or cannot be read"""
+
+
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
+    """YAML in which texts of several lines are blocks."""
+
+
+def _text(dumper: Any, text: str) -> Any:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)  # pyright: ignore[reportUnknownMemberType]
+
+
+def render(file: StackFile, stack: str) -> "list[Rendered]":
+    """Every object of a stack; says on standard error what is missing. Raises StartUpError."""
+    from oceanid_cluster.commands import registrations, rendered  # commands that only look do without Pulumi
+
+    config, warnings = without_secrets(file, stack)
+    quiet = logging.getLogger("render")
+    quiet.disabled = True  # the program warns of the placeholders
+    run = registrations.run_program(config, stack, logger=quiet)
+    for warning in warnings:
+        _note(f"warning: {warning}")
+    if file.environments:
+        _note(f"nobody asked ESC: what only {', '.join(file.environments)} holds is a placeholder, or missing")
+    return rendered.collect(run, _note)
+
+
+def write(objects: "Iterable[Rendered]", folder: Path) -> int:
+    """Write each object to its file below ``folder``, which must be empty or absent; returns their number.
+
+    Raises CommandError.
+    """
+    found = list(objects)
+    names = Counter(_name(one) for one in found)
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise CommandError(f"{folder} is not empty; take another folder, or remove it: rm -r {folder}")
+        for one in found:
+            name = _name(one)
+            if names[name] > 1:  # two kinds of that name
+                name = name.with_name(f"{one.manifest['apiVersion'].replace('/', '_')}.{name.name}")
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text(one), encoding="utf-8")
+    except OSError as problem:
+        raise CommandError(f"{folder} cannot be written: {problem.strerror}") from None
+    return len(found)
+
+
+def text(one: "Rendered") -> str:
+    """The file of an object: what its fields do not say as comments, then the object."""
+    head = "".join(f"# {name}: {fact}\n" for name, fact in sorted(one.facts.items()))
+    return head + yaml.dump(one.manifest, Dumper=_Dumper, allow_unicode=True, width=10_000)
+
+
+def _name(one: "Rendered") -> Path:
+    return Path(one.folder) / f"{one.manifest['kind']}.{one.manifest['metadata']['name']}.yaml"
+
+
+def _note(line: str) -> None:
+    print(f"render: {line}", file=sys.stderr)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m oceanid_cluster render", epilog=_EPILOG,
+        description="Writes every object that the program would make, as YAML. It asks nobody, and needs no secret.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("folder", type=Path, help="where to write; it must be empty or absent")
+    parser.add_argument("--stack", help="which stack; else the selected one")
+    options = parser.parse_args(arguments)
+    try:
+        stack = selected_stack(options.stack, os.environ)
+        count = write(render(read_stack_file(stack, os.environ), short_name(stack)), options.folder)
+    except (CommandError, StartUpError) as problem:
+        print(f"render: error: {problem}", file=sys.stderr)
+        return 1
+    print(f"{count} objects in {options.folder}")
+    return 0

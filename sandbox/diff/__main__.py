@@ -1,0 +1,146 @@
+"""What does a change do to the cluster? ``make diff BASE=main``: renders two commits, and compares what they make.
+
+Exit code 0: it is told. 1: the newer commit cannot be rendered, or there is no such commit.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from sandbox import charts, tools
+from sandbox.diff import compare, report
+from sandbox.layout import ROOT, SandboxError, checked
+
+# The stack of the sandbox, and the file that explains the keys, are no clusters.
+_NO_CLUSTERS = ("example", "sandbox")
+_COMMAND = Path("oceanid_cluster") / "commands" / "render.py"
+# The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
+_SUMMARY_BYTES = 900_000
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """Compare the commits BASE and HEAD, for the stack STACK or every one; returns the exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        base, head = (_commit(environ.get(name) or default) for name, default in (("BASE", "main"), ("HEAD", "HEAD")))
+        if _git("status", "--porcelain", "--untracked-files=no"):
+            _say("changes that are not committed are not part of it")
+        with (
+            tempfile.TemporaryDirectory(prefix="oceanid-diff-") as scratch,
+            _worktree(base, Path(scratch) / "base") as old,
+            _worktree(head, Path(scratch) / "head") as new,
+        ):
+            if (old / _COMMAND).exists():
+                return _compare(old, new, environ)
+            print(f"{environ.get('BASE') or 'main'} has no command `render` yet: there is nothing to compare")
+            return 0
+    except SandboxError as problem:
+        print(f"diff: error: {problem}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End in order: the worktrees are removed, and a second signal does not stop that."""
+    signal.signal(number, signal.SIG_IGN)
+    del frame
+    sys.exit(143)
+
+
+def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
+    code = 0
+    for stack in (environ.get("STACK") or "").split() or _stacks(old, new):
+        outputs = [tree.parent / f"{tree.name}-{stack}" for tree in (old, new)]
+        with ThreadPoolExecutor(2) as pool:
+            problems = list(pool.map(_render, (old, new), (stack, stack), outputs))
+        if problems[1]:
+            text = markdown = f"{stack}: cannot be rendered\n{problems[1]}"
+            code = 1
+        elif problems[0]:
+            text = markdown = f"{stack}: cannot be rendered at the base, so there is nothing to compare\n{problems[0]}"
+        else:
+            found = compare.compare(*map(compare.read, outputs))
+            text, markdown = report.as_text(stack, found), report.as_markdown(stack, found)
+        print(text, flush=True)
+        _summarize(f"{markdown}\n\n", environ)
+    return code
+
+
+def _stacks(*trees: Path) -> list[str]:
+    """The stacks that one of the trees has a file of."""
+    names = {path.name.split(".")[1] for tree in trees for path in tree.glob("Pulumi.*.yaml")}
+    return sorted(names.difference(_NO_CLUSTERS))
+
+
+def _render(tree: Path, stack: str, output: Path) -> str:
+    """Render a stack of a tree by the tree's own code; returns why it cannot be done, or nothing.
+
+    A stack that the tree does not have makes nothing.
+    """
+    if not (tree / f"Pulumi.{stack}.yaml").exists():
+        return ""
+    command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
+    environment = {**os.environ, "PATH": _path(), "PYTHONDONTWRITEBYTECODE": "1"}
+    answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if answer.returncode:
+        return answer.stderr.strip() or "it said nothing"
+    if tree.name == "head":
+        sys.stderr.write(answer.stderr)
+    return ""
+
+
+def _path() -> str:
+    """PATH, and the tools that the charts need, as far as a sandbox has them."""
+    folders = [os.environ.get("PATH", "")]
+    for tool in (tools.ALL["helm"], tools.ALL["kubectl"]):
+        there = [path for path in (tool.released, tool.built) if path and path.exists()]
+        if shutil.which(tool.name) is None and there:
+            folders.append(str(there[0].parent))
+    return os.pathsep.join(folders)
+
+
+def _commit(name: str) -> str:
+    try:
+        return _git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    except SandboxError:
+        raise SandboxError(f"there is no commit '{name}' here; name another one: make diff BASE=<commit>") from None
+
+
+def _git(*arguments: str) -> str:
+    return checked(["git", *arguments], ROOT, os.environ)
+
+
+@contextmanager
+def _worktree(commit: str, folder: Path) -> Generator[Path]:
+    """A checkout of a commit, with the charts of the sandbox; removed at the end, however that comes."""
+    _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
+    try:
+        if charts.LINK.exists():
+            tools.link(folder / charts.LINK.relative_to(ROOT), charts.LINK.resolve())
+        yield folder
+    finally:
+        _git("worktree", "remove", "--force", str(folder))
+
+
+def _summarize(markdown: str, environ: Mapping[str, str]) -> None:
+    """Add to the job's summary, in a workflow."""
+    if file := environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("ab") as summary:
+            summary.write(markdown.encode()[: max(0, _SUMMARY_BYTES - summary.tell())])
+
+
+def _say(line: str) -> None:
+    print(f"diff: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

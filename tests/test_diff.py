@@ -1,0 +1,202 @@
+"""What a change does to the cluster: two renders compared."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.diff.compare import Change, Object, compare, read
+from sandbox.diff.report import as_markdown, as_text
+from tests.recorded import ROOT
+
+PLACE = "apps/Deployment.web"
+
+
+def workload(image: str = "a:1", app: str = "web", kind: str = "Deployment") -> dict[str, Any]:
+    containers = [{"name": "web", "image": image, "args": ["--a"]}]
+    template = {"metadata": {"labels": {"app": app}}, "spec": {"containers": containers}}
+    return {
+        "apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "web", "namespace": "apps"},
+        "spec": {"selector": {"matchLabels": {"app": app}}, "template": template},
+    }  # fmt: skip
+
+
+def changes(before: dict[str, Any] | None, after: dict[str, Any] | None, **facts: str) -> tuple[Change, ...]:
+    old, new = ({PLACE: Object(PLACE, one, facts)} if one else {} for one in (before, after))
+    return compare(old, new).changes
+
+
+def meaning(before: dict[str, Any], after: dict[str, Any], **facts: str) -> tuple[str, ...]:
+    (change,) = changes(before, after, **facts)
+    assert change.operation == "changed"
+    return change.meaning
+
+
+def test_the_same_objects_are_no_change() -> None:
+    other = dict(reversed(workload().items()))
+    assert changes(workload(), other) == ()
+    assert as_text("prod", compare({}, {})) == "prod: nothing changes"
+    assert as_markdown("prod", compare({}, {})).strip() == "### prod: nothing changes"
+
+
+def test_a_new_image_replaces_pods() -> None:
+    (change,) = changes(workload("a:1"), workload("a:2"))
+    assert [field.path for field in change.fields] == ["spec.template.spec.containers[web].image"]
+    assert change.meaning == ("its pods are replaced",)
+
+
+def test_a_fixed_field_replaces_the_object_and_helm_refuses_it() -> None:
+    replaced = meaning(workload(app="web"), workload(app="other"))
+    assert replaced == (
+        "replaced instead of updated: spec.selector.matchLabels.app cannot change", "its pods are replaced",
+    )  # fmt: skip
+    refused = meaning(workload(app="web"), workload(app="other"), release="pko-helm")
+    assert refused[0] == "refused: Helm cannot change spec.selector.matchLabels.app"
+    binding = {"kind": "RoleBinding", "metadata": {"name": "x"}, "roleRef": {"name": "a"}}
+    assert meaning(binding, {**binding, "roleRef": {"name": "b"}})[0].startswith("replaced")
+
+
+def test_what_goes_is_deleted_unless_it_is_retained() -> None:
+    assert changes(workload(), None)[0].meaning == ("deleted",)
+    assert changes(workload(), None, retained="yes")[0].meaning[0].startswith("retained: it stays")
+    assert changes(None, workload())[0].operation == "added"
+
+
+def test_the_level_of_a_namespace_is_named() -> None:
+    before, after = (
+        {"kind": "Namespace", "metadata": {"name": "x", "labels": {"pod-security.kubernetes.io/enforce": level}}}
+        for level in ("baseline", "privileged")
+    )
+    assert meaning(before, after) == ("its Pod Security level changes from baseline to privileged",)
+
+
+def test_a_change_that_the_program_ignores_has_no_effect() -> None:
+    claims = [{"kind": "PersistentVolumeClaim", "metadata": {}, "spec": {"storageClassName": one}} for one in "ab"]
+    (said,) = meaning(*claims, ignored="spec.storageClassName, spec.resources.requests.storage")
+    assert said == "no effect on the one that is there (only a new one gets it): spec.storageClassName"
+    crds = [{"kind": "CustomResourceDefinition", "metadata": {}, "spec": {"scope": one}} for one in "ab"]
+    assert "Helm does not update CRDs" in meaning(*crds, ignored="spec", release="pko-helm")[0]
+
+
+def test_a_chart_that_is_known_on_one_side_is_not_compared() -> None:
+    known = {PLACE: Object(PLACE, workload(), {"release": "pko-helm"})}
+    unknown = {"x/Release.y": Object("x/Release.y", {"kind": "Release"}, {"unknown": "pko-helm"})}
+    found = compare(known, unknown)
+    assert found.changes == ()
+    assert "pko-helm" in found.notes[0]
+
+
+def test_the_text_and_the_markdown_say_the_same_and_hold_what_is_in_a_field() -> None:
+    before, after = workload(), workload("`````a|b")
+    after["spec"]["text"] = "one\ntwo\n"
+    before["spec"]["text"] = "one\nthree\n"
+    after["spec"]["template"]["spec"]["containers"][0]["args"] = ["--a", "--b"]
+    old, new = ({PLACE: Object(PLACE, one, {})} for one in (before, after))
+    text, markdown = as_text("prod", compare(old, new)), as_markdown("prod", compare(old, new))
+    assert text.splitlines() == [
+        "prod: 1 changed",
+        "~ apps/Deployment.web: its pods are replaced",
+        "    ! spec.template.spec.containers[web].args:",
+        "    + - --b",
+        '    ! spec.template.spec.containers[web].image: "a:1" -> "`````a|b"',
+        "    ! spec.text:",
+        "    - three",
+        "    + two",
+    ]
+    assert "| changed | `apps/Deployment.web` | its pods are replaced |" in markdown
+    assert "\n``````diff\n" in markdown
+    assert all(line.strip() in markdown for line in text.splitlines()[2:])
+
+
+def test_what_render_writes_is_read_with_its_facts(tmp_path: Path) -> None:
+    (tmp_path / "apps").mkdir()
+    text = f"# retained: yes\n# ignored: a, b\n{json.dumps(workload())}\n"
+    (tmp_path / "apps" / "Deployment.web.yaml").write_text(text, encoding="utf-8")
+    assert read(tmp_path) == {PLACE: Object(PLACE, workload(), {"retained": "yes", "ignored": "a, b"})}
+    assert read(tmp_path / "nowhere") == {}
+
+
+class Repository:
+    """A clone of the program, as it is here, in which a test commits changes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        ignored = shutil.ignore_patterns("__pycache__", ".charts", "charts", "crds")
+        for name in ("oceanid_cluster", "sandbox"):
+            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+        for name in (
+            "__main__.py",
+            "Pulumi.prod.yaml",
+            "Pulumi.sandbox.yaml",
+            "Pulumi.example.yaml",
+            "requirements-kubectl.txt",
+        ):
+            shutil.copy(ROOT / name, folder)
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.commit()
+
+    def git(self, *arguments: str) -> str:
+        identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+        command = ["git", *identity, *arguments]
+        return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
+    def commit(self) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=x")
+
+    def edit(self, path: str, before: str, after: str) -> None:
+        text = (self.folder / path).read_text(encoding="utf-8")
+        assert before in text
+        (self.folder / path).write_text(text.replace(before, after), encoding="utf-8")
+
+    def diff(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PATH": "/usr/bin:/bin", **variables}
+        command = [sys.executable, "-m", "sandbox.diff"]
+        return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_two_commits_are_rendered_each_by_its_own_code_and_nothing_stays(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    settings = "oceanid_cluster/components/node_tunnels/settings.py"
+    repository.edit(settings, "node_rules", "rules_of_nodes")
+    repository.edit("oceanid_cluster/components/settings.py", "node_rules", "rules_of_nodes")
+    repository.commit()
+    summary = tmp_path / "summary.md"
+    refactored = repository.diff(BASE="HEAD^1", GITHUB_STEP_SUMMARY=str(summary))
+    assert (refactored.returncode, refactored.stdout) == (0, "prod: nothing changes\n"), refactored.stderr
+    assert summary.read_text(encoding="utf-8") == "### prod: nothing changes\n\n\n"
+
+    repository.edit("Pulumi.prod.yaml", "config:", "config:\n  oceanid-cluster:exposeKubelet: true")
+    repository.edit("oceanid_cluster/versions.yaml", "version: 2.9.0", "version: 2.10.0")
+    repository.commit()
+    changed = repository.diff(BASE="HEAD^1")
+    assert changed.stdout.startswith("prod: 3 changed\n")
+    assert "~ node-tunnels/DaemonSet.cloudflared-tunnel: its pods are replaced" in changed.stdout
+    assert "    + - hostname: '*.pod.boathou.se'" in changed.stdout
+    assert '    ! spec.version: "2.9.0" -> "2.10.0"' in changed.stdout
+
+    repository.edit("Pulumi.prod.yaml", "exposeKubelet: true", "exposeKubelet: perhaps")
+    repository.commit()
+    wrong = repository.diff(BASE="HEAD^1")
+    assert wrong.returncode == 1
+    assert "'exposeKubelet' is neither true nor false" in wrong.stdout
+    assert len(repository.git("worktree", "list").splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_base_without_the_command_is_said_in_one_line(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.git("mv", "oceanid_cluster/commands/render.py", "oceanid_cluster/commands/rendering.py")
+    repository.commit()
+    repository.git("mv", "oceanid_cluster/commands/rendering.py", "oceanid_cluster/commands/render.py")
+    repository.commit()
+    answer = repository.diff(BASE="HEAD^1")
+    assert (answer.returncode, answer.stdout.count("\n")) == (0, 1)
+    assert "no command `render` yet" in answer.stdout
+    assert repository.diff(BASE="nowhere").returncode == 1
