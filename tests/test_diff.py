@@ -129,14 +129,9 @@ class Repository:
         ignored = shutil.ignore_patterns("__pycache__", ".charts", "charts", "crds")
         for name in ("oceanid_cluster", "sandbox"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        for name in (
-            "__main__.py",
-            "Pulumi.prod.yaml",
-            "Pulumi.sandbox.yaml",
-            "Pulumi.example.yaml",
-            "requirements-kubectl.txt",
-        ):
-            shutil.copy(ROOT / name, folder)
+        for pattern in ("__main__.py", "Pulumi.*.yaml", "requirements*.txt"):
+            for path in ROOT.glob(pattern):
+                shutil.copy(path, folder)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit()
 

@@ -47,6 +47,7 @@ def _forms(name: str, tunnel: str, account: str) -> Iterator[str]:
     yield f"192.0.2.{zlib.crc32(name.encode()) % 250 + 1}"  # RFC 5737; another one for each key
     yield _ACCOUNT
     yield str(uuid.UUID(int=0))
+    yield f"{_WORD}/{_WORD}:1"
     yield json.dumps([{"name": _WORD, "host": _WORD, "address": "192.0.2.254"}])
     yield "{}"
     yield _AGE_KEY
