@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NoReturn
 
 _NAME = "python -m oceanid_cluster"
 # Command, and what it answers, in the order in which one needs them.
@@ -64,18 +62,6 @@ def _run() -> int:
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return code
-
-
-# Commands that had another name before.
-_RENAMED = {"remains": "leftovers", "takeover": "adopt-state"}
-
-
-def run_under_former_name(file: str) -> NoReturn:
-    """Run the command that was called as a module of its own, ``file``, and say the new form; ends the process."""
-    name = Path(file).stem.replace("_", "-")
-    command = _RENAMED.get(name, name)
-    print(f"{command}: this command is now: {_NAME} {command}", file=sys.stderr)
-    sys.exit(main([command, *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

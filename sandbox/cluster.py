@@ -155,7 +155,7 @@ def _wait_ready(sandbox: Sandbox, api: str, certificate: Path, children: Sequenc
 def _last_words(sandbox: Sandbox, role: str) -> str:
     log = sandbox.log / f"{role}.log"
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.exists() else []
-    return f"{role}: {lines[-1][:400] if lines else 'said nothing'}"
+    return f"{role}: {lines[-1][:400] if lines else 'no output'}"
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> bool:

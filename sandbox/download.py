@@ -12,7 +12,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,23 +45,20 @@ class Release:
 
     ``url``, ``checksums`` and the members of ``programs`` (name, path in the archive; no path: the file is the
     program) have placeholders: the names of BASES, ``version``, ``os``, ``arch`` as Go names them, ``x64`` for
-    projects that call amd64 so, and ``archive`` for those that pack with zip for macOS. The file of checksums is the
-    SHA-256 alone, the lines of ``sha256sum``, or GitHub's description of the release, which has the digests of files.
+    projects that call amd64 so. The file of checksums is the SHA-256 alone, the lines of ``sha256sum``, or GitHub's
+    description of the release, which has the digests of files.
     """
 
     version: str
     url: str
     checksums: str
     programs: tuple[tuple[str, str], ...]
-    systems: tuple[str, ...] = ("linux", "darwin")
 
     def filled(self, text: str) -> str:
         """``text`` with its placeholders replaced, for this machine."""
         system, machine = this_machine()
-        return text.format(
-            **BASES, version=self.version, os=system, arch=machine,
-            x64="x64" if machine == "amd64" else machine, archive="zip" if system == "darwin" else "tar.gz",
-        )  # fmt: skip
+        x64 = "x64" if machine == "amd64" else machine
+        return text.format(**BASES, version=self.version, os=system, arch=machine, x64=x64)
 
     @property
     def key(self) -> str:
@@ -93,7 +89,7 @@ def silent_hosts(releases: Iterable[Release]) -> dict[str, str]:
 def why_not(release: Release, silent: Mapping[str, str]) -> str:
     """Why a release cannot be downloaded here, empty when it can; ``silent`` are the hosts that do not answer."""
     system, machine = this_machine()
-    if system not in release.systems or machine not in ("amd64", "arm64"):
+    if system != "linux" or machine not in ("amd64", "arm64"):
         return f"its project publishes no program for {system}-{machine}"
     if not silent.keys() & {_origin(release.filled(text)) for text in (release.url, release.checksums)}:
         return ""
@@ -233,10 +229,6 @@ def _download(url: str, to: Path, what: str) -> str:
 def _unpack(archive: Path, member: str, to: Path, url: str) -> None:
     """Write one regular file of an archive, and nothing else of it, to ``to``. Raises Unavailable."""
     try:
-        if url.endswith(".zip"):
-            with zipfile.ZipFile(archive) as packed, packed.open(member) as source, to.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            return
         with tarfile.open(archive) as packed, to.open("wb") as target:
             source = packed.extractfile(member) if packed.getmember(member).isreg() else None
             if source is None:
@@ -244,5 +236,5 @@ def _unpack(archive: Path, member: str, to: Path, url: str) -> None:
             shutil.copyfileobj(source, target)
     except KeyError:
         raise Unavailable(f"{url} holds no {member}") from None
-    except (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile) as problem:
+    except (OSError, EOFError, tarfile.TarError) as problem:
         raise Unavailable(f"{url} cannot be unpacked: {_reason(problem)}") from None

@@ -4,18 +4,18 @@ from sandbox.download import Release
 from sandbox.golang import pinned
 
 
-def _kubernetes(name: str, *systems: str) -> Release:
+def _kubernetes(name: str) -> Release:
     """A program of Kubernetes. Source: "Download Kubernetes" in its documentation."""
     url = f"{{kubernetes}}/v{{version}}/bin/{{os}}/{{arch}}/{name}"
-    return Release(pinned("tools", "k8s.io/kubernetes"), url, f"{url}.sha256", ((name, ""),), systems)
+    return Release(pinned("tools", "k8s.io/kubernetes"), url, f"{url}.sha256", ((name, ""),))
 
 
-APISERVER = _kubernetes("kube-apiserver", "linux")
-CONTROLLERS = _kubernetes("kube-controller-manager", "linux")
-SCHEDULER = _kubernetes("kube-scheduler", "linux")
+APISERVER = _kubernetes("kube-apiserver")
+CONTROLLERS = _kubernetes("kube-controller-manager")
+SCHEDULER = _kubernetes("kube-scheduler")
 ETCD = Release(
     pinned("tools", "go.etcd.io/etcd/server/v3"),
-    "{github}/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-{os}-{arch}.{archive}",
+    "{github}/etcd-io/etcd/releases/download/v{version}/etcd-v{version}-{os}-{arch}.tar.gz",
     "{github}/etcd-io/etcd/releases/download/v{version}/SHA256SUMS",
     (("etcd", "etcd-v{version}-{os}-{arch}/etcd"),),
 )

@@ -5,7 +5,6 @@ import io
 import json
 import tarfile
 import threading
-import zipfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +39,7 @@ class Site:
         """Serve a release with its programs, which ``programs`` holds; returns the path of its file."""
         path = self.path(release, release.url)
         members = {release.filled(member): programs[name] for name, member in release.programs}
-        self.serve(release, next(iter(members.values())) if "" in members else pack(path, members))
+        self.serve(release, next(iter(members.values())) if "" in members else pack(members))
         return path
 
     def serve(self, release: Release, content: bytes, digest: str = "") -> None:
@@ -58,19 +57,14 @@ class Site:
         self.pages[checksums] = text.encode()
 
 
-def pack(path: str, members: Mapping[str, bytes]) -> bytes:
-    """An archive of the kind that the name asks for."""
+def pack(members: Mapping[str, bytes]) -> bytes:
+    """A tar archive."""
     buffer = io.BytesIO()
-    if path.endswith(".zip"):
-        with zipfile.ZipFile(buffer, "w") as packed:
-            for name, content in members.items():
-                packed.writestr(name, content)
-    else:
-        with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as packed:
-            for name, content in members.items():
-                entry = tarfile.TarInfo(name)
-                entry.size = len(content)
-                packed.addfile(entry, io.BytesIO(content))
+    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as packed:
+        for name, content in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            packed.addfile(entry, io.BytesIO(content))
     return buffer.getvalue()
 
 

@@ -82,18 +82,24 @@ def test_each_project_has_the_pinned_version_at_its_own_address() -> None:
         assert f"v{release.version}" in release.filled(release.url)
 
 
-def test_other_machines_have_other_files(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+def test_other_machines_have_other_files(site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
     for release in ALL:
         site.publish(release, programs(release))
     found = tools.get([tools.ALL[name] for name in ("etcd", "pulumi", "kube-apiserver")])
-    assert [run(path).split()[0] for path in found.values()] == ["released", "released", "built"]
-    assert any(path.endswith("-darwin-arm64.zip") for path in site.asked)
+    assert [run(path).split()[0] for path in found.values()] == ["released"] * 3
+    assert any(path.endswith("-linux-arm64.tar.gz") for path in site.asked)
+    assert built == []
+
+
+@pytest.mark.usefixtures("site")
+def test_a_machine_for_which_nothing_is_published_builds(
+    built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    tools.get([tools.ALL["kube-apiserver"]])
     assert built == ["kube-apiserver"]
-    assert "kube-apiserver (its project publishes no program for darwin-arm64)" in capfd.readouterr().err
+    assert "kube-apiserver (its project publishes no program for linux-riscv64)" in capfd.readouterr().err
 
 
 def cut(handler: BaseHTTPRequestHandler) -> None:
@@ -173,7 +179,7 @@ def broken(site: Site, how: str) -> Release:
                 packed.addfile(link)
             site.serve(helm, buffer.getvalue())
         case "holds no":
-            site.serve(helm, pack(".tar.gz", {"elsewhere/helm": b""}))
+            site.serve(helm, pack({"elsewhere/helm": b""}))
         case _:
             site.serve(helm, b"no archive at all")
     return helm
@@ -200,7 +206,7 @@ def test_what_is_not_what_its_project_published_is_never_used(
 def test_an_archive_writes_its_program_and_nothing_else(site: Site, built: list[str], tmp_path: Path) -> None:
     member = releases.HELM.filled(releases.HELM.programs[0][1])
     outside = {"../../outside": b"x", f"{tmp_path}/absolute": b"x", "linux-amd64/../../up": b"x", "README": b"x"}
-    site.serve(releases.HELM, pack(".tar.gz", {**outside, member: program("helm")}))
+    site.serve(releases.HELM, pack({**outside, member: program("helm")}))
     found = tools.get([HELM])
     assert run(found["helm"]) == "released helm"
     assert files(tmp_path) == {f"cache/{releases.HELM.key}/helm"}

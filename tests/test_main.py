@@ -1,4 +1,4 @@
-"""``python -m oceanid_cluster``: one help, and the former names."""
+"""``python -m oceanid_cluster``: one help for every command."""
 
 import os
 import re
@@ -62,16 +62,3 @@ def test_whoever_stops_reading_gets_no_traceback() -> None:
     os.close(target)
     assert answer.returncode == 128 + signal.SIGPIPE
     assert "Error" not in answer.stderr
-
-
-FORMER = {"remains": "leftovers", "takeover": "adopt-state"}
-LATER = {"graph"}  # these never were modules of their own
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("old", "new"), [*FORMER.items(), *((name, name) for name in COMMANDS if name not in LATER)])
-def test_the_former_names_work_and_say_the_new_ones(old: str, new: str) -> None:
-    answer = run_module(f"oceanid_cluster.{old.replace('-', '_')}", "--help")
-    assert answer.returncode == 0
-    assert answer.stderr.splitlines() == [f"{new}: this command is now: python -m oceanid_cluster {new}"]
-    assert answer.stdout.startswith(f"usage: python -m oceanid_cluster {new}")

@@ -18,7 +18,7 @@ import yaml
 
 from oceanid_cluster.commands import health
 from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
-from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, as_svg, flowchart
+from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, flowchart
 from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
 from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
@@ -233,16 +233,11 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
     )
-    parser.add_argument(
-        "--format", choices=("mermaid", "svg"), default="mermaid",
-        help="svg is for a browser, and needs the package mermaidx",
-    )  # fmt: skip
     options = parser.parse_args(arguments)
     try:
         everything = health.load_expectations(options.stack, every=options.all)
         picture = draw(open_cluster(everything.settings, os.environ), everything)
-        chart = flowchart(picture.groups, picture.arrows)
-        print(chart if options.format == "mermaid" else as_svg(chart))
+        print(flowchart(picture.groups, picture.arrows))
     except (CommandError, StartUpError) as problem:
         print(f"graph: cannot draw it: {one_line(problem)}", file=sys.stderr)
         return 2

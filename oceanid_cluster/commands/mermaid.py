@@ -1,12 +1,9 @@
 """Flowcharts as Mermaid text: groups of boxes, and arrows. Whatever a label holds, the text can be parsed."""
 
-import importlib
 import re
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from oceanid_cluster.startup.processes import ToolMissingError
+from typing import Literal
 
 State = Literal["ok", "failed", "off", "plain"]
 
@@ -66,19 +63,6 @@ def flowchart(groups: Sequence[Group], arrows: Iterable[Arrow]) -> str:
     drawn = [one for one in dict.fromkeys(arrows) if one.start in names and one.end in names]
     lines += [f"  {names[one.start]} {'==>' if one.thick else '-->'} {names[one.end]}" for one in drawn]
     return "\n".join(lines)
-
-
-def as_svg(chart: str) -> str:
-    """A chart as an SVG picture. Raises ToolMissingError without the package that draws it, which few need."""
-    try:
-        mermaidx: Any = importlib.import_module("mermaidx")
-    except ImportError:
-        raise ToolMissingError(
-            "the package 'mermaidx', which draws SVG, is not installed; run: pip install mermaidx. Or take the Mermaid"
-            " text to whatever shows it: GitHub does, in a block marked mermaid"
-        ) from None
-    svg: str = mermaidx.render(chart).svg()
-    return svg
 
 
 def escape(text: str) -> str:

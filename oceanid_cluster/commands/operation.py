@@ -175,7 +175,7 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
     outcome.code = process.returncode
     rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     if outcome.code and not outcome.errors:
-        outcome.errors = rest or ["pulumi said nothing"]
+        outcome.errors = rest or ["pulumi failed without output"]
         shown("\n".join(outcome.errors))
     outcome.errors = [redactor.text(error) for error in outcome.errors]
     outcome.changes = [_without_secrets(change, redactor) for change in outcome.changes]

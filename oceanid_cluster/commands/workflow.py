@@ -90,7 +90,7 @@ def esc_value(environment: str, path: str) -> object:
             return json.loads(result.stdout)
     except ValueError:
         pass  # it prints diagnostics of a broken environment instead, and calls that a success
-    words = Redactor([]).text(last_words(result)) if result.stderr.strip() else "it said nothing"
+    words = Redactor([]).text(last_words(result)) if result.stderr.strip() else "no output"
     raise CommandError(f"could not ask ESC for '{environment}': {words}")
 
 

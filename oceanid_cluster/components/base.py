@@ -30,8 +30,8 @@ class Context:
     domain: str = "cluster.local"
 
 
-# Kinds that run nothing: they are made as soon as their namespace is there, while earlier components get ready.
-_INERT = (
+# Objects without pods: they are made as soon as their namespace is there, while earlier components get ready.
+_PODLESS_KINDS = (
     "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding", "Service",
     "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 )  # fmt: skip
@@ -98,7 +98,7 @@ class Component(pulumi.ComponentResource):
             custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
             **child.extra,
         )
-        early = kind == "Namespace" or (kind in _INERT and child.depends_on)
+        early = kind == "Namespace" or (kind in _PODLESS_KINDS and child.depends_on)
         return options if early else pulumi.ResourceOptions.merge(options, self._earlier)
 
     def create(self, part: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:

@@ -91,7 +91,7 @@ def _copy(source: int, said: list[str]) -> None:
 def last_words(result: subprocess.CompletedProcess[str]) -> str:
     """The last line that a tool said, on standard error if there is any."""
     lines = (result.stderr.strip() or result.stdout.strip()).splitlines()
-    return lines[-1].strip() if lines else "it said nothing"
+    return lines[-1].strip() if lines else "no output"
 
 
 def check_output(*command: str, stdin: str | None = None) -> str:

@@ -92,7 +92,7 @@ def _render(tree: Path, stack: str, output: Path) -> str:
     environment = {**os.environ, "PATH": _path(), "PYTHONDONTWRITEBYTECODE": "1"}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
-        return answer.stderr.strip() or "it said nothing"
+        return answer.stderr.strip() or "no output"
     if tree.name == "head":
         sys.stderr.write(answer.stderr)
     return ""

@@ -1,12 +1,11 @@
 """The picture of a live cluster: what is drawn, how what is broken or turned off looks, and when it cannot be drawn."""
 
 import re
-import xml.etree.ElementTree as ET
 from pathlib import Path
 
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN, EXPECTED
-from tests.commands.test_graph import LINE
+from tests.commands.test_graph import LINE, shown
 from tests.engine.engine import Engine, flux_reports
 
 # docs/architecture.md, "The chain".
@@ -57,9 +56,9 @@ def test_the_picture_shows_every_component_workload_node_and_host_name(engine: E
 
 def test_mermaid_draws_it(engine: Engine) -> None:
     flux_reports(engine)
-    drawn = "".join(ET.fromstring(picture(engine, "--format", "svg")).itertext())
+    drawn = shown(picture(engine))
     assert "label.boathou.se" in drawn
-    assert "Unsupported markdown" not in drawn
+    assert "Unsupportedmarkdown" not in drawn
 
 
 def test_without_pulumi_every_component_is_drawn_and_no_order(engine: Engine) -> None:
