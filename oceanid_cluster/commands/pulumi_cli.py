@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from oceanid_cluster.startup.processes import CommandError, last_words, run
+from oceanid_cluster.startup.processes import CommandError, PermanentError, last_words, run
 
 # The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
 FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
@@ -16,7 +16,7 @@ _NO_STACK = "no stack named"
 _NONE_SELECTED = "no stack selected"
 
 
-class StackMissingError(CommandError):
+class StackMissingError(PermanentError):
     """There is no such stack, or none is selected."""
 
 
@@ -54,7 +54,7 @@ def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float
         return result.stdout
     said = result.stderr + result.stdout
     if _NO_PROJECT in said:
-        raise CommandError(
+        raise PermanentError(
             "this folder is not the program's: it has no Pulumi.yaml.\nRun it where that file is:  cd <clone>"
         )
     if _NO_STACK in said or (stack and _NONE_SELECTED in said):

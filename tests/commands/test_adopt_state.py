@@ -103,26 +103,14 @@ def test_the_state_of_another_stack_is_noticed() -> None:
         "[" * 100_000, "\udcff",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("module", ["adopt_state", "takeover"])
-def test_what_is_no_state_is_refused_with_one_message(module: str, text: str) -> None:
+def test_what_is_no_state_is_refused_with_one_message(text: str) -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", f"oceanid_cluster.{module}", "oceanid-prod"], cwd=ROOT, capture_output=True, check=False,
-        input=text.encode("utf-8", "surrogateescape"),
+        [sys.executable, "-m", "oceanid_cluster", "adopt-state", "oceanid-prod"], cwd=ROOT,
+        capture_output=True, check=False, input=text.encode("utf-8", "surrogateescape"),
     )  # fmt: skip
-    said = answer.stderr.decode().splitlines()
+    (said,) = answer.stderr.decode().splitlines()
     assert answer.returncode == 1
-    assert said[-1].startswith("adopt_state: error: ")
-    assert len(said) == 2  # after the line that says how it is called now
-
-
-def test_the_former_name_works_and_says_the_new_one() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "oceanid_cluster.takeover", "oceanid-prod"], cwd=ROOT, capture_output=True, check=False,
-        input=json.dumps(export()), text=True,
-    )  # fmt: skip
-    assert answer.returncode == 0
-    assert "python -m oceanid_cluster adopt-state" in answer.stderr.splitlines()[0]
-    assert "annotations-sink" not in answer.stdout
+    assert said.startswith("adopt_state: error: ")
 
 
 @pytest.mark.slow
