@@ -7,17 +7,13 @@ nothing is read of a cluster. The mocks run in the same process, so their work i
 import json
 import os
 import re
-import runpy
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 
-from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.startup import identity, kubectl
-from oceanid_cluster.startup.kubeconfig import Kubeconfig
-from tests.recorded import ROOT, record
+from oceanid_cluster.commands.registrations import run_program
+from tests.recorded import ROOT, STACK
 
 SIZES: Mapping[str, tuple[int, ...]] = {"nodes": (3, 30, 300), "ingress rules": (2, 100, 1000)}
 _IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
@@ -67,16 +63,8 @@ def _run(config: Mapping[str, str], *options: str) -> subprocess.CompletedProces
 
 def main() -> None:
     """Run the program in this process; print when it registered the last resource (``time.monotonic``)."""
-    nodes = re.findall(r'"host": "([^"]+)"', json.loads(os.environ["PULUMI_CONFIG"]).get("oceanid-cluster:nodes", ""))
-    cluster = identity.Cluster("uid", frozenset(nodes))
-    kubeconfig = Kubeconfig(str(Path("kubeconfig")), "test", "https://127.0.0.1:1", Secret("fake"), ())
-    setattr(kubectl, "open_cluster", lambda *_: kubectl.Kubectl(kubeconfig))  # noqa: B010
-    setattr(identity, "read_cluster", lambda *_: cluster)  # noqa: B010
-
-    def program() -> None:
-        runpy.run_path(str(ROOT / "__main__.py"), run_name="__main__")
-
-    print(record(program).registered_at)
+    config = {name.partition(":")[2]: text for name, text in json.loads(os.environ["PULUMI_CONFIG"]).items()}
+    print(run_program(config, STACK).registered_at)
 
 
 if __name__ == "__main__":
