@@ -18,7 +18,6 @@ COMMANDS = {
     "adopt-state": "turn the state of the TypeScript program into one of this program",
     "plan": "what a preview would replace or delete, as an exit code",
     "render": "every object that the program would make, as YAML",
-    "reference": "bring the table of keys and Pulumi.example.yaml up to date",
     "workflow": "the steps of the workflows",
 }
 

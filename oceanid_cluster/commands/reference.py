@@ -1,14 +1,12 @@
-"""What is made from the keys: ``python -m oceanid_cluster reference docs/configuration.md Pulumi.example.yaml``."""
+"""What is made from the keys: the table of docs/configuration.md, and Pulumi.example.yaml (``make docs``)."""
 
-import argparse
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from oceanid_cluster.commands.example import example
 from oceanid_cluster.components.settings import SECTIONS
 from oceanid_cluster.config.schema import Key, keys_of
 
+_DOCUMENT, _EXAMPLE = Path("docs/configuration.md"), Path("Pulumi.example.yaml")
 BEGIN, END = "<!-- configuration: begin (make docs) -->", "<!-- configuration: end -->"
 
 
@@ -55,22 +53,6 @@ def _default(row: Key, flag: str | None) -> str:
     return f"`{row.default.format(base='<base>', stack='<stack>', cluster_domain='<clusterDomain>')}`"
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster reference",
-        description="Brings the configuration table of a document up to date, between its two markers: make docs.",
-        epilog="exit codes: 0 both are up to date; 1 it cannot be read, or has no markers; 2 wrong arguments",
-    )
-    parser.add_argument("document", type=Path, help="the document, which is docs/configuration.md")
-    parser.add_argument("example", type=Path, nargs="?", help="the stack's file that explains itself, to be written")
-    options = parser.parse_args(arguments)
-    document: Path = options.document
-    try:
-        document.write_text(written(document.read_text(encoding="utf-8")), encoding="utf-8")
-        if options.example:
-            options.example.write_text(example(), encoding="utf-8")
-    except (OSError, ValueError) as problem:
-        print(f"reference: error: {problem}", file=sys.stderr)
-        return 1
-    return 0
+if __name__ == "__main__":
+    _DOCUMENT.write_text(written(_DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
+    _EXAMPLE.write_text(example(), encoding="utf-8")
