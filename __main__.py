@@ -5,7 +5,7 @@ import os
 import pulumi
 
 from oceanid_cluster.components.adapter.component import AdapterArgs, LsTritonAdapter
-from oceanid_cluster.components.base import Context, depends_on, nearest
+from oceanid_cluster.components.base import Component, Context, depends_on
 from oceanid_cluster.components.flux.component import FluxArgs, FluxBootstrap
 from oceanid_cluster.components.image_automation.component import ImageAutomation, ImageAutomationArgs
 from oceanid_cluster.components.label_studio.component import LabelStudio, LabelStudioArgs
@@ -45,27 +45,32 @@ context = Context(
 
 nodes = NodeLabels("nodes", NodeArgs(cluster.nodes, context)) if cluster.manage_node_labels else None
 
+chain: list[Component] = []  # what is on, in order: a component waits for the last one
+
 flux = None
 if settings.flux.enabled:
     flux_args = FluxArgs(settings.flux, context, settings.hostnames, settings.image_automation.enabled)
     flux = FluxBootstrap("gitops", flux_args)
+    chain.append(flux)
 
 operator = None
 if settings.operator.enabled:
     operator_args = OperatorArgs(settings.operator, context, with_flux=settings.flux.enabled)
-    operator = PulumiOperator("pko", operator_args, depends_on(flux))
+    operator = PulumiOperator("pko", operator_args, depends_on(*chain[-1:]))
+    chain.append(operator)
 
 tunnel = None
 if settings.tunnel.enabled:
     write_rules = cloudflare if settings.tunnel.manage_config else None
     tunnel_args = TunnelArgs(settings.tunnel, settings.tunnel_rules, context, write_rules)
-    tunnel = CloudflareTunnel("cloudflare", tunnel_args, depends_on(nearest(operator, flux)))
+    tunnel = CloudflareTunnel("cloudflare", tunnel_args, depends_on(*chain[-1:]))
+    chain.append(tunnel)
 
 node_tunnels = None
 if settings.node_tunnels.enabled:
     node_rules = settings.node_tunnel_rules
     node_tunnel_args = NodeTunnelArgs(settings.node_tunnels, settings.tunnel, node_rules, context, cloudflare)
-    node_tunnels = NodeTunnels("node-tunnels", node_tunnel_args, depends_on(nearest(tunnel, operator, flux), nodes))
+    node_tunnels = NodeTunnels("node-tunnels", node_tunnel_args, depends_on(*chain[-1:], nodes))
 
 if settings.image_automation.enabled:
     image_args = ImageAutomationArgs(settings.image_automation, settings.flux, context)
@@ -78,14 +83,14 @@ label_studio = None
 if settings.label_studio.enabled:
     callers = settings.label_studio_callers
     studio_args = LabelStudioArgs(settings.label_studio, generated, callers, context, live.claim)
-    label_studio = LabelStudio("label-studio", studio_args, depends_on(nearest(tunnel, operator, flux)))
+    label_studio = LabelStudio("label-studio", studio_args, depends_on(*chain[-1:]))
+    chain.append(label_studio)
 
 adapter = None
 if settings.adapter.enabled:
     apps = label_studio.apps_namespace if label_studio else None
     adapter_args = AdapterArgs(settings.adapter, context, apps)
-    previous = nearest(label_studio, tunnel, operator, flux)
-    adapter = LsTritonAdapter("ls-triton-adapter", adapter_args, depends_on(previous))
+    adapter = LsTritonAdapter("ls-triton-adapter", adapter_args, depends_on(*chain[-1:]))
 
 pulumi.export("kubeconfigPath", kubectl.kubeconfig.path)
 pulumi.export("fluxNamespace", flux.namespace if flux else None)

@@ -49,11 +49,6 @@ class ChildOptions:
     extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def nearest(*chain: pulumi.Resource | None) -> pulumi.Resource | None:
-    """The first of these components that is on; they are named backwards along the chain."""
-    return next((component for component in chain if component), None)
-
-
 def depends_on(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
     """Options of a component that comes after others, of which some may be off."""
     return pulumi.ResourceOptions(depends_on=[component for component in previous if component])
