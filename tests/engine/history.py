@@ -125,6 +125,9 @@ class History:
         assert not wrong, components
         assert "the stack is still up" in self.engine.command("leftovers").stdout
 
+    def _control_plane(self, verb: str) -> None:
+        assert self.engine.launcher(verb).returncode == 0
+
     # Steps.
 
     def set_key(self, key: str) -> None:
@@ -188,9 +191,26 @@ class History:
 
     def restart(self) -> None:
         """Stop the control plane and start it again."""
-        assert self.engine.launcher("down").returncode == 0
-        assert self.engine.launcher("cluster").returncode == 0
+        self._control_plane("down")
+        self._control_plane("cluster")
         self.deploy()
+
+    def restore(self) -> None:
+        """Restore the cluster from a snapshot that is older than the state: of before a component went, or came."""
+        etcd = self.engine.sandbox.home / "etcd"
+        snapshot = etcd.with_name("snapshot")
+        self._control_plane("down")
+        shutil.copytree(etcd, snapshot)
+        self._control_plane("cluster")
+        self.engine.configure("labelStudioHostname", KEYS["labelStudioHostname"])
+        self.turn("enableImageAutomation")
+        self._control_plane("down")
+        shutil.rmtree(etcd)
+        snapshot.rename(etcd)
+        self._control_plane("cluster")
+        self.deploy()
+        host = ("-n", "apps", "get", "deployment", "label-studio", "-o", "yaml")
+        assert KEYS["labelStudioHostname"] in self.engine.kubectl(*host)
 
     def lose_state(self) -> None:
         """Lose the state around a living cluster."""
@@ -200,13 +220,13 @@ class History:
 
     def lose_cluster(self) -> None:
         """Lose the cluster, with its certificates, its port and its credentials."""
-        assert self.engine.launcher("down").returncode == 0
+        self._control_plane("down")
         home = self.engine.sandbox.home
         for name in ("etcd", "pki"):
             shutil.rmtree(home / name)
         for name in ("ports.json", "token"):
             (home / name).unlink()
-        assert self.engine.launcher("cluster").returncode == 0
+        self._control_plane("cluster")
         self.uids = {}
         self.deploy()
 

@@ -20,10 +20,14 @@ NUMBER = int(os.environ.get("SOAK", "0"))
 STEPS_OF_ONE = 6
 
 
-def test_a_component_off_and_an_edit_by_hand(tmp_path: Path) -> None:
+def test_a_component_off_a_restored_cluster_and_an_edit_by_hand(tmp_path: Path) -> None:
     with applied_cluster(tmp_path) as engine:
         history = History(engine)
-        for step in (lambda: history.turn("enableImageAutomation"), lambda: history.edit(*EDITS[3])):
+        for step in (
+            lambda: history.turn("enableImageAutomation"),
+            history.restore,
+            lambda: history.edit(*EDITS[3]),
+        ):
             step()
             history.check()
 
@@ -100,6 +104,10 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def restart(self) -> None:
         self.step("restart")
+
+    @rule()
+    def restore(self) -> None:
+        self.step("restore")
 
     @rule()
     def lose_state(self) -> None:
