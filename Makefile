@@ -68,15 +68,15 @@ reset: $(READY) ## stop the sandbox and delete it
 
 PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: $(READY) lint ## every promise, the real engine included (a quarter of an hour); ARGS='-k name' for some
+test: $(READY) lint ## every promise, the real engine included (some twenty minutes); ARGS='-k name' for some
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTEST) $(ARGS)
 
-test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (three quarters of an hour)
+test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (about an hour)
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTEST) --full $(ARGS)
 
-unit: $(READY) ## the quick tests, which need no cluster and no Go (about half a minute)
+unit: $(READY) ## the quick tests, which need no cluster and no Go (about a minute)
 	@$(PYTHON) -m pytest -n auto --ignore=tests/engine -m 'not slow' $(ARGS)
 
 soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (about three quarters of an hour)
