@@ -7,7 +7,7 @@ VENV := $(CACHE)/venv-$(shell cat requirements.txt requirements-dev.txt | sha256
 READY := $(VENV)/ready
 PYTHON := $(VENV)/bin/python
 SANDBOX := $(PYTHON) -m sandbox
-WORKERS ?= $(shell $(PYTHON3) -c 'import os; print((os.cpu_count() or 1) + 1)')
+WORKERS ?= $(shell $(PYTHON3) -c 'import os; print((os.cpu_count() or 1) + 3)')
 export SANDBOX_DIR OCEANID_CACHE TOOLS CHARTS BASE STACK
 
 .PHONY: help up gitops health graph preview outputs env kubectl pulumi down reset test test-full unit soak lint diff docs lock bench
@@ -24,7 +24,7 @@ help: ## this list
 	@echo "  NAME            which output: make outputs NAME=labelStudioHostname                    (all)"
 	@echo "  BASE, STACK     what make diff compares with, and for which stack             (main, every one)"
 	@echo "  ARGS            arguments of the verb: make kubectl ARGS='get pods -A', make test ARGS='-k name'"
-	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox  (cores + 1)"
+	@echo "  WORKERS         how many test processes run side by side, each with its own sandbox  (cores + 3)"
 	@echo "  KEEP            a sandbox that is there, which the engine tests take and leave running"
 	@echo "  SOAK            how many broken runs and histories make soak draws                        (50)"
 	@echo "  RUNS            how many turns make bench takes                                            (3)"

@@ -23,11 +23,8 @@ STEPS_OF_ONE = 6
 def test_a_component_off_a_restored_cluster_and_an_edit_by_hand(tmp_path: Path) -> None:
     with applied_cluster(tmp_path) as engine:
         history = History(engine)
-        for step in (
-            lambda: history.turn("enableImageAutomation"),
-            history.restore,
-            lambda: history.edit(*EDITS[3]),
-        ):
+        history.turn("enableImageAutomation")
+        for step in (history.restore, lambda: history.edit(*EDITS[3])):
             step()
             history.check()
 
