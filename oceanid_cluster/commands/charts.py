@@ -7,25 +7,17 @@ from typing import Any
 
 import yaml
 
+from oceanid_cluster.commands.plain_yaml import loader
+from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError, check_output
 
-Manifest = dict[str, Any]
 # The kinds of Kubernetes' own that are in no namespace, as far as charts make them.
 _OF_THE_CLUSTER = frozenset((
     "APIService", "ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass",
     "MutatingWebhookConfiguration", "Namespace", "PersistentVolume", "PriorityClass", "StorageClass",
     "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
 ))  # fmt: skip
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
-    """YAML as Kubernetes reads it: a date is a text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_LOADER = loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # PyYAML's own is slow on CRDs
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class Chart:
 
 def _documents(text: str) -> Iterator[Manifest]:
     try:
-        documents = list(yaml.load_all(text, _Loader))
+        documents = list(yaml.load_all(text, _LOADER))
     except yaml.YAMLError:
         raise CommandError("helm gave no YAML") from None
     for document in documents:

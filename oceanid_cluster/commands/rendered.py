@@ -8,9 +8,10 @@ from typing import Any
 
 import pulumi
 
-from oceanid_cluster.commands.charts import Chart, Manifest
+from oceanid_cluster.commands.charts import Chart
 from oceanid_cluster.commands.objects import annotations_of
 from oceanid_cluster.commands.registrations import Run, inputs_of, masked, whole_numbers
+from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError
 
 _CHART, _RELEASE = "kubernetes:helm.sh/v4:Chart", "kubernetes:helm.sh/v3:Release"

@@ -9,10 +9,12 @@ from typing import Any, cast
 import yaml
 
 from oceanid_cluster.commands.objects import Object, part
+from oceanid_cluster.commands.plain_yaml import loader
 from oceanid_cluster.commands.pulumi_cli import project_folder
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.startup.processes import CommandError
 
+_LOADER = loader()
 Replacement = Callable[[str, object], str | None]
 
 
@@ -57,7 +59,7 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
     """The file of a stack. Raises CommandError when there is none, or when it cannot be read."""
     path = stack_file(stack, environ)
     try:
-        document: object = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe loader
+        document: object = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
         content: Object = cast("Object", document) if isinstance(document, dict) else part({})
         prefix = f"{PROJECT}:"
         values = {name.removeprefix(prefix): value for name, value in part(content, "config").items() if _ours(name)}
@@ -72,15 +74,6 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
     imported: object = part(content, "environment").get("imports") or content.get("environment")
     names = cast("list[object]", imported) if isinstance(imported, list) else []
     return StackFile(path, values, tuple(str(name) for name in names))
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which a date without quotes is text: nothing that says which cluster it is can be one."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own attribute
-        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 def _nothing(_name: str, _value: object) -> str | None:
