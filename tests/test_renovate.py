@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from oceanid_cluster import versions
-from sandbox import plugin_folders, tools
+from sandbox import plugins, tools
 from sandbox.layout import ROOT
 
 CONFIG = json.loads((ROOT / "renovate.json").read_text(encoding="utf-8"))
@@ -124,7 +124,7 @@ def test_each_version_of_a_tool_is_written_once() -> None:
     written = {
         found for path in (ROOT / "sandbox").rglob("*.py") for found in number.findall(path.read_text(encoding="utf-8"))
     }
-    assert written - {"4.0.0", plugin_folders.VERSION} == {tools.KUBERNETES_PROVIDER}
+    assert written - {"4.0.0", plugins.VERSION} == {tools.KUBERNETES_PROVIDER}
 
 
 def test_the_sandbox_runs_a_kubernetes_that_flux_runs_on() -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,10 +22,9 @@ Start = Callable[..., Provider]
 
 
 def program(sandbox: Sandbox) -> Path:
-    """The provider that the engine takes: from PATH, else the one it downloaded."""
-    found = shutil.which(tools.PROVIDER.name, path=sandbox.environment()["PATH"])
-    downloads = (sandbox.home / "pulumi" / "plugins").glob(f"resource-kubernetes-v*/{tools.PROVIDER.name}")
-    return Path(found) if found else next(downloads)
+    """The provider that the engine takes."""
+    [found] = (sandbox.home / "pulumi" / "plugins").glob(f"resource-kubernetes-v*/{tools.PROVIDER.name}")
+    return found.resolve()
 
 
 @pytest.fixture
@@ -118,13 +116,14 @@ def test_a_provider_on_path_is_taken_unless_it_is_too_old(
     theirs, sandbox = tmp_path / "bin", Sandbox(tmp_path / "home")
     for folder in (theirs, sandbox.bin):
         folder.mkdir(parents=True)
-    (theirs / built.name).symlink_to(built)
-    (sandbox.bin / "pulumi").symlink_to(engine.sandbox.bin / "pulumi")
+    tools.script(theirs / built.name, f'exec "{built}" "$@"')
+    for name in ("pulumi", "pulumi-language-python"):
+        (sandbox.bin / name).symlink_to(engine.sandbox.bin / name)
     monkeypatch.setenv("PATH", f"{theirs}{os.pathsep}{os.environ['PATH']}")
     plugins.provide(sandbox)
     said = capsys.readouterr().err
     assert f"({theirs / built.name} is {tools.KUBERNETES_PROVIDER}, too old)" in said
-    assert program(sandbox) == sandbox.bin / built.name
+    assert program(sandbox) == built
     monkeypatch.setitem(plugins.OLDEST, "kubernetes", (4, 25))
     plugins.provide(sandbox)
     assert f"provider kubernetes: {tools.KUBERNETES_PROVIDER}, {theirs / built.name}\n" in capsys.readouterr().err
