@@ -57,7 +57,7 @@ def load_expectations(stack: str | None, *, every: bool) -> Expectation:
     """What the configuration turns on, and what the state holds: also after a deploy that failed half-way.
 
     ``stack`` None is the selected one. With ``every`` it is every component, and Pulumi is not asked: the
-    configuration's file counts, and there is no state. Raises CommandError.
+    configuration is read from its file, and there is no state. Raises CommandError.
     """
     name = selected_stack(stack, os.environ)
     if every:
@@ -161,7 +161,7 @@ def _others(kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, 
 
 
 class Patience:
-    """Time that something may take, which counts from now on."""
+    """Time that something may take, from now on."""
 
     def __init__(self, seconds: float) -> None:
         """``seconds`` may be zero: then nothing is waited for."""

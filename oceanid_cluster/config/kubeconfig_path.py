@@ -48,7 +48,7 @@ def checked_paths(value: str, source: str) -> str:
         )
     if source == KEY and len(given) > 1:
         raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
-    if not value.isascii() and any(map(_is_no_utf8, given)):
+    if not value.isascii() and any(map(_is_not_utf8, given)):
         raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
@@ -113,7 +113,7 @@ def _is_file(path: str) -> bool:
     return stat.S_ISREG(_mode(path) or 0)
 
 
-def _is_no_utf8(path: str) -> bool:
+def _is_not_utf8(path: str) -> bool:
     try:
         path.encode()
     except UnicodeEncodeError:

@@ -55,7 +55,7 @@ def token(value: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise ValueError(
             "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
-            " URL and a user name are none"
+            " URL or a user name is not"
         )
     return text
 
@@ -191,7 +191,9 @@ def host_list(value: str) -> tuple[str, ...]:
     hosts = [(as_text(item) or "").strip().lower() for item in cast("list[object]", items)]
     for host in hosts:
         if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
-            raise ValueError(f"has '{host}', which is no host name and no address (write it without a scheme or port)")
+            raise ValueError(
+                f"has '{host}', which is neither a host name nor an address (write it without a scheme or port)"
+            )
     return tuple(hosts)
 
 
