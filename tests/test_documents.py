@@ -202,6 +202,7 @@ NOT_ENGLISH = {
     r"\bwhat runs nothing\b": ("what runs nothing", "objects without pods"),
     r"\b(?:cannot|can|could) be had\b": ("a chart that cannot be had", "an unavailable chart"),
     r"\banew\b": ("was made anew", "was recreated"),
+    r"\bbelongs? into\b": ("credentials belong into their own keys", "credentials belong in their own keys"),
     r"\b(?:to|for) who\b": ("of no use to who would guess", "nobody can guess"),
 }
 

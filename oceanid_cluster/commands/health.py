@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 _DESCRIPTION = """\
 Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
 It reads, and changes nothing.
-Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
+It expects what the stack's configuration turns on and what its state holds; with --all, every component.
 """
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS",
-        help="give the cluster time to get ready; dropped connections, and Pulumi Cloud, are waited for, too",
+        help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)

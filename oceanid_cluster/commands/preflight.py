@@ -184,10 +184,10 @@ def access_rows(settings: Settings) -> list[Row]:
         return []
     checked = dict.fromkeys(str(rule.hostname) for rule in named if rule.requires_access)
     unchecked = dict.fromkeys(str(rule.hostname) for rule in named if not rule.requires_access)
-    said = [f"{', '.join(checked)}: cloudflared refuses what Access has not let through"] if checked else []
+    said = [f"{', '.join(checked)}: cloudflared rejects requests without an Access token"] if checked else []
     if unchecked:
         fix = 'docs/runbook.md, "Who may use a host name"'
-        said.append(f"{', '.join(unchecked)}: answers the internet unless cloud/ protects it ({fix})")
+        said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({fix})")
     return [Row("tunnel", "Access", "ok", "; ".join(said))]
 
 

@@ -95,7 +95,7 @@ def esc_value(environment: str, path: str) -> object:
 
 
 def _kubeconfig_text(value: object, environment: str) -> str:
-    """The text of a value of ESC. Raises CommandError, which shows nothing of it, when that is plainly none."""
+    """The text of a value of ESC. Raises CommandError, which shows nothing of it, when it is not a kubeconfig."""
     text = value if isinstance(value, str) else json.dumps(value)
     if not text.strip():
         raise CommandError(f"{_key_of(environment)} is empty; docs/esc.md says how to store it")

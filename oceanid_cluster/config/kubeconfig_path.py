@@ -151,7 +151,7 @@ def _wrong(paths: list[str], source: str, what: str) -> PathError:
     tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
     note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
     invisible = _invisible(paths)
-    note += f"\n  Take out of it what nobody sees: {invisible}" if invisible else ""
+    note += f"\n  Remove the invisible characters: {invisible}" if invisible else ""
     return PathError(f"the kubeconfig {os.pathsep.join(map(_visible, paths))} (from {source}) {what}{note}")
 
 

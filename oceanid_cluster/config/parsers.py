@@ -148,7 +148,7 @@ def http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
         raise ValueError("is not an http or https URL")
     if parts.username is not None:
-        raise ValueError("contains a user name; credentials belong into their own secret keys")
+        raise ValueError("contains a user name; credentials belong in their own secret keys")
     return value.strip().rstrip("/")
 
 
@@ -210,7 +210,7 @@ def bucket(value: str) -> str:
     """The name of a bucket (Amazon S3, "General purpose bucket naming rules")."""
     name = value.strip()
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or is_address(name):
-        raise ValueError("is not the name of a bucket: 3 to 63 small letters, digits, dots and hyphens, no s3://")
+        raise ValueError("is not the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://")
     return name
 
 
@@ -224,7 +224,7 @@ def region(value: str) -> str:
 def object_name(value: str) -> str:
     """The name of an object of Kubernetes: a DNS subdomain name."""
     if not is_dns_name(value.strip()):
-        raise ValueError("is not a name of Kubernetes: small letters, digits, '-' and '.'")
+        raise ValueError("is not a name of Kubernetes: lower-case letters, digits, '-' and '.'")
     return value.strip()
 
 

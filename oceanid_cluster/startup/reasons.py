@@ -18,7 +18,7 @@ shows a certificate that is not valid yet: a clock is wrong.
 """
 _OTHER_NAMES = """\
 shows a certificate that was made for other names.
-  Give K3s the name (--tls-san <name>) and restart it, or go by one that it has:
+  Add the name to K3s (--tls-san <name>) and restart it, or use a name in the certificate:
   kubectl config set-cluster <cluster> --tls-server-name=kubernetes
 """
 # Go: crypto/tls/alert.go, of the alerts that a server sends about the client's certificate; and tls.go, X509KeyPair.

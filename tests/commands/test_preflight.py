@@ -7,8 +7,8 @@ from tests.samples import settings
 
 TAG = "0123456789abcdef" * 4
 WEBHOOK = {"flux.webhook_hostname": "flux.example.org", "flux.webhook_token": "t"}
-OPEN = "answers the internet unless cloud/ protects it"
-CHECKED = "cloudflared refuses what Access has not let through"
+OPEN = "open to the internet unless cloud/ protects it"
+CHECKED = "cloudflared rejects requests without an Access token"
 
 
 def access(**audiences: str) -> dict[str, str]:

@@ -120,7 +120,7 @@ def test_a_character_that_nobody_sees_is_named(tmp_path: Path, added: str, name:
     (tmp_path / "config").touch()
     text = refusal(f"{tmp_path}/config{added}", VARIABLE)
     assert text.startswith(f"the kubeconfig {tmp_path}/config (from the variable KUBECONFIG) does not exist\n")
-    assert text.endswith(f"Take out of it what nobody sees: {name}")
+    assert text.endswith(f"Remove the invisible characters: {name}")
     assert "canary" not in refusal(f"canary-token{added}", VARIABLE)
     assert "holds the content" in refusal(f"apiVersion: v1{added}\nkind: Config{added}", VARIABLE)
 
