@@ -187,6 +187,8 @@ PRIVATE_WORDS = {
 }
 
 
+RUNBOOK_ENTRY = r"""docs/runbook\.md,? ["']([A-Z][^"'\n]+)["']"""
+
 # Sentences that are not English, by pattern: one that was written here, and what to write instead.
 NOT_ENGLISH = {
     r"(?<!there )\b(?:is|are) none\b(?! of)": ("the API server … is none", "is not a Kubernetes API server"),
@@ -237,6 +239,13 @@ def test_sentences_and_names_are_english() -> None:
 def test_each_pattern_finds_the_sentence_for_which_it_was_written(pattern: str, old: str, new: str) -> None:
     assert re.search(pattern, old)
     assert not re.search("|".join(NOT_ENGLISH), new)
+
+
+def test_every_entry_of_the_runbook_that_a_message_names_exists() -> None:
+    entries = re.findall(r"^## (.*)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [(name, entry) for name, text in written().items() for entry in re.findall(RUNBOOK_ENTRY, text)]
+    assert len(named) > 12
+    assert [one for one in named if one[1] not in entries] == []
 
 
 def test_make_help_shows_commands_as_they_are_typed() -> None:
