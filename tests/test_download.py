@@ -239,7 +239,7 @@ def test_without_the_internet_everything_is_built_and_one_line_says_so(
     assert str(failure.value).count("refused") == len(RELEASED)
 
 
-def test_a_host_that_says_nothing_is_asked_once(
+def test_a_silent_host_is_asked_once(
     site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
@@ -256,7 +256,7 @@ def test_a_host_that_says_nothing_is_asked_once(
     assert re.search("no answer in|timed out", capfd.readouterr().err)
 
 
-def test_a_name_server_that_says_nothing_delays_nobody(
+def test_a_silent_name_server_delays_nobody(
     site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def mute(*_: object, **__: object) -> list[object]:

@@ -42,7 +42,7 @@ def test_a_large_package_is_more_work_than_a_small_one() -> None:
         assert judged_part == pytest.approx(part)
 
 
-def test_what_is_compiled_already_is_no_work() -> None:
+def test_a_build_of_compiled_packages_only_links() -> None:
     assert golang.Builds({}, 1).judge("") == (0, 0, "linking")
 
 
@@ -77,7 +77,7 @@ def test_what_has_no_known_end_says_no_time_left(
 
 
 @pytest.mark.slow
-def test_a_build_counts_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_build_reports_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = tmp_path / "sandbox" / "some"
     unique = time.time_ns()  # so that Go's cache has none of it
     (module / "cmd" / "hello").mkdir(parents=True)

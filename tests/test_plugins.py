@@ -76,6 +76,6 @@ def test_a_provider_is_asked_for_its_version() -> None:
     assert plugins.told_version(str(tools.get([tools.RANDOM])[tools.RANDOM.name])) == ""
 
 
-def test_a_program_that_is_no_provider_is_named() -> None:
+def test_a_program_that_is_not_a_provider_is_named() -> None:
     with pytest.raises(SandboxError, match="/bin/true does not answer as a provider of Pulumi does; take it off PATH"):
         plugins.told_version("/bin/true")

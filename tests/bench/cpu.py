@@ -49,7 +49,7 @@ def measure(command: list[str]) -> tuple[int, dict[str, float]]:
             code = os.waitstatus_to_exitcode(status)
     programs: Counter[str] = Counter()
     for name, own in seen.values():
-        programs[name] += own  # pyright: ignore[reportArgumentType] # a Counter counts fractions, too
+        programs[name] += own  # pyright: ignore[reportArgumentType] # a Counter takes fractions, too
     return code, {**dict(programs.most_common()), OTHERS: max(0.0, total - programs.total()), TOTAL: total}
 
 

@@ -65,8 +65,7 @@ def page(document: str, results: Results) -> str:
     if not begin or not end:
         raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
     parts = (_conditions(results), operations_table(results), "![seconds of each operation](performance.svg)",
-             cpu_table(results), _alone(results), growth_table(results),
-             "![seconds of the program by size](growth.svg)")  # fmt: skip
+             _other_figures(results), "![seconds of the program by size](growth.svg)")  # fmt: skip
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
@@ -112,15 +111,12 @@ def _conditions(results: Results) -> str:
     )
 
 
-def _alone(results: Results) -> str:
-    alone = results["alone"]
-    took = _range(alone["last registration"])
-    rows = [
-        f"The program alone, from the start of Python to its last registration: {took} s.",
-        "Its slowest imports, without what each of them imports in turn:", "", "| module | ms |", "|---|---|",
-        *(f"| `{name}` | {milliseconds:.0f} |" for name, milliseconds in alone["imports"].items()),
-    ]  # fmt: skip
-    return "\n".join(rows)
+def _other_figures(results: Results) -> str:
+    cpu, alone = (_range(one) for one in (results["cpu"][TOTAL], results["alone"]["last registration"]))
+    return (
+        f"A no-op preview takes {cpu} CPU seconds (target {CPU_SECONDS:g}).\n"
+        f"The program alone, from the start of Python to its last registration, takes {alone} s."
+    )
 
 
 def _range(measured: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ def test_a_team_is_written_as_the_issuer_of_its_tokens_is(given: str) -> None:
 @pytest.mark.parametrize(
     "given", ["", "https://reef.cloudflareaccess.com", "reef.cloudflareaccess.com", "a team", "-x"]
 )
-def test_what_is_no_name_of_a_team_is_refused(given: str) -> None:
+def test_a_value_that_is_not_the_name_of_a_team_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="is not the name of an Access team: write 'example'"):
         parse_team(given)
 
@@ -42,7 +42,7 @@ def test_host_names_and_tags_are_written_as_they_are_compared() -> None:
         ("[]", "is not an object such as"),
         ({"https://k3s.boathou.se": TAG}, "has a scheme"),
         ({"k3s.boathou.se": "6f1b3c2e-1111-4222-8333-444455556666"}, "not its id"),
-        ({"k3s.boathou.se": TAG[:-1]}, "has for 'k3s.boathou.se' what is no audience tag"),
+        ({"k3s.boathou.se": TAG[:-1]}, "has for 'k3s.boathou.se' a value that is not an audience tag"),
         ({"k3s.boathou.se": [TAG]}, "64 hexadecimal digits"),
     ],
 )
@@ -99,7 +99,7 @@ def test_a_wrong_tag_is_said_once() -> None:
         ("exposeKubelet", "*.pod.boathou.se"),
     ],
 )
-def test_a_tag_may_stay_while_its_rule_is_turned_off(flag: str, name: str) -> None:
+def test_a_tag_is_kept_while_its_rule_is_turned_off(flag: str, name: str) -> None:
     assert settings(access({name: TAG}, **{flag: "false"}))
 
 

@@ -1,4 +1,4 @@
-"""Ingress rules: what cloudflared refuses, and what it accepts in vain, is refused with its reason, all at once."""
+"""Ingress rules: what cloudflared refuses, and what can never match, is refused with its reason, all at once."""
 
 import json
 from typing import Any
@@ -46,7 +46,7 @@ def refusal(*rules: object) -> str:
         ("http://user:canary@a", "has a user name or a password"),
         ("http://a:99999", "has a host or port that cannot be read"),
         ("http://a:x", "has a host or port that cannot be read"),
-        ("http://a%20b", "has a host that is no name and no address"),
+        ("http://a%20b", "has a host that is neither a name nor an address"),
         ("http://a b", "contains white space"),
         ("tcp://a", "has no port"),
         ("http_status:99", "a status that is not from 100 to 999"),
@@ -132,7 +132,7 @@ def test_a_path_alone_may_stand_for_every_host() -> None:
 
 
 def test_a_path_is_a_regular_expression_of_go() -> None:
-    assert "has a path that is no regular expression of Go: it has '(?!'" in refusal(rule(path="^/api(?!/x)"))
+    assert "has a path that is not a Go regular expression: it has '(?!'" in refusal(rule(path="^/api(?!/x)"))
     assert parse_rules(json.dumps([rule(path=r"\pL\z")]))[0].path == r"\pL\z"
 
 

@@ -98,7 +98,7 @@ def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) 
 
 
 @pytest.mark.parametrize("text", ["512MB", "1e400000", "-1", "0", ""])
-def test_what_is_no_amount_is_refused_with_what_was_written(text: str) -> None:
+def test_a_value_that_is_not_an_amount_is_refused_and_shown(text: str) -> None:
     with pytest.raises(ValueError, match="has the quantity '"):
         parsers.quantity(text)
 

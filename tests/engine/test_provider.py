@@ -60,7 +60,7 @@ def value(engine: Engine, name: str) -> str:
 
 
 def test_what_exists_is_not_taken_unless_the_provider_may(engine: Engine, start: Start, existing: str) -> None:
-    refusing = ({}, {}), ({UPSERT: "false"}, ADOPT)  # an option counts more than the variable
+    refusing = ({}, {}), ({UPSERT: "false"}, ADOPT)  # an option takes precedence over the variable
     for options, variables in refusing:
         provider = start({FORCE: "true", **options}, variables)
         with pytest.raises(grpc.RpcError, match='configmaps "existing" already exists'):
@@ -95,7 +95,7 @@ def test_an_object_that_is_not_ready_exists(engine: Engine, start: Start) -> Non
 
 
 def test_a_field_of_somebody_else_is_taken_when_patches_are_forced(engine: Engine, start: Start, existing: str) -> None:
-    """A patch is no object of its own: what it changes exists."""
+    """A patch is not an object of its own: what it changes exists."""
     patch = config_map(existing)
     with pytest.raises(grpc.RpcError, match="conflict"):
         start().create(f"{CONFIG_MAP}Patch", patch)
