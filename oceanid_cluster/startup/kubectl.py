@@ -26,16 +26,14 @@ class Kubectl:
         self.kubeconfig = kubeconfig
         self._logs_in = bool(kubeconfig.login)
 
-    def run(
-        self, *arguments: str, stdin: str | None = None, variables: Mapping[str, str] | None = None
-    ) -> CompletedProcess[str]:
+    def run(self, *arguments: str, stdin: str | None = None) -> CompletedProcess[str]:
         """Run kubectl with its output captured; a request takes 20 seconds at most.
 
         Raises CommandError when kubectl is not installed, gets no answer in time, or cannot log in.
         """
         self._log_in()
         try:
-            return self._call(arguments, _REQUEST_TIMEOUT_SECONDS, stdin=stdin, variables=variables)
+            return self._call(arguments, _REQUEST_TIMEOUT_SECONDS, stdin=stdin)
         except NoAnswerError:
             raise CommandError(why(NO_ANSWER, self.kubeconfig)) from None
 
@@ -52,10 +50,9 @@ class Kubectl:
         self._logs_in = False
 
     def _call(
-        self, arguments: Sequence[str], seconds: int, *, stdin: str | None = None,
-        variables: Mapping[str, str] | None = None, show_errors: bool = False,
-    ) -> CompletedProcess[str]:  # fmt: skip
-        own = {**(variables or {}), **NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path}
+        self, arguments: Sequence[str], seconds: int, *, stdin: str | None = None, show_errors: bool = False
+    ) -> CompletedProcess[str]:
+        own = {**NO_PREFERENCES, "KUBECONFIG": self.kubeconfig.path}
         return run(
             "kubectl", "--context", self.kubeconfig.context, f"--request-timeout={seconds}s", *arguments,
             stdin=stdin, timeout_seconds=seconds + _MORE_SECONDS, variables=own, show_errors=show_errors,

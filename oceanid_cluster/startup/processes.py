@@ -8,21 +8,19 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
+from oceanid_cluster.config.errors import StartUpError
+
 # What a tool has left behind may hold its standard error open: after this, what it has said so far counts.
 _LAST_WORDS_SECONDS = 2
 _OF_THE_SANDBOX = ("kubectl", "pulumi")
 
 
-class CommandError(Exception):
+class CommandError(StartUpError):
     """A tool is missing or could not answer; the message says which, why, and how to fix it."""
 
 
 class PermanentError(CommandError):
     """No waiting helps."""
-
-
-class ToolMissingError(PermanentError):
-    """A tool is not installed."""
 
 
 class NoAnswerError(CommandError):
@@ -39,7 +37,7 @@ def run(
     """Run a tool with its output captured, and ``variables`` beside the environment that we have.
 
     With ``show_errors`` its standard error appears on ours, too, as it comes: it may ask a person for something. Raises
-    ToolMissingError when it is not installed, or cannot be started; NoAnswerError when it takes longer than
+    PermanentError when it is not installed, or cannot be started; NoAnswerError when it takes longer than
     ``timeout_seconds``.
     """
     environ = {**os.environ, **(variables or {})}
@@ -53,10 +51,10 @@ def run(
         raise NoAnswerError(f"'{command[0]}' got no answer in {timeout_seconds:.0f} seconds") from None
     except FileNotFoundError:
         own = '; the sandbox has one:  eval "$(make -s env)"' if command[0] in _OF_THE_SANDBOX else ""
-        raise ToolMissingError(f"'{command[0]}' is not installed, or not on PATH{own}") from None
+        raise PermanentError(f"'{command[0]}' is not installed, or not on PATH{own}") from None
     except (OSError, ValueError) as problem:  # not executable, for another machine; a zero byte in an argument
         reason = problem.strerror if isinstance(problem, OSError) else "an argument holds a zero byte"
-        raise ToolMissingError(f"'{command[0]}' cannot be started: {reason}") from None
+        raise PermanentError(f"'{command[0]}' cannot be started: {reason}") from None
     if show_errors:
         result.stderr = "".join(said)
     return result

@@ -205,7 +205,7 @@ def test_a_call_takes_nothing_from_the_shell(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("KUBECONFIG", "/elsewhere")
     monkeypatch.setenv("KUBERC", "/preferences")
     kubectl = Kubectl(Kubeconfig("/config", "prod", "https://127.0.0.1:1", Secret(""), ()))
-    said = kubectl.run("get", "nodes", variables={"KUBECONFIG": "/elsewhere"}).stdout
+    said = kubectl.run("get", "nodes").stdout
     assert said == "/config off --context prod --request-timeout=20s get nodes\n"
 
 
