@@ -99,7 +99,7 @@ def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
     longest = max(minutes for minutes in range(1, 1000) if accepts(minutes))
     chain = 5  # __main__.py: Flux, the operator, the tunnel, Label Studio, the adapter wait for each other
     (deploy,) = load("deploy-cluster.yml")["jobs"].values()
-    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster workflow health" in step.get("run", "")]
+    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster health" in step.get("run", "")]
     waits = longest * chain + int(gate.rpartition(" ")[2]) / 60
     assert deploy["timeout-minutes"] >= waits + 60
     (login,) = [step["with"] for step in deploy["steps"] if "auth-actions" in step.get("uses", "")]

@@ -6,7 +6,6 @@ It reads, and changes nothing. What health judges, it draws as health judges it.
 import argparse
 import os
 import re
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,21 +21,18 @@ from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, flowchart
 from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
 from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.report import one_line
 from oceanid_cluster.components.facts import Facts, ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.manifests.cloudflared import CONFIG_KEY
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
-from oceanid_cluster.startup.processes import CommandError
 
-_DESCRIPTION = """\
+DESCRIPTION = """\
 Draws what is installed, as a Mermaid flowchart: the components in the order of the chain, their workloads, the host
 names that lead in, what Flux follows, the nodes. It reads, and changes nothing. GitHub shows the text as a picture in
 a block marked `mermaid`; an editor with a preview of Mermaid does, too.
 """
-_EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
+EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 # Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
@@ -223,22 +219,14 @@ def _folded(boxes: Sequence[Box]) -> list[Box]:
     return [*shown, Box(("more", others[0].key), [text], "failed" if failed else others[0].state)]
 
 
-def main(arguments: Sequence[str]) -> int:
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is expected."""
+    health.add_options(parser, wait=False)
+
+
+def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster graph", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
-    parser.add_argument(
-        "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        everything = health.load_expectations(options.stack, every=options.all)
-        picture = draw(open_cluster(everything.settings, os.environ), everything)
-        print(flowchart(picture.groups, picture.arrows))
-    except (CommandError, StartUpError) as problem:
-        print(f"graph: cannot draw it: {one_line(problem)}", file=sys.stderr)
-        return 2
+    everything = health.load_expectations(options.stack, every=options.all)
+    picture = draw(open_cluster(everything.settings, os.environ), everything)
+    print(flowchart(picture.groups, picture.arrows))
     return 0 if picture.ready else 1

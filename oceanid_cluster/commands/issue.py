@@ -6,8 +6,6 @@ from typing import Any
 
 from oceanid_cluster.startup.processes import check_output
 
-# GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
-BODY_BYTES = 60_000
 # How the author of an issue that a workflow opened is called: by gh (api/queries_issue.go), by the API, by older gh.
 _WORKFLOWS = ("app/github-actions", "github-actions[bot]", "github-actions")
 _ALL = "10000"  # gh asks for pages of a hundred until there are no more
@@ -37,16 +35,3 @@ def keep(title: str, body: str | None, closing: str) -> None:
 
 def _by_a_workflow(author: Mapping[str, Any]) -> bool:
     return author.get("login") in _WORKFLOWS and author.get("is_bot") is not False
-
-
-def fitting(head: str, lines: list[str], tail: str, limit: int = BODY_BYTES) -> str:
-    """``head``, as many of the lines as fit into ``limit`` bytes with a count of the rest, and ``tail``."""
-    left = limit - len(f"{head}{tail}".encode()) - 100  # the line that counts the rest
-    shown: list[str] = []
-    for line in lines:
-        left -= len(line.encode()) + 1
-        if left < 0:
-            shown.append(f"- … and {len(lines) - len(shown)} more")
-            break
-        shown.append(line)
-    return head + "\n".join(shown) + tail

@@ -7,12 +7,14 @@ and may quote what they were given: everything that a step prints goes through o
 import base64
 import binascii
 import contextlib
+import io
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from oceanid_cluster.commands import pulumi_cli
@@ -60,6 +62,31 @@ class Redactor:
         return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
 
 
+class _Lines(io.TextIOBase):
+    """Passes on what is printed, line by line and without secrets."""
+
+    def __init__(self, known: Redactor, target: TextIO) -> None:
+        self._known, self._target, self.begun = known, target, ""
+
+    def write(self, text: str, /) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            print(self._known.text(line), file=self._target, flush=True)
+        return len(text)
+
+
+@contextlib.contextmanager
+def redacted(known: Redactor) -> Generator[None]:
+    """Everything that is printed in here is shown without secrets on standard output, standard error included."""
+    lines = _Lines(known, sys.stdout)
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
+        try:
+            yield
+        finally:
+            if lines.begun:
+                print()
+
+
 def redactor(stack: str, environ: Mapping[str, str]) -> Redactor:
     """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
 
@@ -99,7 +126,7 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
         kubeconfig = load_kubeconfig(path, environ, context, None)
         # What is in use has its files read already; what is not may be in an answer of kubectl.
         documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
-    except (StartUpError, CommandError):
+    except StartUpError:
         return []
     entries = [entry for document in documents for entry in document.get("users") or ()]
     return [secret for entry in entries if entry["user"] for secret in _credentials(entry["user"])]
