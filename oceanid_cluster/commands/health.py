@@ -17,8 +17,6 @@ from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.components.facts import ObjectRef, fix
 from oceanid_cluster.components.nodes.facts import NAME as NODE_LABELS
 from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTED, Settings
-from oceanid_cluster.config.cluster import NODES
-from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
@@ -35,15 +33,11 @@ EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must be in the cluster: components, nodes with their labels, and what the state holds besides.
+    """What must be in the cluster that ``settings`` say: components, and what the state holds besides."""
 
-    ``settings`` say which cluster that is; None when there is no configuration to read.
-    """
-
+    settings: Settings
     components: frozenset[str] = frozenset(COMPONENTS)
-    nodes: Sequence[Node] = NODES
     state: StackState = field(default_factory=StackState)
-    settings: Settings | None = None
 
 
 def load_expectations(stack: str | None, *, every: bool) -> Expectation:
@@ -54,13 +48,12 @@ def load_expectations(stack: str | None, *, every: bool) -> Expectation:
     """
     name = selected_stack(stack, os.environ)
     if every:
-        settings = local_settings(name, os.environ)
-        return Expectation(nodes=settings.cluster.nodes, settings=settings)
+        return Expectation(local_settings(name, os.environ))
     state, settings = read_state(name), stack_settings(name)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     components = turned_on | state.components.intersection(COMPONENTS)
-    return Expectation(frozenset(components), settings.cluster.nodes, state, settings)
+    return Expectation(settings, frozenset(components), state)
 
 
 @dataclass(frozen=True)
@@ -129,7 +122,7 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
 def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:
     """The machines whose labels we manage."""
     results: list[CheckResult] = []
-    for node in everything.nodes if NODE_LABELS in everything.components else ():
+    for node in everything.settings.cluster.nodes if NODE_LABELS in everything.components else ():
         ref = ObjectRef("Node", "", node.host)
         verdict = judge(ref, live, node.kubernetes_labels)
         if verdict.reason == "missing":

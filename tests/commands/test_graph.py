@@ -143,11 +143,6 @@ def test_a_host_name_leads_to_the_pods_behind_its_service(service: str, target: 
     assert graph.target(service, {ObjectRef("Service", "web", "app"): SERVICE}, found) == (target, problem)
 
 
-@pytest.mark.parametrize("text", [None, "", "[", "ingress: 3", "- a", "ingress: [3]\nx: 1"])
-def test_a_file_of_rules_that_was_edited_beyond_reading_has_none(text: str | None) -> None:
-    assert [rule for rule in graph.read_rules(text) if rule] == []
-
-
 def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:
     token = "Zk8vQ1" * 6
     text = f"cannot clone https://git:{token}@example.org/a.git: 403, {token}"

@@ -11,13 +11,14 @@ from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
+from tests.samples import settings
 
 
 def test_a_missing_kubectl_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     kubeconfig = Kubeconfig("/nowhere", "c", "https://127.0.0.1:1", Secret("{}"), ())
     with pytest.raises(PermanentError, match="'kubectl' is not installed"):
-        patience.Patience(3600).ask(lambda: health.check(Kubectl(kubeconfig), health.Expectation()))
+        patience.Patience(3600).ask(lambda: health.check(Kubectl(kubeconfig), health.Expectation(settings())))
 
 
 def test_a_pulumi_cloud_that_answers_later_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
