@@ -14,23 +14,19 @@ _ALL = "10000"  # gh asks for pages of a hundred until there are no more
 def keep(title: str, body: str | None, closing: str) -> None:
     """Make the issue of this title say ``body``: open it, or edit it; without a body, close it with ``closing``.
 
-    Only issues that workflows opened count: anybody may open one of the same title. Of several the newest is kept.
+    Only issues that workflows opened count: anybody may open one of the same title. No two jobs may keep the same one.
     They are filtered here: ``gh issue list --app`` finds none of a workflow's issues (cli/cli issue 5888). Raises
     CommandError when ``gh`` is missing or fails; then nothing more is done.
     """
     listed = check_output("gh", "issue", "list", "--state", "open", "--limit", _ALL, "--json", "number,title,author")
     found = [one for one in json.loads(listed) if one["title"] == title and _by_a_workflow(one.get("author") or {})]
-    numbers = sorted((int(one["number"]) for one in found), reverse=True)
-    if body is None:
-        for number in numbers:
-            check_output("gh", "issue", "close", str(number), "--comment", closing)
-        return
-    if numbers:
-        check_output("gh", "issue", "edit", str(numbers[0]), "--body-file", "-", stdin=body)
-    else:
+    for number in (str(one["number"]) for one in found):
+        if body is None:
+            check_output("gh", "issue", "close", number, "--comment", closing)
+        else:
+            check_output("gh", "issue", "edit", number, "--body-file", "-", stdin=body)
+    if body is not None and not found:
         check_output("gh", "issue", "create", "--title", title, "--body-file", "-", stdin=body)
-    for number in numbers[1:]:
-        check_output("gh", "issue", "close", str(number), "--comment", f"#{numbers[0]} says it.")
 
 
 def _by_a_workflow(author: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.release_drift import Difference
 from oceanid_cluster.commands.report import Row, fitting
 
-TITLE = "Watch: the cluster differs from the program, or is not ready"
+TITLE = "Watch: the cluster of {stack} differs from the program, or is not ready"
 _CLOSING = "The cluster is as the program says again, and everything is ready."
 ALL_WELL = "no drift, everything is ready"
 # GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
@@ -50,5 +50,5 @@ def keep_issue(stack: str, known: Redactor, seconds: float) -> str:
     failed = [row for row in health.look(stack, seconds=seconds) if row.state == "failed"]
     body = report(stack, differing, [replace(row, detail=known.text(row.detail)) for row in failed])
     print(body or ALL_WELL, flush=True)
-    issue.keep(TITLE, body, _CLOSING)
+    issue.keep(TITLE.format(stack=stack), body, _CLOSING)
     return body or ALL_WELL

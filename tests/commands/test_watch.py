@@ -13,13 +13,14 @@ from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.release_drift import Difference
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.commands.watch import TITLE, report
+from oceanid_cluster.commands.watch import report
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
 from sandbox.layout import ROOT
 
 BOT = {"login": "github-actions"}
+TITLE = watch.TITLE.format(stack="prod")
 
 
 class Repository:
@@ -72,14 +73,6 @@ def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None
     assert ours["body"] == "ours"
     issue.keep(TITLE, None, "closed")
     assert repository.states() == ["open"] * 4 + ["closed"]
-
-
-def test_of_several_issues_of_ours_the_newest_is_kept(repository: Repository) -> None:
-    repository.write((BOT, TITLE), (BOT, TITLE), (BOT, TITLE))
-    issue.keep(TITLE, "now", "closed")
-    assert repository.states() == ["closed", "closed", "open"]
-    assert [one["body"] for one in repository.issues()] == ["", "", "now"]
-    assert repository.issues()[0]["comments"] == ["#3 says it."]
 
 
 def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -> None:
@@ -183,6 +176,8 @@ def test_the_issue_closes_when_all_is_well(repository: Repository, monkeypatch: 
     (found,) = repository.issues()
     assert "not ready: Git kustomization/b: failed with [secret]" in found["body"]
     asked(monkeypatch, [], [OK])
+    assert watch.keep_issue("another", KNOWN, 0) == watch.ALL_WELL
+    assert repository.states() == ["open"]
     assert watch.keep_issue("prod", KNOWN, 0) == watch.ALL_WELL
     assert repository.states() == ["closed"]
 

@@ -310,7 +310,8 @@ def issues_in(file: Path, *known: dict[str, Any]) -> list[dict[str, Any]]:
 
 OPERATOR, IN_THE_RELEASE = "pulumi-system", "pulumi-kubernetes-operator"
 SOMEBODYS = {
-    "author": {"login": "somebody", "id": "U_1"}, "state": "open", "title": TITLE, "body": "", "comments": [],
+    "author": {"login": "somebody", "id": "U_1"}, "state": "open", "title": TITLE.format(stack="sandbox"), "body": "",
+    "comments": [],
 }  # fmt: skip
 
 
