@@ -133,7 +133,7 @@ def run_program(
         mock.patch.dict(os.environ, variables),
         # What a run asks of its surroundings before it registers anything; `__main__.py` imports them when it runs.
         mock.patch.object(kubectl, "open_cluster", return_value=kubectl.Kubectl(kubeconfig)),
-        mock.patch.object(identity, "read_cluster", return_value=identity.Cluster("uid", frozenset())),
+        mock.patch.object(identity, "read_cluster", return_value=identity.Cluster()),
     ):
         return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name, logger)
 

@@ -39,14 +39,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What was read: the UID of namespace kube-system, the names of the nodes, and what Label Studio has already.
+    """What Label Studio has already in the cluster.
 
     ``generated`` is the data of the Secret apps/labelstudio-app-credentials by key, ``claim`` the spec of its volume
     claim; None when there is none.
     """
 
-    uid: str
-    nodes: frozenset[str]
     generated: Mapping[str, Secret] | None = None
     claim: dict[str, Any] | None = None
 
@@ -61,7 +59,7 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     if problems:
         raise StartUpError(refusal(kubectl, problems))
     credentials, claim = _ask(kubectl, _CREDENTIALS, _CLAIM)
-    return Cluster(found.uid, found.nodes, _generated(credentials), _claim(claim))
+    return Cluster(_generated(credentials), _claim(claim))
 
 
 def read_identity(kubectl: Kubectl, settings: Settings) -> Identity:

@@ -22,18 +22,20 @@ shows a certificate that was made for other names.
   Give K3s the name (--tls-san <name>) and restart it, or go by one that it has:
   kubectl config set-cluster <cluster> --tls-server-name=kubernetes
 """
+_ANOTHER_PROGRAM = f"""\
+is not a Kubernetes API server: another program answers there.
+  Is the SSH tunnel open on that port?  {SSH_TUNNEL}
+"""
 _REASONS = (
     ((" is after ",), _EXPIRED.rstrip()),
     ((" is before ",), _NOT_YET_VALID.rstrip()),
     (("certificate is valid for", "not valid for any names", "cannot validate certificate for"), _OTHER_NAMES.rstrip()),
     (
         (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
-        f"is none: another program answers there.\n  Is the SSH tunnel open on that port?  {SSH_TUNNEL}",
+        _ANOTHER_PROGRAM.rstrip(),
     ),
-    (
-        ("x509", "certificate", "tls: "),
-        f"does not show a certificate that the kubeconfig trusts, or refuses the kubeconfig's own.\n  {_FRESH}",
-    ),
+    (("remote error: tls",), f"rejects the client certificate of the kubeconfig.\n  {_FRESH}"),
+    (("x509", "certificate", "tls: "), f"shows a certificate that the kubeconfig does not trust.\n  {_FRESH}"),
     (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
     (
         ("(Forbidden)", " forbidden"),
@@ -67,13 +69,13 @@ _ON_THE_WAY = (
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:
     """One message for what kubectl said on standard error when it could not ask; nothing of that is shown."""
-    who = f"the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path})"
+    who = f"{kubeconfig.server} (from {kubeconfig.path})"
     for words, meaning in _REASONS:
         if any(word in said for word in words):
             return f"{who} {meaning}"
     reason = next((f": {word.removeprefix('was ')}" for word in _UNREACHABLE if word in said), "")
     return (
-        f"cannot reach {who}{reason}\n"
+        f"cannot reach the Kubernetes API server {who}{reason}\n"
         f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
         "  Then check:  kubectl get --raw /readyz"
     )

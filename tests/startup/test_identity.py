@@ -59,7 +59,7 @@ def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str,
         with pytest.raises(StartUpError) as caught:
             read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
         server.shutdown()
-    assert "is none: another program answers there" in str(caught.value)
+    assert "is not a Kubernetes API server: another program answers there" in str(caught.value)
     assert "ssh -L 16443:localhost:6443 tethys -N" in str(caught.value)
 
 
@@ -153,7 +153,8 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) 
     [
         ("error: You must be logged in to the server (Unauthorized)", "refuses the credentials"),
         ('Error from server (Forbidden): nodes is forbidden: User "x" cannot list', "does not let this user read"),
-        ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "certificate"),
+        ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "does not trust"),
+        ("Unable to connect to the server: remote error: tls: bad certificate", "rejects the client certificate"),
         ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),
         ("Unable to connect to the server: getting credentials: exec: canary", "login plugin or token does not work"),
         ("error: open /canary/token: no such file or directory", "login plugin or token does not work"),
