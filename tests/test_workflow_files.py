@@ -8,7 +8,7 @@ import pytest
 from oceanid_cluster.components.settings import all_keys
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.github_job import WORKFLOWS, load, pairs
+from tests.github_job import WORKFLOWS, load
 
 NAMES = sorted(path.name for path in WORKFLOWS.glob("*.yml"))
 
@@ -132,15 +132,6 @@ def test_no_step_hides_how_it_ended() -> None:
             assert not step.get("continue-on-error")
             assert "|| true" not in step.get("run", "")
             assert step.get("shell", "bash") == "bash"
-
-
-def test_what_a_step_writes_for_the_next_is_read_as_the_runner_reads_it() -> None:
-    assert dict(pairs("A=1=2\n\nB<<END\nx\n\ny=z\nEND\nC=<<not here\nNODE_OPTIONS=x\n")) == {
-        "A": "1=2", "B": "x\n\ny=z", "C": "<<not here",
-    }  # fmt: skip
-    for broken in ("no value", "A<<END\nx\n", "<<END\nEND\n"):
-        with pytest.raises(ValueError, match="Invalid"):
-            dict(pairs(broken))
 
 
 def test_a_change_of_the_program_or_of_its_locks_is_deployed() -> None:

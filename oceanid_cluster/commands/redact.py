@@ -164,14 +164,6 @@ def _credentials(user: Mapping[str, Any]) -> Iterator[str]:
         yield Path(user["tokenFile"]).read_text(encoding="utf-8")
 
 
-def _dict(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []
-
-
 def _parts(secret: str) -> Iterator[str]:
     """A secret, and what is secret inside it: its lines, the texts of its JSON, the password of its URL."""
     text = secret.strip()
@@ -209,10 +201,11 @@ def _json(text: str) -> object:
 
 def _texts(value: object) -> Iterator[str]:
     """The texts in a JSON document that can be secret."""
-    for name, inner in _dict(value).items():
-        if name not in _PUBLIC:
-            yield from _texts(inner)
-    for inner in _list(value):
+    if isinstance(value, dict):
+        inside = [inner for name, inner in cast("dict[str, object]", value).items() if name not in _PUBLIC]
+    else:
+        inside = cast("list[object]", value) if isinstance(value, list) else []
+    for inner in inside:
         yield from _texts(inner)
     if isinstance(value, str) and len(value) >= _LINE:
         yield value
