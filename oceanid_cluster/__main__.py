@@ -24,6 +24,7 @@ COMMANDS = {
     "workflow": "the steps of the workflows",
 }
 
+_WITHOUT_STACK = ("adopt-state", "workflow")  # whose steps differ in that
 _KNOW_NO_SECRET = ("render",)  # and it must run for forks, where Pulumi cannot be asked
 
 
@@ -54,10 +55,13 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     command = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
     own = argparse.ArgumentParser(
-        prog=f"{_NAME} {chosen.command}", description=command.DESCRIPTION, epilog=command.EPILOG,
+        prog=f"{_NAME} {chosen.command}", description=command.__doc__, epilog=command.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    command.add_options(own)
+    if chosen.command not in _WITHOUT_STACK:
+        own.add_argument("--stack", help="whose configuration and state count; else the selected stack")
+    if hasattr(command, "add_options"):
+        command.add_options(own)
     options = own.parse_args(chosen.arguments)
     with contextlib.ExitStack() as outside:
         try:

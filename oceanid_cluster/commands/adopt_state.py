@@ -1,7 +1,12 @@
-"""Prepares the state of the TypeScript program for this one: ``python -m oceanid_cluster adopt-state <cluster name>``.
+"""Prepares the state of the TypeScript program for this one.
 
-Secrets stay encrypted. Nothing in any cluster is touched: resources that this program does not manage leave the
-state, not the cluster. A state that is already prepared comes out as it went in.
+Reads the output of 'pulumi stack export' on standard input and writes what 'pulumi stack import' takes on standard
+output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.
+The provider gets the cluster's name as its identifier, so that a new endpoint replaces nothing. Secrets stay encrypted.
+A state that was prepared before is not changed.
+
+With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
+and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
 """
 
 import argparse
@@ -24,15 +29,6 @@ PROVIDER = "k3s-provider"
 COMPONENTS = frozenset({TYPE_TOKEN, *(facts.type_token for facts in CHAIN)})
 # Stack and providers; and the generated values at the top level, which cannot be generated again.
 _TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "pulumi:index:Stash", "random:")
-DESCRIPTION = """\
-Reads the output of 'pulumi stack export' on standard input and writes what 'pulumi stack import' takes on standard
-output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.
-The provider gets the cluster's name as its identifier, so that a new endpoint replaces nothing. Secrets stay encrypted.
-A state that was prepared before is not changed.
-
-With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
-and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
-"""
 # What may still be off in the first run, with its own Deployments: the Flux chart makes those of image automation.
 OPTIONAL = {facts.name: facts for facts in (IMAGE_AUTOMATION, LABEL_STUDIO, NODE_TUNNELS)}
 EPILOG = """\

@@ -1,7 +1,4 @@
-"""Does the cluster differ from the program? ``python -m oceanid_cluster drift``: read-only, one list, an exit code.
-
-The workflow "Watch" asks the same way.
-"""
+"""Says where the cluster differs from the program, as the workflow Watch does. It compares, and changes nothing."""
 
 import argparse
 import os
@@ -13,7 +10,6 @@ from oceanid_cluster.commands.release_drift import Difference, release_drift
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.startup.kubectl import open_cluster
 
-DESCRIPTION = "Does the cluster differ from the program? It compares, and changes nothing."
 EPILOG = "exit codes: 0 no drift; 1 drift; 2 the comparison failed"
 
 
@@ -35,11 +31,6 @@ def compare(stack: str, known: Redactor) -> list[Difference]:
 
 def _difference(change: Change) -> Difference:
     return Difference("missing" if change.gone else change.operation, f"{change.kind} {change.name}", change.paths)
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which stack it is."""
-    parser.add_argument("--stack", help="which stack; else the selected one")
 
 
 def main(options: argparse.Namespace) -> int:

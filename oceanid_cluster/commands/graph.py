@@ -1,6 +1,8 @@
-"""A picture of what is installed: ``python -m oceanid_cluster graph`` draws the live cluster as a Mermaid flowchart.
+"""Draws what is installed, as a Mermaid flowchart.
 
-It reads, and changes nothing. What health judges, it draws as health judges it.
+The components in the order of the chain, their workloads, the host names that lead in, what Flux follows, the nodes:
+judged as health judges them. It reads, and changes nothing. GitHub shows the text as a picture in a block marked
+`mermaid`; an editor with a preview of Mermaid does, too.
 """
 
 import argparse
@@ -23,11 +25,6 @@ from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
-DESCRIPTION = """\
-Draws what is installed, as a Mermaid flowchart: the components in the order of the chain, their workloads, the host
-names that lead in, what Flux follows, the nodes. It reads, and changes nothing. GitHub shows the text as a picture in
-a block marked `mermaid`; an editor with a preview of Mermaid does, too.
-"""
 EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 # Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
@@ -201,9 +198,7 @@ def _folded(boxes: Sequence[Box]) -> list[Box]:
     return [*shown, Box(("more", others[0].key), [text], "failed" if failed else others[0].state)]
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What is expected."""
-    health.add_options(parser, wait=False)
+add_options = health.expect_all
 
 
 def main(options: argparse.Namespace) -> int:

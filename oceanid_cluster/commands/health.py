@@ -1,4 +1,8 @@
-"""Is the cluster healthy? ``python -m oceanid_cluster health``: read-only, one table, an exit code."""
+"""Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
+
+It reads, and changes nothing. Expected is what the stack's configuration turns on and what its state holds; with --all,
+every component.
+"""
 
 import argparse
 import os
@@ -22,11 +26,6 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 _NOT_JOINED = "is not in the cluster: has it joined?"
 GIT = "Git"  # the area of what Flux applied from there
-DESCRIPTION = """\
-Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
-It reads, and changes nothing.
-Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
-"""
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 
@@ -161,18 +160,21 @@ def _failed(rows: Sequence[Row]) -> str:
     return ", ".join(row.name for row in rows if row.state == "failed")
 
 
-def add_options(parser: argparse.ArgumentParser, *, wait: bool = True) -> None:
-    """What is expected, and with ``wait`` how long it may take."""
-    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
+def expect_all(parser: argparse.ArgumentParser) -> None:
+    """The option of ``load_expectations``."""
     parser.add_argument(
         "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
     )
-    if wait:
-        parser.add_argument(
-            "--wait", type=float, default=0, metavar="SECONDS",
-            help="give the cluster time to get ready; dropped connections, and Pulumi Cloud, are waited for, too",
-        )  # fmt: skip
-        parser.add_argument("--json", action="store_true", help="answer in JSON")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is expected, how long it may take, and how to answer."""
+    expect_all(parser)
+    parser.add_argument(
+        "--wait", type=float, default=0, metavar="SECONDS",
+        help="give the cluster time to get ready; dropped connections, and Pulumi Cloud, are waited for, too",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -1,4 +1,7 @@
-"""What a destroy kept, and how to remove it: ``python -m oceanid_cluster leftovers``. It looks and deletes nothing."""
+"""Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
+
+Only what this program made is named. While the stack is up it says so, and gives no commands.
+"""
 
 import argparse
 import os
@@ -20,10 +23,6 @@ from oceanid_cluster.manifests import labels
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 FLUX = FLUX_FACTS.namespace
-DESCRIPTION = """\
-Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
-Only what this program made is named. While the stack is up it says so, and gives no commands.
-"""
 EPILOG = "exit codes: 0 it could look, whatever it found; 2 the cluster, or Pulumi, could not be asked"
 _FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
 
@@ -172,11 +171,6 @@ def _stack(name: str | None) -> tuple[Settings | None, StackState]:
         settings = local_settings(stack, os.environ) if stack and stack_file(stack, os.environ).exists() else None
         return settings, StackState()
     return stack_settings(stack), state
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Whose cluster it is."""
-    parser.add_argument("--stack", help="whose cluster and state count; else the selected stack")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -1,7 +1,4 @@
-"""What would an ``up`` do? ``python -m oceanid_cluster plan``: a few lines, and an exit code that a script can ask.
-
-It refreshes first, with the kubeconfig of today, and changes nothing.
-"""
+"""Says in a few lines what an up would do. It refreshes first, with the kubeconfig of today, and changes nothing."""
 
 import argparse
 import os
@@ -11,14 +8,8 @@ from oceanid_cluster.commands.operation import preview
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import redactor
 
-DESCRIPTION = "Says in a few lines what an up would do. It changes nothing."
 EPILOG = "exit codes: 0 nothing would be deleted or replaced; 1 something would; 2 the engine could not tell"
 _HARMLESS = ("create", "update", "import")
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Which stack it is."""
-    parser.add_argument("--stack", help="which stack; else the selected one")
 
 
 def main(options: argparse.Namespace) -> int:

@@ -1,7 +1,6 @@
-"""May a deploy start? ``python -m oceanid_cluster preflight``: read-only, one table, an exit code.
+"""Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage.
 
-Looks at the kubeconfig, the API server, its version and identity, the nodes, the storage, what already exists and who
-manages it, compared with the stack's state.
+And at what is already there, compared with the stack's state. It reads, and changes nothing.
 """
 
 import argparse
@@ -36,10 +35,6 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
 _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
-DESCRIPTION = """\
-Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
-already there, compared with the stack's state. It reads, and changes nothing.
-"""
 EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 
@@ -210,11 +205,6 @@ def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> l
     except (CommandError, ValueError) as problem:
         rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {report.one_line(problem)}"))
     return rows
-
-
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Whose cluster it is."""
-    parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
 
 
 def main(options: argparse.Namespace) -> int:

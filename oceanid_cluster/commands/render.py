@@ -1,4 +1,4 @@
-"""What would the program make? ``python -m oceanid_cluster render FOLDER``: every object as YAML, one file each.
+"""Writes every object that the program would make, as YAML, one file each.
 
 It asks nobody: no cluster, no account, no lock, no secret.
 """
@@ -22,7 +22,6 @@ from oceanid_cluster.startup.processes import CommandError
 if TYPE_CHECKING:
     from oceanid_cluster.commands.rendered import Rendered
 
-DESCRIPTION = "Writes every object that the program would make, as YAML. It asks nobody, and needs no secret."
 EPILOG = """\
 files: <namespace, or _cluster>/<kind>.<name>.yaml. Placeholders stand for secrets, and nothing that is derived from one
 is shown: what only a secret says (a tunnel's id without its key, the database's port and TLS) is a placeholder, too.
@@ -93,9 +92,8 @@ def _note(line: str) -> None:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Of what, and where to."""
+    """Where to."""
     parser.add_argument("folder", type=Path, help="where to write; it must be empty or absent")
-    parser.add_argument("--stack", help="which stack; else the selected one")
 
 
 def main(options: argparse.Namespace) -> int:

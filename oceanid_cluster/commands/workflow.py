@@ -1,4 +1,4 @@
-"""The steps of the workflows that no other command does: ``python -m oceanid_cluster workflow <step>``."""
+"""The steps of the workflows that no other command does."""
 
 import argparse
 import json
@@ -17,7 +17,6 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import read_all
 from oceanid_cluster.startup.processes import CommandError, last_words, run
 
-DESCRIPTION = "The steps of the workflows that no other command does."
 EPILOG = "exit codes: 0 done; of watch whatever it found, as the issue says it; 2 it failed, and said why"
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
