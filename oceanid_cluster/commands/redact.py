@@ -18,11 +18,11 @@ from typing import Any, TextIO, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from oceanid_cluster.commands import pulumi_cli
-from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
-from oceanid_cluster.config.schema import PROJECT, keys_of
+from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import looks_random
+from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig, read_all
 from oceanid_cluster.startup.processes import CommandError
 
@@ -117,13 +117,9 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
     ``given`` are the stack's keys, without the namespace. None when there is no kubeconfig, or when it is wrong: the
     run itself then says so, and asks nobody.
     """
-    cluster = keys_of(ClusterSettings)
-    path, context = (
-        next((given[name] for name in cluster[field].spellings if given.get(name, "").strip()), None)
-        for field in ("kubeconfig_path", "kube_context")
-    )
     try:
-        kubeconfig = load_kubeconfig(path, environ, context, None)
+        cluster = read_without_secrets(given, "").cluster
+        kubeconfig = load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, None)
         # What is in use has its files read already; what is not may be in an answer of kubectl.
         documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
     except StartUpError:
