@@ -7,7 +7,9 @@ was printed: what the runner would mask is shown here, so that a test sees it.
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,8 +129,17 @@ class Job:
             file.unlink()
         return result
 
-    def _meanwhile(self, name: str) -> "_Meanwhile":
-        return _Meanwhile(self.during.get(name, lambda _: None))
+    @contextmanager
+    def _meanwhile(self, name: str) -> Generator[None]:
+        """What else happens while a step runs; what goes wrong there is an error of the test."""
+        ended = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(self.during.get(name, lambda _: None), ended)
+            try:
+                yield
+            finally:
+                ended.set()
+            other.result()
 
     def _expand(self, text: str) -> str:
         return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: self.context[match[1]], text)
@@ -145,56 +156,13 @@ class Job:
             result.summary = summary.read_text(encoding="utf-8")
 
 
-class _Meanwhile:
-    """Does something in a thread while a step runs; what goes wrong there is an error of the test."""
-
-    def __init__(self, what: Callable[[threading.Event], None]) -> None:
-        self._ended = threading.Event()
-        self._problem: BaseException | None = None
-        self._thread = threading.Thread(target=self._do, args=(what,))
-
-    def _do(self, what: Callable[[threading.Event], None]) -> None:
-        try:
-            what(self._ended)
-        except BaseException as problem:  # noqa: BLE001 it is raised in the test's own thread
-            self._problem = problem
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self._problem:
-            raise self._problem
-
-
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """The variables in a GITHUB_ENV file: FileCommandManager.cs, EnvFileKeyValuePairs and SetEnvFileCommand."""
-    lines = iter(text.split("\n"))
-    for line in lines:
-        if not line:
-            continue
-        equals, here = line.find("="), line.find("<<")
-        if equals >= 0 and (here < 0 or equals < here):
-            name, _, value = line.partition("=")
-        elif here >= 0:
-            name, _, delimiter = line.partition("<<")
-            if not name or not delimiter:
-                raise ValueError(f"Invalid format '{line}'. Name must not be empty and delimiter must not be empty")
-            value = "\n".join(_until(lines, delimiter))
-        else:
-            raise ValueError(f"Invalid format '{line}'")
-        if name.upper() != "NODE_OPTIONS":
-            yield name, value
-
-
-def _until(lines: Iterator[str], delimiter: str) -> Iterator[str]:
-    for line in lines:
-        if line == delimiter:
-            return
-        yield line
-    raise ValueError(f"Invalid value. Matching delimiter not found '{delimiter}'")
+    """The variables in a GITHUB_ENV file, in the form that our steps use, of one line (FileCommandManager.cs)."""
+    for line in filter(None, text.split("\n")):
+        name, equals, value = line.partition("=")
+        assert equals, line
+        assert "<<" not in name, line
+        yield name, value
 
 
 def load(workflow: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pytest
 from oceanid_cluster.components.settings import all_keys
 from sandbox import tools
 from sandbox.layout import ROOT
-from tests.github_job import WORKFLOWS, load, pairs
+from tests.github_job import WORKFLOWS, load
 
 NAMES = sorted(path.name for path in WORKFLOWS.glob("*.yml"))
 
@@ -99,7 +99,7 @@ def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
     longest = max(minutes for minutes in range(1, 1000) if accepts(minutes))
     chain = 5  # __main__.py: Flux, the operator, the tunnel, Label Studio, the adapter wait for each other
     (deploy,) = load("deploy-cluster.yml")["jobs"].values()
-    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster workflow health" in step.get("run", "")]
+    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster health" in step.get("run", "")]
     waits = longest * chain + int(gate.rpartition(" ")[2]) / 60
     assert deploy["timeout-minutes"] >= waits + 60
     (login,) = [step["with"] for step in deploy["steps"] if "auth-actions" in step.get("uses", "")]
@@ -132,15 +132,6 @@ def test_no_step_hides_how_it_ended() -> None:
             assert not step.get("continue-on-error")
             assert "|| true" not in step.get("run", "")
             assert step.get("shell", "bash") == "bash"
-
-
-def test_what_a_step_writes_for_the_next_is_read_as_the_runner_reads_it() -> None:
-    assert dict(pairs("A=1=2\n\nB<<END\nx\n\ny=z\nEND\nC=<<not here\nNODE_OPTIONS=x\n")) == {
-        "A": "1=2", "B": "x\n\ny=z", "C": "<<not here",
-    }  # fmt: skip
-    for broken in ("no value", "A<<END\nx\n", "<<END\nEND\n"):
-        with pytest.raises(ValueError, match="Invalid"):
-            dict(pairs(broken))
 
 
 def test_a_change_of_the_program_or_of_its_locks_is_deployed() -> None:
