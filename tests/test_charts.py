@@ -1,5 +1,6 @@
-"""The sandbox's own charts: they make what upstream's make, so that going from one to the other is an update.
+"""Every pinned chart knows the values that it gets; the sandbox's own charts make what upstream's make.
 
+Helm ignores a value that its chart does not have. Going from a chart of the sandbox to upstream's is an update.
 ``data/upstream_charts.json`` is what ``facts_of`` says of upstream's charts, at the commit and tag that it names. Where
 upstream's charts are in the cache, they are asked, too.
 """
@@ -13,36 +14,52 @@ import pytest
 import yaml
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.flux.component import chart_values as flux_values
-from oceanid_cluster.components.flux.settings import NAMESPACE as FLUX
-from oceanid_cluster.components.operator.component import chart_values as operator_values
-from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
-from oceanid_cluster.components.operator.settings import RELEASE
-from oceanid_cluster.manifests.pods import Placement
+from oceanid_cluster.commands.charts import Chart
+from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.manifests import labels
 from sandbox import charts, tools
 from sandbox.layout import ROOT
-
-pytestmark = pytest.mark.slow
+from tests.program import Program
+from tests.recorded import plain
+from tests.samples import REQUIRED
 
 RECORDED: dict[str, Any] = json.loads((ROOT / "tests/data/upstream_charts.json").read_text(encoding="utf-8"))["charts"]
-PLACEMENT = Placement(off_gpu_nodes=True)
-# The CRDs are Flux's own in both.
-INSTALLED = {
-    "flux2": ("gitops-flux", FLUX, {**flux_values(True, "cluster.local", PLACEMENT), "installCRDs": False}),
-    "pulumi-kubernetes-operator": (RELEASE, OPERATOR, operator_values(PLACEMENT)),
-}
 FOLDERS = [folder for folder in (ROOT / "sandbox" / "charts", charts.upstream()) if folder.exists()]
+# Values that charts hand on as they are: their fields are not the chart's.
+OF_KUBERNETES = {"resources", "affinity", "nodeSelector", "podSecurityContext", "securityContext"}
+FOLDER_NAMES = [folder.name for folder in FOLDERS]
 
 
-def facts_of(chart: Path) -> dict[str, Any]:
+@pytest.fixture
+def installed(program: Program) -> dict[str, Chart]:
+    """Every chart that the program installs, by the name under which it is pinned."""
+    names = {versions.chart(name).chart: name for name in versions.charts()}
+    found: dict[str, Chart] = {}
+    for name, resource in program(REQUIRED).resources.items():
+        if resource.typ.startswith("kubernetes:helm.sh/"):
+            inputs = plain(resource.inputs)
+            found[names[inputs["chart"]]] = Chart(inputs.get("name", name), inputs)
+    return found
+
+
+def unknown(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """The values that a chart does not have."""
+    found = [key for key in ours if key not in theirs]
+    for key in (ours.keys() & theirs.keys()) - OF_KUBERNETES:
+        if isinstance(ours[key], dict):
+            found += [f"{key}.{name}" for name in unknown(ours[key], theirs[key])]
+    return found
+
+
+def facts_of(folder: Path, chart: Chart) -> dict[str, Any]:
     """What an update from one chart to another depends on, of each object that the program's values give.
 
     What cannot be changed (selectors, roles of bindings), what the API server fills in (strategies), and the keys of
     lists (containers, ports). Hooks are left out: the program installs none.
     """
-    release, namespace, values = INSTALLED[chart.name]
+    values = {**chart.inputs["values"], "installCRDs": False}  # they are Flux's own in both
     helm = tools.get([tools.ALL["helm"]])["helm"]
-    command = [str(helm), "template", release, str(chart), "--namespace", namespace, "--values", "-"]
+    command = [str(helm), "template", chart.release, str(folder), "--namespace", chart.namespace, "--values", "-"]
     answer = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
     found = [one for one in yaml.safe_load_all(answer.stdout) if one]
@@ -75,11 +92,35 @@ def _facts(one: dict[str, Any]) -> Any:
     return None
 
 
+@pytest.mark.parametrize("name", versions.charts())
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_a_chart_knows_every_value_that_it_gets(name: str, folder: Path, installed: dict[str, Chart]) -> None:
+    theirs = yaml.safe_load((folder / name / "values.yaml").read_text(encoding="utf-8"))
+    assert unknown(installed[name].inputs["values"], theirs) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDED)
-@pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
-def test_a_chart_makes_what_upstreams_makes(name: str, folder: Path) -> None:
-    assert facts_of(folder / name) == RECORDED[name]
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_a_chart_makes_what_upstreams_makes(name: str, folder: Path, installed: dict[str, Chart]) -> None:
+    assert facts_of(folder / name, installed[name]) == RECORDED[name]
 
 
 def test_every_pinned_chart_is_recorded() -> None:
-    assert RECORDED.keys() == INSTALLED.keys() == set(versions.charts())
+    assert RECORDED.keys() == set(versions.charts())
+
+
+def test_git_cannot_touch_what_a_helm_release_makes(installed: dict[str, Chart]) -> None:
+    metadata = {"name": "x", "annotations": {"a": "b"}}
+    rendered = yaml.safe_dump_all(
+        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
+    )
+    releases = {facts.namespace for facts in CHAIN if facts.releases}
+    renderers = {chart.namespace: chart.inputs.get("postrender") for chart in installed.values()}
+    for namespace in releases:
+        command = [str(renderers[namespace])]
+        answer = subprocess.run(command, input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
+        found = list(yaml.safe_load_all(answer.stdout))
+        assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
+        for one in found:
+            assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}

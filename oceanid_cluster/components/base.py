@@ -36,6 +36,9 @@ _PODLESS_KINDS = (
     "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 )  # fmt: skip
 
+# The path in the project, the same on every machine: a release's state holds it.
+_POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
+
 
 @dataclass(frozen=True)
 class ChildOptions:
@@ -121,6 +124,28 @@ class Component(pulumi.ComponentResource):
             options.additional_secret_outputs = ["data", "stringData"]
         group_version = api_version if "/" in api_version else f"core/{api_version}"
         return pulumi.CustomResource(f"kubernetes:{group_version}:{kind}", name, manifest, options)
+
+    def helm_release(
+        self, name: str, ns: str, chart: versions.Chart, values: Mapping[str, Any], child: ChildOptions = ChildOptions()
+    ) -> pulumi.Resource:
+        """Register the Helm release ``name`` of namespace ``ns`` as ``<name of the component>-helm``.
+
+        Helm ignores a value that the chart does not have: a test holds the values of every chart against its own. The
+        objects of a release are Helm's, and its post-renderer says of each that Flux leaves it alone.
+        """
+        release = {
+            "name": name,
+            "namespace": ns,
+            "chart": chart.chart,
+            "version": chart.chosen_version,
+            "repositoryOpts": chart.repository_opts,
+            "values": values,
+            "postrender": _POST_RENDERER,
+            "timeout": self.context.timeout_minutes * 60,
+            "maxHistory": 10,
+            "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
+        }
+        return pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{self.name}-helm", release, self.options(child))
 
     def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
