@@ -1,0 +1,1 @@
+"""The namespace of the applications: its name, who answers in it, and how it is made."""
