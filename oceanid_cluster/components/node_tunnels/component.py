@@ -17,7 +17,7 @@ from oceanid_cluster.components.node_tunnels.settings import (
     NodeTunnelSettings,
 )
 from oceanid_cluster.components.remote_config import write_remote_config
-from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.manifests import cloudflared, labels
 from oceanid_cluster.manifests.pods import Manifest, pod_security
@@ -31,15 +31,15 @@ LOOPBACK = "127.0.0.1"
 class NodeTunnelArgs:
     """What the node tunnels take.
 
-    ``tunnel`` says what both tunnels share, ``rules`` are all rules; ``cloudflare`` is needed only to write rules or
-    DNS there.
+    ``rules`` are all rules; ``provider`` is Cloudflare's, which only ``manageTunnelConfig`` and
+    ``manageNodeTunnelDns`` need.
     """
 
     settings: NodeTunnelSettings
-    tunnel: TunnelSettings
+    cloudflare: CloudflareSettings
     rules: Sequence[IngressRule]
     context: Context
-    cloudflare: pulumi.ProviderResource | None = None
+    provider: pulumi.ProviderResource | None = None
 
 
 class NodeTunnels(Component):
@@ -49,20 +49,19 @@ class NodeTunnels(Component):
 
     def __init__(self, name: str, args: NodeTunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``."""
-        settings, tunnel, context, cloudflare = args.settings, args.tunnel, args.context, args.cloudflare
+        settings, cloudflare, context = args.settings, args.cloudflare, args.context
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
-        rules = args.rules
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
         data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
         config = {
             cloudflared.CONFIG_KEY: cloudflared.config_file(
                 settings.token.tunnel_id,
-                rules,
+                args.rules,
                 settings.metrics_port,
-                tunnel.protocol,
+                cloudflare.protocol,
                 LOOPBACK,
-                tunnel.edge_ip_version,
+                cloudflare.edge_ip_version,
             )
         }
         ns = self.create_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
@@ -76,14 +75,14 @@ class NodeTunnels(Component):
         )
         metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.create("metrics", metrics, in_ns)
-        if cloudflare and tunnel.manage_config:
-            write_remote_config(self, settings.token, rules, cloudflare)
-        if cloudflare and settings.manage_dns:
-            self._make_dns(settings, rules, cloudflare)
+        if args.provider and cloudflare.manage_config:
+            write_remote_config(self, settings.token, args.rules, args.provider)
+        if args.provider and settings.manage_dns:
+            self._make_dns(settings, args.rules, args.provider)
         self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": METRICS})
 
     def _make_dns(
-        self, settings: NodeTunnelSettings, rules: Sequence[IngressRule], cloudflare: pulumi.ProviderResource
+        self, settings: NodeTunnelSettings, rules: Sequence[IngressRule], provider: pulumi.ProviderResource
     ) -> None:
         import pulumi_cloudflare  # its import is the slowest part of a run
 
@@ -97,7 +96,7 @@ class NodeTunnels(Component):
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
                 comment=f"node tunnel of {self.context.cluster}",
-                opts=self.options(ChildOptions(provider=cloudflare)),
+                opts=self.options(ChildOptions(provider=provider)),
             )
 
 

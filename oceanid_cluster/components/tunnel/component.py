@@ -18,6 +18,7 @@ from oceanid_cluster.components.tunnel.settings import (
     SELECTOR,
     TunnelSettings,
 )
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.manifests import cloudflared, labels
@@ -28,13 +29,14 @@ from oceanid_cluster.manifests.pods import Manifest, Placement, pod_security
 class TunnelArgs:
     """What the tunnel takes.
 
-    ``rules`` are all rules; ``cloudflare`` is given only to write them there.
+    ``rules`` are all rules; ``provider`` is Cloudflare's, which only ``manageTunnelConfig`` needs.
     """
 
     settings: TunnelSettings
+    cloudflare: CloudflareSettings
     rules: Sequence[IngressRule]
     context: Context
-    cloudflare: pulumi.ProviderResource | None = None
+    provider: pulumi.ProviderResource | None = None
 
 
 class CloudflareTunnel(Component):
@@ -44,7 +46,7 @@ class CloudflareTunnel(Component):
 
     def __init__(self, name: str, args: TunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``."""
-        settings, context = args.settings, args.context
+        settings, cloudflare, context = args.settings, args.cloudflare, args.context
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
@@ -54,8 +56,8 @@ class CloudflareTunnel(Component):
                 settings.token.tunnel_id,
                 args.rules,
                 settings.metrics_port,
-                settings.protocol,
-                edge_ip_version=settings.edge_ip_version,
+                cloudflare.protocol,
+                edge_ip_version=cloudflare.edge_ip_version,
             )
         }
         ns = self.create_namespace("networking", "restricted", NAMESPACE)
@@ -63,11 +65,14 @@ class CloudflareTunnel(Component):
         credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
         settings_map = self.create("config", config_map(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
         self.create("pdb", disruption_budget(object_labels), in_ns)
-        self.create("network", network_policy(settings, args.rules, context.domain, object_labels), in_ns)
+        policy = network_policy(
+            settings.metrics_port, args.rules, context.domain, object_labels, sole_rules=cloudflare.manage_config
+        )
+        self.create("network", policy, in_ns)
         self.create(
             "deployment",
             deployment(
-                settings.image,
+                cloudflare.image,
                 settings.replicas,
                 settings.metrics_port,
                 settings.resources,
@@ -79,8 +84,8 @@ class CloudflareTunnel(Component):
         )
         metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
         self.create("svc", metrics, in_ns)
-        if args.cloudflare:
-            write_remote_config(self, settings.token, args.rules, args.cloudflare)
+        if args.provider and cloudflare.manage_config:
+            write_remote_config(self, settings.token, args.rules, args.provider)
         self.register_outputs(
             {
                 "namespace": NAMESPACE,
