@@ -159,7 +159,7 @@ def namespace(name: str, cluster: str, component: str, level: labels.PodSecurity
 
 
 def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
-    """An Opaque Secret of clear texts, each of which reaches the engine as a Pulumi secret.
+    """An Opaque Secret of texts; ``register`` marks all of them as secret.
 
     As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
     """
@@ -168,7 +168,7 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {"name": name, "namespace": ns, "labels": dict(object_labels)},
-        "data": {key: pulumi.Output.secret(text).apply(_base64) for key, text in data.items()},
+        "data": {key: pulumi.Output.from_input(text).apply(_base64) for key, text in data.items()},
     }
 
 

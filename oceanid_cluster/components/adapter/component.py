@@ -189,7 +189,7 @@ def docker_auth(username: str, token: Secret) -> str:
 
 def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
     """The pull secret, which training Jobs use too."""
-    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": pulumi.Output.secret(auth)}, object_labels)
+    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
     return {**manifest, "type": "kubernetes.io/dockerconfigjson"}
 
 
