@@ -1,4 +1,4 @@
-"""Prepares the state of the TypeScript program for this one: ``python -m oceanid_cluster adopt-state <cluster name>``.
+"""Prepares the state of the TypeScript program for this one: ``python -m migration <cluster name>``.
 
 Secrets stay encrypted. Nothing in any cluster is touched: resources that this program does not manage leave the
 state, not the cluster. A state that is already prepared comes out as it went in.
@@ -39,7 +39,7 @@ exit codes: 0 the state was written; 1 the input is no state export, or is not r
 
 example:
   pulumi stack export > before.json
-  python -m oceanid_cluster adopt-state oceanid-prod --without ImageAutomation < before.json > state.json
+  python -m migration oceanid-prod --without ImageAutomation < before.json > state.json
   pulumi stack import --file state.json
 """
 
@@ -122,7 +122,7 @@ def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster adopt-state", description=_DESCRIPTION, epilog=_EPILOG,
+        prog="python -m migration", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("cluster", help="the cluster's name, which is the key clusterName: oceanid-prod")
@@ -134,14 +134,18 @@ def main(arguments: Sequence[str]) -> int:
     try:
         state, dropped, warnings = prepare(json.load(sys.stdin), options.cluster, options.without)
     except (KeyError, TypeError, RecursionError):
-        print("adopt_state: error: this is not the output of `pulumi stack export`", file=sys.stderr)
+        print("migration: error: this is not the output of `pulumi stack export`", file=sys.stderr)
         return 1
     except ValueError as problem:
-        print(f"adopt_state: error: {problem}", file=sys.stderr)
+        print(f"migration: error: {problem}", file=sys.stderr)
         return 1
     for warning in warnings:
-        print(f"adopt_state: warning: {warning}", file=sys.stderr)
+        print(f"migration: warning: {warning}", file=sys.stderr)
     for urn in dropped:
-        print(f"adopt_state: leaves the state, not the cluster: {urn}", file=sys.stderr)
+        print(f"migration: leaves the state, not the cluster: {urn}", file=sys.stderr)
     json.dump(state, sys.stdout)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
