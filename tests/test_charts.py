@@ -7,6 +7,7 @@ upstream's charts are in the cache, they are asked, too.
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,19 @@ import pytest
 import yaml
 
 from oceanid_cluster import versions
+from oceanid_cluster.commands import registrations
 from oceanid_cluster.commands.charts import Chart
-from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.components.settings import CHAIN, EXPECTED
 from oceanid_cluster.manifests import labels
 from sandbox import charts, tools
 from sandbox.layout import ROOT
 from tests.program import Program
-from tests.recorded import plain
+from tests.recorded import STACK, Run, plain
 from tests.samples import REQUIRED
 
-RECORDED: dict[str, Any] = json.loads((ROOT / "tests/data/upstream_charts.json").read_text(encoding="utf-8"))["charts"]
+_RECORD = ROOT / "tests" / "data" / "upstream_charts.json"
+RECORDED: dict[str, Any] = json.loads(_RECORD.read_text(encoding="utf-8"))["charts"]
 FOLDERS = [folder for folder in (ROOT / "sandbox" / "charts", charts.upstream()) if folder.exists()]
 # Values that charts hand on as they are: their fields are not the chart's.
 OF_KUBERNETES = {"resources", "affinity", "nodeSelector", "podSecurityContext", "securityContext"}
@@ -32,10 +36,14 @@ FOLDER_NAMES = [folder.name for folder in FOLDERS]
 
 @pytest.fixture
 def installed(program: Program) -> dict[str, Chart]:
+    return charts_of(program(REQUIRED))
+
+
+def charts_of(run: Run) -> dict[str, Chart]:
     """Every chart that the program installs, by the name under which it is pinned."""
     names = {versions.chart(name).chart: name for name in versions.charts()}
     found: dict[str, Chart] = {}
-    for name, resource in program(REQUIRED).resources.items():
+    for name, resource in run.resources.items():
         if resource.typ.startswith("kubernetes:helm.sh/"):
             inputs = plain(resource.inputs)
             found[names[inputs["chart"]]] = Chart(inputs.get("name", name), inputs)
@@ -57,17 +65,18 @@ def facts_of(folder: Path, chart: Chart) -> dict[str, Any]:
     What cannot be changed (selectors, roles of bindings), what the API server fills in (strategies), and the keys of
     lists (containers, ports). Hooks are left out: the program installs none.
     """
-    values = {**chart.inputs["values"], "installCRDs": False}  # they are Flux's own in both
+    return {f"{one['kind']}/{one['metadata']['name']}": _facts(one) for one in made_by(folder, chart, crds=False)}
+
+
+def made_by(folder: Path, chart: Chart, *, crds: bool) -> list[dict[str, Any]]:
+    """The objects that a chart makes; Flux's CRDs are the same in both charts."""
+    values = {**chart.inputs["values"], **({} if crds else {"installCRDs": False})}
     helm = tools.get([tools.ALL["helm"]])["helm"]
-    command = [str(helm), "template", chart.release, str(folder), "--namespace", chart.namespace, "--values", "-"]
-    answer = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+    command = [str(helm), "template", chart.release, str(folder), "--namespace", chart.namespace, "--no-hooks"]
+    options = [*(["--include-crds"] if crds else []), "--values", "-"]
+    answer = subprocess.run([*command, *options], input=json.dumps(values), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    found = [one for one in yaml.safe_load_all(answer.stdout) if one]
-    return {
-        f"{one['kind']}/{one['metadata']['name']}": _facts(one)
-        for one in found
-        if "helm.sh/hook" not in (one["metadata"].get("annotations") or {})
-    }
+    return [one for one in yaml.safe_load_all(answer.stdout) if one]
 
 
 def _facts(one: dict[str, Any]) -> Any:
@@ -106,6 +115,25 @@ def test_a_chart_makes_what_upstreams_makes(name: str, folder: Path, installed: 
     assert facts_of(folder / name, installed[name]) == RECORDED[name]
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", versions.charts())
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_the_commands_know_what_a_chart_makes_and_its_pods_stay_off_gpus(
+    name: str, folder: Path, installed: dict[str, Chart]
+) -> None:
+    made = made_by(folder / name, installed[name], crds=True)
+    pods = [one for one in made if one["kind"] in ("Deployment", "DaemonSet", "StatefulSet")]
+    known = {one.ref for one in EXPECTED}
+    for one in pods:
+        assert ObjectRef(one["kind"], installed[name].namespace, one["metadata"]["name"]) in known, "health looks at it"
+        assert "affinity" in one["spec"]["template"]["spec"], one["metadata"]["name"]
+    assert pods
+    groups = tuple(group for facts in CHAIN for group in facts.crd_groups)
+    for one in made:
+        if one["kind"] == "CustomResourceDefinition":
+            assert one["metadata"]["name"].endswith(groups), "leftovers names it"
+
+
 def test_every_pinned_chart_is_recorded() -> None:
     assert RECORDED.keys() == set(versions.charts())
 
@@ -124,3 +152,11 @@ def test_git_cannot_touch_what_a_helm_release_makes(installed: dict[str, Chart])
         assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
         for one in found:
             assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
+
+
+if __name__ == "__main__":  # python -m tests.test_charts NAME FOLDER: record what upstream's chart in a folder makes
+    _, _name, _folder = sys.argv
+    _made = facts_of(Path(_folder), charts_of(registrations.run_program(REQUIRED, STACK))[_name])
+    _recorded = json.loads(_RECORD.read_text(encoding="utf-8"))
+    _recorded["charts"][_name] = _made
+    _RECORD.write_text(json.dumps(_recorded, indent=1, sort_keys=True) + "\n", encoding="utf-8")
