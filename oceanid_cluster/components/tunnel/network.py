@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from oceanid_cluster.components.tunnel.settings import NAME, NAMESPACE, SELECTOR
+from oceanid_cluster.components.tunnel.settings import NAMES, NAMESPACE
 from oceanid_cluster.config.ingress import IngressRule, endpoint
 from oceanid_cluster.config.parsers import is_dns_name
 from oceanid_cluster.config.peers import Peer
@@ -36,9 +36,9 @@ def network_policy(
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "metadata": {"name": NAMES.name, "namespace": NAMESPACE, "labels": object_labels},
         "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
+            "podSelector": {"matchLabels": NAMES.selector},
             "policyTypes": ["Ingress", "Egress"],
             "ingress": [{"ports": _ports([("TCP", metrics_port)])}],
             "egress": egress,

@@ -16,11 +16,11 @@ from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.tunnel_token import TunnelToken, parse_tunnel_token
+from oceanid_cluster.manifests.cloudflared import Names
 
-NAMESPACE = NAME = "cloudflared"
-SELECTOR = {"app.kubernetes.io/name": NAME}
-SECRET, CONFIG_MAP, METRICS = "cloudflared-credentials", "cloudflared-config", "cloudflared-metrics"
-PODS = Peer(NAMESPACE, SELECTOR)
+NAMES = Names("cloudflared", "cloudflared", "cloudflared-credentials", "cloudflared-config", "svc")
+NAMESPACE, NAME = NAMES.namespace, NAMES.name
+PODS = Peer(NAMESPACE, NAMES.selector)
 HINTS: dict[Reason, str] = {
     "probe": 'no connection to Cloudflare\'s edge: docs/runbook.md, "Tunnel down"',
     "crash": 'a bad token, or bad rules: docs/runbook.md, "Tunnel down"',
@@ -33,9 +33,9 @@ FACTS = Facts(
     namespace=NAMESPACE,
     expected=(Expected("Deployment", NAMESPACE, NAME, HINTS),),
     others={
-        "Secret": [SECRET],
-        "ConfigMap": [CONFIG_MAP],
-        "Service": [METRICS],
+        "Secret": [NAMES.secret],
+        "ConfigMap": [NAMES.config_map],
+        "Service": [NAMES.metrics],
         "PodDisruptionBudget": [NAME],
         "NetworkPolicy": [NAME],
     },
