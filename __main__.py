@@ -61,15 +61,14 @@ if settings.operator.enabled:
 
 tunnel = None
 if settings.tunnel.enabled:
-    write_rules = cloudflare if settings.tunnel.manage_config else None
-    tunnel_args = TunnelArgs(settings.tunnel, settings.tunnel_rules, context, write_rules)
+    tunnel_args = TunnelArgs(settings.tunnel, settings.cloudflare, settings.tunnel_rules, context, cloudflare)
     tunnel = CloudflareTunnel("cloudflare", tunnel_args, depends_on(*chain[-1:]))
     chain.append(tunnel)
 
 node_tunnels = None
 if settings.node_tunnels.enabled:
     node_rules = settings.node_tunnel_rules
-    node_tunnel_args = NodeTunnelArgs(settings.node_tunnels, settings.tunnel, node_rules, context, cloudflare)
+    node_tunnel_args = NodeTunnelArgs(settings.node_tunnels, settings.cloudflare, node_rules, context, cloudflare)
     node_tunnels = NodeTunnels("node-tunnels", node_tunnel_args, depends_on(*chain[-1:], nodes))
 
 if settings.image_automation.enabled:

@@ -18,13 +18,11 @@ COMMANDS = {
     "graph": "a picture of what is installed, and of what is ready",
     "drift": "does the cluster differ from the program?",
     "leftovers": "what is left after a destroy, and how to remove it",
-    "adopt-state": "turn the state of the TypeScript program into one of this program",
     "plan": "what a preview would replace or delete, as an exit code",
     "render": "every object that the program would make, as YAML",
     "workflow": "the steps of the workflows",
 }
 
-_WITHOUT_STACK = ("adopt-state", "workflow")  # whose steps differ in that
 _KNOW_NO_SECRET = ("render",)  # and it must run for forks, where Pulumi cannot be asked
 
 
@@ -53,13 +51,13 @@ def main(arguments: Sequence[str]) -> int:
         parser.print_help()
         return 2
     chosen = parser.parse_args(arguments)
-    command = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
+    command = importlib.import_module(f"oceanid_cluster.commands.{chosen.command}")
     own = argparse.ArgumentParser(
         prog=f"{_NAME} {chosen.command}", description=command.__doc__, epilog=command.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    if chosen.command not in _WITHOUT_STACK:
-        own.add_argument("--stack", help="whose configuration and state count; else the selected stack")
+    if chosen.command != "workflow":  # not every step of it has one
+        own.add_argument("--stack", help="the stack to look at; default: the selected stack")
     if hasattr(command, "add_options"):
         command.add_options(own)
     options = own.parse_args(chosen.arguments)

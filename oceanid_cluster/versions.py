@@ -10,11 +10,21 @@ import yaml
 
 @dataclass(frozen=True)
 class Chart:
-    """A Helm chart: its name (or OCI reference), its repository (None for OCI) and its version."""
+    """A Helm chart: a name in its repository, an OCI reference or a local path, and its version."""
 
     chart: str
     repository: str | None
     version: str
+
+    @property
+    def repository_opts(self) -> Any:
+        """The repository as Pulumi takes it; None for a chart that is not named within one."""
+        return {"repo": self.repository} if self.repository and "/" not in self.chart else None
+
+    @property
+    def chosen_version(self) -> str | None:
+        """The version; None for a local path, which has one and no other."""
+        return self.version if self.repository_opts or self.chart.startswith("oci://") else None
 
 
 @cache

@@ -74,7 +74,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what only ``make test-full`` runs; what takes long first: short files fill up who is done before."""
     if not config.option.full:
-        full = [item for item in items if tiers.is_full(item.nodeid)]
+        full = [item for item in items if tiers.is_full(item.nodeid) or any(item.iter_markers("full"))]
         config.hook.pytest_deselected(items=full)
         items[:] = [item for item in items if item not in full]
     tests_of = Counter(item.path for item in items)

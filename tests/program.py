@@ -22,6 +22,16 @@ ORDER = {
 }
 
 
+def waits_for(run: Run, name: str) -> set[str]:
+    """Everything that is there before a resource is, by logical name."""
+    found: set[str] = set()
+    new = run.dependencies(name)
+    while new:
+        found |= new
+        new = {one for other in new if other in run.requests for one in run.dependencies(other)} - found
+    return found
+
+
 def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value inside a value, with its path."""
     yield path, value

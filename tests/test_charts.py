@@ -1,11 +1,13 @@
-"""The sandbox's own charts: they make what upstream's make, so that going from one to the other is an update.
+"""Every pinned chart knows the values that it gets; the sandbox's own charts make what upstream's make.
 
+Helm ignores a value that its chart does not have. Going from a chart of the sandbox to upstream's is an update.
 ``data/upstream_charts.json`` is what ``facts_of`` says of upstream's charts, at the commit and tag that it names. Where
 upstream's charts are in the cache, they are asked, too.
 """
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +15,68 @@ import pytest
 import yaml
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.flux.component import chart_values as flux_values
-from oceanid_cluster.components.flux.settings import NAMESPACE as FLUX
-from oceanid_cluster.components.operator.component import chart_values as operator_values
-from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
-from oceanid_cluster.components.operator.settings import RELEASE
-from oceanid_cluster.manifests.pods import Placement
+from oceanid_cluster.commands import registrations
+from oceanid_cluster.commands.charts import Chart
+from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.components.settings import CHAIN, EXPECTED
+from oceanid_cluster.manifests import labels
 from sandbox import charts, tools
 from sandbox.layout import ROOT
+from tests.program import Program
+from tests.recorded import STACK, Run, plain
+from tests.samples import REQUIRED
 
-pytestmark = pytest.mark.slow
-
-RECORDED: dict[str, Any] = json.loads((ROOT / "tests/data/upstream_charts.json").read_text(encoding="utf-8"))["charts"]
-PLACEMENT = Placement(off_gpu_nodes=True)
-# The CRDs are Flux's own in both.
-INSTALLED = {
-    "flux2": ("gitops-flux", FLUX, {**flux_values(True, "cluster.local", PLACEMENT), "installCRDs": False}),
-    "pulumi-kubernetes-operator": (RELEASE, OPERATOR, operator_values(PLACEMENT)),
-}
+_RECORD = ROOT / "tests" / "data" / "upstream_charts.json"
+RECORDED: dict[str, Any] = json.loads(_RECORD.read_text(encoding="utf-8"))["charts"]
 FOLDERS = [folder for folder in (ROOT / "sandbox" / "charts", charts.upstream()) if folder.exists()]
+# Values that charts hand on as they are: their fields are not the chart's.
+OF_KUBERNETES = {"resources", "affinity", "nodeSelector", "podSecurityContext", "securityContext"}
+FOLDER_NAMES = [folder.name for folder in FOLDERS]
 
 
-def facts_of(chart: Path) -> dict[str, Any]:
+@pytest.fixture
+def installed(program: Program) -> dict[str, Chart]:
+    return charts_of(program(REQUIRED))
+
+
+def charts_of(run: Run) -> dict[str, Chart]:
+    """Every chart that the program installs, by the name under which it is pinned."""
+    names = {versions.chart(name).chart: name for name in versions.charts()}
+    found: dict[str, Chart] = {}
+    for name, resource in run.resources.items():
+        if resource.typ.startswith("kubernetes:helm.sh/"):
+            inputs = plain(resource.inputs)
+            found[names[inputs["chart"]]] = Chart(inputs.get("name", name), inputs)
+    return found
+
+
+def unknown(ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+    """The values that a chart does not have."""
+    found = [key for key in ours if key not in theirs]
+    for key in (ours.keys() & theirs.keys()) - OF_KUBERNETES:
+        if isinstance(ours[key], dict):
+            found += [f"{key}.{name}" for name in unknown(ours[key], theirs[key])]
+    return found
+
+
+def facts_of(folder: Path, chart: Chart) -> dict[str, Any]:
     """What an update from one chart to another depends on, of each object that the program's values give.
 
     What cannot be changed (selectors, roles of bindings), what the API server fills in (strategies), and the keys of
     lists (containers, ports). Hooks are left out: the program installs none.
     """
-    release, namespace, values = INSTALLED[chart.name]
+    return {f"{one['kind']}/{one['metadata']['name']}": _facts(one) for one in made_by(folder, chart, crds=False)}
+
+
+def made_by(folder: Path, chart: Chart, *, crds: bool) -> list[dict[str, Any]]:
+    """The objects that a chart makes; Flux's CRDs are the same in both charts."""
+    values = {**chart.inputs["values"], **({} if crds else {"installCRDs": False})}
     helm = tools.get([tools.ALL["helm"]])["helm"]
-    command = [str(helm), "template", release, str(chart), "--namespace", namespace, "--values", "-"]
-    answer = subprocess.run(command, input=json.dumps(values), capture_output=True, text=True, check=False)
+    command = [str(helm), "template", chart.release, str(folder), "--namespace", chart.namespace, "--no-hooks"]
+    options = [*(["--include-crds"] if crds else []), "--values", "-"]
+    answer = subprocess.run([*command, *options], input=json.dumps(values), capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    found = [one for one in yaml.safe_load_all(answer.stdout) if one]
-    return {
-        f"{one['kind']}/{one['metadata']['name']}": _facts(one)
-        for one in found
-        if "helm.sh/hook" not in (one["metadata"].get("annotations") or {})
-    }
+    return [one for one in yaml.safe_load_all(answer.stdout) if one]
 
 
 def _facts(one: dict[str, Any]) -> Any:
@@ -75,11 +101,62 @@ def _facts(one: dict[str, Any]) -> Any:
     return None
 
 
+@pytest.mark.parametrize("name", versions.charts())
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_a_chart_knows_every_value_that_it_gets(name: str, folder: Path, installed: dict[str, Chart]) -> None:
+    theirs = yaml.safe_load((folder / name / "values.yaml").read_text(encoding="utf-8"))
+    assert unknown(installed[name].inputs["values"], theirs) == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RECORDED)
-@pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
-def test_a_chart_makes_what_upstreams_makes(name: str, folder: Path) -> None:
-    assert facts_of(folder / name) == RECORDED[name]
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_a_chart_makes_what_upstreams_makes(name: str, folder: Path, installed: dict[str, Chart]) -> None:
+    assert facts_of(folder / name, installed[name]) == RECORDED[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", versions.charts())
+@pytest.mark.parametrize("folder", FOLDERS, ids=FOLDER_NAMES)
+def test_the_commands_know_what_a_chart_makes_and_its_pods_stay_off_gpus(
+    name: str, folder: Path, installed: dict[str, Chart]
+) -> None:
+    made = made_by(folder / name, installed[name], crds=True)
+    pods = [one for one in made if one["kind"] in ("Deployment", "DaemonSet", "StatefulSet")]
+    known = {one.ref for one in EXPECTED}
+    for one in pods:
+        assert ObjectRef(one["kind"], installed[name].namespace, one["metadata"]["name"]) in known, "health looks at it"
+        assert "affinity" in one["spec"]["template"]["spec"], one["metadata"]["name"]
+    assert pods
+    groups = tuple(group for facts in CHAIN for group in facts.crd_groups)
+    for one in made:
+        if one["kind"] == "CustomResourceDefinition":
+            assert one["metadata"]["name"].endswith(groups), "leftovers names it"
 
 
 def test_every_pinned_chart_is_recorded() -> None:
-    assert RECORDED.keys() == INSTALLED.keys() == set(versions.charts())
+    assert RECORDED.keys() == set(versions.charts())
+
+
+def test_git_cannot_touch_what_a_helm_release_makes(installed: dict[str, Chart]) -> None:
+    metadata = {"name": "x", "annotations": {"a": "b"}}
+    rendered = yaml.safe_dump_all(
+        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
+    )
+    releases = {facts.namespace for facts in CHAIN if facts.releases}
+    renderers = {chart.namespace: chart.inputs.get("postrender") for chart in installed.values()}
+    for namespace in releases:
+        command = [str(renderers[namespace])]
+        answer = subprocess.run(command, input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
+        found = list(yaml.safe_load_all(answer.stdout))
+        assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
+        for one in found:
+            assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
+
+
+if __name__ == "__main__":  # python -m tests.test_charts NAME FOLDER: record what upstream's chart in a folder makes
+    _, _name, _folder = sys.argv
+    _made = facts_of(Path(_folder), charts_of(registrations.run_program(REQUIRED, STACK))[_name])
+    _recorded = json.loads(_RECORD.read_text(encoding="utf-8"))
+    _recorded["charts"][_name] = _made
+    _RECORD.write_text(json.dumps(_recorded, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.components.flux.component import CRD_TYPE, SERVICE_TYPE
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS
 from oceanid_cluster.config.schema import keys_of
@@ -16,6 +17,7 @@ from tests.program import (
     Program,
     config_file,
     transformed,
+    waits_for,
     walk,
     without_secrets,
     workloads,
@@ -111,8 +113,19 @@ def test_selectors_of_the_live_stack_do_not_move(program: Program) -> None:
 def test_the_chain_is_explicit(program: Program) -> None:
     run = program(REQUIRED)
     for name, earlier in ORDER.items():
-        assert earlier <= run.dependencies(name), name
+        assert earlier <= waits_for(run, name), name
     assert "gitops-flux" in run.dependencies("gitops-git-repo")
+
+
+@pytest.mark.parametrize("facts", CHAIN[1:], ids=lambda facts: facts.name)
+def test_every_component_waits_for_an_earlier_one(program: Program, facts: Facts) -> None:
+    run = program(REQUIRED)
+    before = CHAIN[: CHAIN.index(facts)]
+    own, *others = (
+        {name for name, one in run.requests.items() if one.parent.endswith(f"::{facts.logical_name}")}
+        for facts in (facts, *before)
+    )
+    assert any(waits_for(run, name) & other for name in own for other in others)
 
 
 def test_objects_without_pods_wait_only_for_their_namespace_and_all_else_for_the_earlier_components(
@@ -123,7 +136,7 @@ def test_objects_without_pods_wait_only_for_their_namespace_and_all_else_for_the
     earlier = {run.requests[name].parent: before for name, before in ORDER.items()}
     early: set[str] = set()
     for name, request in run.requests.items():
-        if request.parent in earlier and not earlier[request.parent] <= run.dependencies(name):
+        if request.parent in earlier and not earlier[request.parent] <= waits_for(run, name):
             early.add(request.type.rpartition(":")[2])
             near = (request.parent, run.requests["pko"].parent)  # the component, or the stack: a generated value
             own = {one for one, other in run.requests.items() if other.parent in near}
@@ -151,7 +164,7 @@ def test_each_component_can_be_turned_off_alone(program: Program, off: str) -> N
 
 def test_the_order_holds_around_a_component_that_is_off(program: Program) -> None:
     run = program({**REQUIRED, "enablePulumiOperator": "false"})
-    assert "gitops-flux" in run.dependencies("cloudflare-deployment")
+    assert "gitops-flux" in waits_for(run, "cloudflare-deployment")
 
 
 def test_what_cannot_be_made_again_or_only_flux_can_delete_is_retained(program: Program) -> None:

@@ -187,7 +187,7 @@ def access_rows(settings: Settings) -> list[Row]:
 
 def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> list[Row]:
     """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
-    if not settings.tunnel.manage_config:
+    if not settings.cloudflare.manage_config:
         return []
     lists = {
         "cloudflare_tunnel_token": (settings.tunnel.enabled, settings.tunnel_rules),

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from oceanid_cluster.commands.objects import Object, annotations_of, part
 from oceanid_cluster.commands.readiness import Live, judge, newest_event
 from oceanid_cluster.commands.report import Row
+from oceanid_cluster.components.apps.addresses import NAMESPACE
 from oceanid_cluster.components.facts import ObjectRef, fix
-from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE, LabelStudioSettings
+from oceanid_cluster.components.label_studio.settings import CLAIM, LabelStudioSettings
 
 # kubernetes: pkg/volume/util/storageclass.go reads both annotations, also the beta one.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")

@@ -36,6 +36,9 @@ _PODLESS_KINDS = (
     "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding",
 )  # fmt: skip
 
+# The path in the project, the same on every machine: a release's state holds it.
+_POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
+
 
 @dataclass(frozen=True)
 class ChildOptions:
@@ -122,6 +125,28 @@ class Component(pulumi.ComponentResource):
         group_version = api_version if "/" in api_version else f"core/{api_version}"
         return pulumi.CustomResource(f"kubernetes:{group_version}:{kind}", name, manifest, options)
 
+    def helm_release(
+        self, name: str, ns: str, chart: versions.Chart, values: Mapping[str, Any], child: ChildOptions = ChildOptions()
+    ) -> pulumi.Resource:
+        """Register the Helm release ``name`` of namespace ``ns`` as ``<name of the component>-helm``.
+
+        Helm ignores a value that the chart does not have: a test holds the values of every chart against its own. The
+        objects of a release are Helm's, and its post-renderer says of each that Flux leaves it alone.
+        """
+        release = {
+            "name": name,
+            "namespace": ns,
+            "chart": chart.chart,
+            "version": chart.chosen_version,
+            "repositoryOpts": chart.repository_opts,
+            "values": values,
+            "postrender": _POST_RENDERER,
+            "timeout": self.context.timeout_minutes * 60,
+            "maxHistory": 10,
+            "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
+        }
+        return pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{self.name}-helm", release, self.options(child))
+
     def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
         return self.create("ns", namespace(name, self.context.cluster, component, level), ChildOptions(retain=True))
@@ -134,7 +159,7 @@ def namespace(name: str, cluster: str, component: str, level: labels.PodSecurity
 
 
 def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
-    """An Opaque Secret of clear texts, each of which reaches the engine as a Pulumi secret.
+    """An Opaque Secret of texts; ``register`` marks all of them as secret.
 
     As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
     """
@@ -143,7 +168,7 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
         "kind": "Secret",
         "type": "Opaque",
         "metadata": {"name": name, "namespace": ns, "labels": dict(object_labels)},
-        "data": {key: pulumi.Output.secret(text).apply(_base64) for key, text in data.items()},
+        "data": {key: pulumi.Output.from_input(text).apply(_base64) for key, text in data.items()},
     }
 
 

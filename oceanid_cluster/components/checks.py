@@ -6,8 +6,8 @@ from oceanid_cluster.components.facts import ComponentSettings
 from oceanid_cluster.components.flux.settings import check_flux
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
 from oceanid_cluster.components.settings import Settings
-from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config import parsers
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.cluster import ClusterSettings, check_addresses
 from oceanid_cluster.config.ingress import dead_rules, rule_name
 from oceanid_cluster.config.nodes import PREFIX, Node
@@ -110,12 +110,13 @@ def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
 
 def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
     """What is needed to write to Cloudflare."""
-    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
-    dns, rules = node_tunnels.manage_dns and node_tunnels.enabled, tunnel.manage_config and settings.any_tunnel
+    cloudflare, node_tunnels = settings.cloudflare, settings.node_tunnels
+    dns, rules = node_tunnels.manage_dns and node_tunnels.enabled, cloudflare.manage_config and settings.any_tunnel
+    token = keys_of(CloudflareSettings)["api_token"]
     for flag, on, row, value in (
         ("manageNodeTunnelDns", dns, keys_of(NodeTunnelSettings)["zone_id"], node_tunnels.zone_id),
-        ("manageNodeTunnelDns", dns, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
-        ("manageTunnelConfig", rules, keys_of(TunnelSettings)["api_token"], tunnel.api_token),
+        ("manageNodeTunnelDns", dns, token, cloudflare.api_token),
+        ("manageTunnelConfig", rules, token, cloudflare.api_token),
     ):
         if on and value is None and not problems.about(row.name):
             problems.add(row.name, f"is missing (needed while {flag} is true)", row.fix)
@@ -123,13 +124,13 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
 
 def _check_access(settings: Settings, problems: ConfigErrors) -> None:
     """A team without a tag or the reverse, and tags of host names that have no rule: they would protect nothing."""
-    rows = keys_of(TunnelSettings)
+    rows = keys_of(CloudflareSettings)
     team, audiences = rows["access_team"], rows["access_audiences"]
     if not settings.any_tunnel or problems.about(team.name, audiences.name):
         return
-    given = settings.tunnel.access_audiences or {}
-    if bool(settings.tunnel.access_team) != bool(given):
-        absent = audiences if settings.tunnel.access_team else team
+    given = settings.cloudflare.access_audiences or {}
+    if bool(settings.cloudflare.access_team) != bool(given):
+        absent = audiences if settings.cloudflare.access_team else team
         other = team if absent is audiences else audiences
         problems.add(absent.name, f"is missing, and goes together with '{other.name}'", absent.fix)
     names = settings.accessible_hostnames
@@ -141,9 +142,9 @@ def _check_access(settings: Settings, problems: ConfigErrors) -> None:
 
 def _check_rules(settings: Settings, problems: ConfigErrors) -> None:
     """Rules of the tunnel that get no request, because an earlier one gets it."""
-    tunnel = settings.tunnel
-    if tunnel.kubectl_hostname and tunnel.service_url and not tunnel.api_server:
-        row = keys_of(TunnelSettings)["service_url"]
+    cloudflare = settings.cloudflare
+    if settings.tunnel.kubectl_hostname and cloudflare.service_url and not cloudflare.api_server:
+        row = keys_of(CloudflareSettings)["service_url"]
         problems.add(row.name, "names no host and port, which cloudflare_kubectl_hostname needs", row.fix)
     rules = settings.tunnel_rules[:-1]  # the last one takes the rest
     own = sum(rule.owner is not None for rule in rules)
@@ -183,7 +184,7 @@ def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
                 f"does not agree with the tunnel id inside '{key_name}'",
                 f"pulumi config rm {id_name}   (the token says it)",
             )
-        if tunnel.account_id and tunnel.account_id != token.account_id:
+        if settings.cloudflare.account_id not in (None, token.account_id):
             problems.add(
                 "cloudflare_account_id",
                 f"does not agree with the account id inside '{key_name}'",

@@ -1,4 +1,4 @@
-"""The whole configuration of a stack: the cluster, and a section for each component, in the order of the chain.
+"""The whole configuration of a stack: the cluster, Cloudflare, and a section for each component in order.
 
 A row of a section is a row of docs/configuration.md. What the commands know of the components is derived from here.
 """
@@ -14,7 +14,8 @@ from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings, node_rules
 from oceanid_cluster.components.operator.settings import OperatorSettings
 from oceanid_cluster.components.tunnel.settings import PODS as TUNNEL
-from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.components.tunnel.settings import TunnelSettings, api_rules
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.config.ingress import CATCH_ALL, IngressRule
 from oceanid_cluster.config.peers import Peer
@@ -27,6 +28,7 @@ class Settings:
     """The whole configuration of one stack, checked. Its components are installed in the order of the fields."""
 
     cluster: ClusterSettings
+    cloudflare: CloudflareSettings
     flux: FluxSettings
     operator: OperatorSettings
     tunnel: TunnelSettings
@@ -74,26 +76,28 @@ class Settings:
 
         The components are asked from the last one to the first: the live tunnel's rules are in this order.
         """
-        needed = [section for section in reversed(self.components) if section.enabled and section is not self.tunnel]
-        own = [rule for section in (self.tunnel, *needed) for rule in section.tunnel_rules(self.cluster.domain)]
-        return [*map(self._behind_access, own), *(self.tunnel.extra_ingress or ()), CATCH_ALL]
+        enabled = [section for section in reversed(self.components) if section.enabled]
+        needed = [rule for section in enabled for rule in section.tunnel_rules(self.cluster.domain)]
+        own = map(self._behind_access, (*api_rules(self.tunnel, self.cloudflare), *needed))
+        return [*own, *(self.tunnel.extra_ingress or ()), CATCH_ALL]
 
     @property
     def node_tunnel_rules(self) -> list[IngressRule]:
         """All rules of the node tunnel in their order."""
-        return [*map(self._behind_access, node_rules(self.node_tunnels, self.tunnel.service_url)), CATCH_ALL]
+        return [*map(self._behind_access, node_rules(self.node_tunnels, self.cloudflare.service_url)), CATCH_ALL]
 
     def _behind_access(self, rule: IngressRule) -> IngressRule:
         """The rule, with a check for what Cloudflare Access let through if its host name has an audience tag."""
-        team, audience = self.tunnel.access_team, (self.tunnel.access_audiences or {}).get(rule.hostname or "")
+        team, audience = self.cloudflare.access_team, (self.cloudflare.access_audiences or {}).get(rule.hostname or "")
         return rule.behind_access(team, audience) if team and audience else rule
 
     @property
     def accessible_hostnames(self) -> list[str]:
         """The host names that an Access application may protect: of our own rules, whatever is turned off."""
-        tunnels = [rule for section in self.components for rule in section.tunnel_rules(self.cluster.domain)]
-        nodes = node_rules(replace(self.node_tunnels, expose_kubelet=True), self.tunnel.service_url)
-        return [rule.hostname or "" for rule in (*tunnels, *nodes) if not (rule.owner and rule.owner.public)]
+        api = api_rules(self.tunnel, self.cloudflare)
+        needed = [rule for section in self.components for rule in section.tunnel_rules(self.cluster.domain)]
+        nodes = node_rules(replace(self.node_tunnels, expose_kubelet=True), self.cloudflare.service_url)
+        return [rule.hostname or "" for rule in (*api, *needed, *nodes) if not (rule.owner and rule.owner.public)]
 
     @property
     def label_studio_callers(self) -> list[Peer]:
@@ -111,7 +115,7 @@ COMPONENTS: dict[str, type[ComponentSettings]] = {
 CHAIN: tuple[Facts, ...] = tuple(section.facts for section in COMPONENTS.values())
 EXPECTED: tuple[Expected, ...] = tuple(one for facts in CHAIN for one in facts.expected)
 CUSTOM_RESOURCES: dict[str, CustomResource] = {one.kind: one for facts in CHAIN for one in facts.custom_resources}
-SECTIONS: tuple[type, ...] = (ClusterSettings, *COMPONENTS.values())
+SECTIONS: tuple[type, ...] = (ClusterSettings, CloudflareSettings, *COMPONENTS.values())
 
 
 def all_keys() -> list[Key]:

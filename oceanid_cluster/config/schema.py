@@ -20,8 +20,7 @@ class Key:
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader). A ``required`` key
     must be there while its component is on. ``value`` is what the command that sets the key calls its value, ``stdin``
-    where a value of several lines comes from, as a shell writes it: ``< file``. ``shared_with`` is the flag of another
-    component that uses the key, too.
+    where a value of several lines comes from, as a shell writes it: ``< file``.
     """
 
     name: str
@@ -35,7 +34,6 @@ class Key:
     value: str = "value"
     shown_default: str | None = None
     stdin: str | None = None
-    shared_with: str | None = None
 
     @property
     def spellings(self) -> tuple[str, ...]:

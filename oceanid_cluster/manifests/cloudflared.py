@@ -1,17 +1,26 @@
 """cloudflared: its configuration file and its container, the same in a Deployment and on a node."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
 import yaml
 
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH
 from oceanid_cluster.config.parsers import Resources
-from oceanid_cluster.manifests.pods import Manifest, container_security, http_probe, pull_policy
+from oceanid_cluster.manifests.pods import (
+    Manifest,
+    Placement,
+    container_security,
+    http_probe,
+    pod_security,
+    pull_policy,
+)
 
-USER = 65532  # nonroot in the distroless image
+_USER = 65532  # nonroot in the distroless image
 CONFIG_KEY = "config.yaml"
 TOKEN_KEY = "token"
 _CONFIG_FOLDER = "/etc/cloudflared/config"
@@ -19,26 +28,39 @@ _TOKEN_FOLDER = "/etc/cloudflared/token"
 
 # cloudflared drains for 30 s after SIGTERM; Kubernetes must not kill it meanwhile.
 _DRAIN_SECONDS = 30
-TERMINATION_SECONDS = _DRAIN_SECONDS + 15
+
+
+@dataclass(frozen=True)
+class Names:
+    """What the objects of one tunnel are called, and where its metrics, probes and pprof answer.
+
+    ``metrics_part`` is the last part of the logical name of the Service ``metrics``. On the host network ``address`` is
+    a loopback address; empty, it is the pod's own.
+    """
+
+    namespace: str
+    name: str
+    secret: str
+    config_map: str
+    metrics_part: str
+    address: str = ""
+    metrics: str = "cloudflared-metrics"
+
+    @property
+    def selector(self) -> dict[str, str]:
+        """The labels of its pods."""
+        return {"app.kubernetes.io/name": self.name}
 
 
 def config_file(
-    tunnel_id: str,
-    rules: Sequence[IngressRule],
-    metrics_port: int,
-    protocol: str,
-    metrics_address: str = "0.0.0.0",  # noqa: S104
-    edge_ip_version: str = "auto",
+    tunnel_id: str, rules: Sequence[IngressRule], names: Names, metrics_port: int, cloudflare: CloudflareSettings
 ) -> str:
-    """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all.
-
-    ``metrics_address`` is where metrics, probes and pprof answer: on the host network the loopback address.
-    """
+    """Cloudflared's configuration file (YAML) for a list of rules that ends with the catch-all."""
     document: dict[str, Any] = {
         "tunnel": tunnel_id,
-        "metrics": f"{metrics_address}:{metrics_port}",
-        "protocol": protocol,
-        "edge-ip-version": edge_ip_version,  # text, also 4 and 6: cloudflared takes no number
+        "metrics": f"{names.address or '0.0.0.0'}:{metrics_port}",  # noqa: S104
+        "protocol": cloudflare.protocol,
+        "edge-ip-version": cloudflare.edge_ip_version,  # text, also 4 and 6: cloudflared takes no number
         "no-autoupdate": True,
         "loglevel": "info",
         "grace-period": f"{_DRAIN_SECONDS}s",
@@ -47,11 +69,26 @@ def config_file(
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def container(image: str, metrics_port: int, resources: Resources, probe_address: str = "") -> Manifest:
-    """The container. Its token comes from a mounted file: arguments and variables are readable by too many.
+def pod(names: Names, image: str, metrics_port: int, resources: Resources, placement: Placement) -> Manifest:
+    """The specification of the pods, unprivileged."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": _DRAIN_SECONDS + 15,
+        **placement.manifest(),
+        "securityContext": pod_security(_USER),
+        "containers": [_container(image, metrics_port, resources, names.address)],
+        # The cluster's CA comes without the API token that a service account would bring.
+        "volumes": [
+            {"name": "config", "configMap": {"name": names.config_map}},
+            {"name": "token", "secret": {"secretName": names.secret, "defaultMode": 0o440}},
+            {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+        ],
+    }
 
-    ``probe_address`` is where the kubelet finds the probes; the pod's own address when it is empty.
-    """
+
+def _container(image: str, metrics_port: int, resources: Resources, probe_address: str) -> Manifest:
+    """The container. Its token comes from a mounted file: arguments and variables are readable by too many."""
     return {
         "name": "cloudflared",
         "image": image,
@@ -72,12 +109,3 @@ def container(image: str, metrics_port: int, resources: Resources, probe_address
             {"name": "cluster-ca", "mountPath": str(PurePosixPath(CLUSTER_CA_PATH).parent), "readOnly": True},
         ],
     }  # fmt: skip
-
-
-def volumes(config_map: str, token_secret: str) -> list[Manifest]:
-    """The container's volumes. The cluster's CA comes without the API token that a service account would bring."""
-    return [
-        {"name": "config", "configMap": {"name": config_map}},
-        {"name": "token", "secret": {"secretName": token_secret, "defaultMode": 0o440}},
-        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
-    ]

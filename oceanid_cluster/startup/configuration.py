@@ -5,15 +5,14 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from oceanid_cluster.components.checks import advice, check_together
-from oceanid_cluster.components.facts import ComponentSettings
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
 from oceanid_cluster.components.settings import COMPONENTS, Settings, all_keys
-from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.cluster import ClusterSettings, read_cluster_settings, which_cluster
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT, ConfigErrors, Key, Reader, keys_of
 
-S = TypeVar("S", bound=ComponentSettings)
+S = TypeVar("S")
 
 
 def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) -> Settings:
@@ -55,18 +54,20 @@ def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
 def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: ConfigErrors) -> Settings:
     reader = Reader(given, stored_secret, problems, {"stack": stack})
     reader.know_secrets(all_keys())
-    rows = [keys_of(section)["enabled"] for section in COMPONENTS.values()]
-    flags = {row.name: bool(reader.read(row)) for row in rows}
+    on = {name: bool(reader.read(keys_of(section)["enabled"])) for name, section in COMPONENTS.items()}
+    any_tunnel = on["tunnel"] or on["node_tunnels"]
     # Three keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
     reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"]) or "invalid"
     reader.fill["base"] = reader.read(keys_of(NodeTunnelSettings)["base"]) or "invalid.invalid"
-    image = keys_of(TunnelSettings)["image"]
-    reader.fill["cloudflared_image"] = (
-        reader.read(image, used=_is_used(TunnelSettings, image, flags)) or "invalid:invalid"
-    )
+    image = reader.read(keys_of(CloudflareSettings)["image"], used=any_tunnel)
+    reader.fill["cloudflared_image"] = image or "invalid:invalid"
+    sections: dict[str, Any] = {
+        name: _section(reader, section, used=on[name], enabled=on[name]) for name, section in COMPONENTS.items()
+    }
     return Settings(
         cluster=read_cluster_settings(reader),
-        **{name: _section(reader, section, flags) for name, section in COMPONENTS.items()},  # pyright: ignore[reportArgumentType]
+        cloudflare=_section(reader, CloudflareSettings, used=any_tunnel),
+        **sections,
         warnings=(
             *dict.fromkeys(reader.ignored),
             *reader.unknown(all_keys()),
@@ -75,18 +76,14 @@ def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, p
     )
 
 
-def _section(reader: Reader, section: type[S], flags: Mapping[str, bool]) -> S:
+def _section(reader: Reader, section: type[S], *, used: bool, **known: bool) -> S:
+    """A section; its keys count only while it is ``used``. ``known`` are fields that are read already."""
     rows = keys_of(section)
-    flag = rows.pop("enabled")
-    found: dict[str, Any] = {"enabled": flags[flag.name]}
-    for name, row in rows.items():
-        found[name] = reader.read(row, used=_is_used(section, row, flags), flag=flag.name)
-    return section(**found)
-
-
-def _is_used(section: type[ComponentSettings], row: Key, flags: Mapping[str, bool]) -> bool:
-    """Whether a key is used: its component is on, or another one that shares it."""
-    return flags[keys_of(section)["enabled"].name] or flags.get(row.shared_with or "", False)
+    flag = rows["enabled"].name if "enabled" in rows else None
+    found: dict[str, Any] = {
+        name: reader.read(row, used=used, flag=flag) for name, row in rows.items() if name not in known
+    }
+    return section(**known, **found)
 
 
 def load_from_engine() -> Settings:

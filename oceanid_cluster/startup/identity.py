@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import quote
 
-from oceanid_cluster.components.label_studio.settings import APP_SECRET, CLAIM, NAMESPACE
+from oceanid_cluster.components.apps.addresses import NAMESPACE
+from oceanid_cluster.components.label_studio.settings import APP_SECRET, CLAIM
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.nodes import Node

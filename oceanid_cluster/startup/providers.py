@@ -31,9 +31,9 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
 
 def cloudflare_provider(settings: Settings) -> pulumi.ProviderResource | None:
     """Cloudflare's provider, ``cloudflare-provider``; None unless something is to be written there."""
-    needed = settings.tunnel.manage_config or settings.node_tunnels.manage_dns
-    if settings.tunnel.api_token is None or not needed:
+    needed = settings.cloudflare.manage_config or settings.node_tunnels.manage_dns
+    if settings.cloudflare.api_token is None or not needed:
         return None
     import pulumi_cloudflare  # its import is the slowest part of a run
 
-    return pulumi_cloudflare.Provider("cloudflare-provider", api_token=settings.tunnel.api_token.output())
+    return pulumi_cloudflare.Provider("cloudflare-provider", api_token=settings.cloudflare.api_token.output())

@@ -17,8 +17,7 @@ import yaml
 from oceanid_cluster.config.cluster import NODES
 from sandbox import charts
 from sandbox.layout import ROOT
-from tests.bench import cpu
-from tests.engine import predecessor
+from tests.bench import cpu, predecessor
 from tests.engine.engine import Engine
 
 OPERATIONS = ("first up", "no-op preview", "no-op up", "one label", "destroy")
@@ -131,7 +130,7 @@ class Predecessor(Stack):
         super().__init__(sandbox, folder)
         self._entries: list[Manifest] = [
             {"dependencies": [], **entry, "path": predecessor.path(entry)}
-            for entry in predecessor.resources(production=False)
+            for entry in predecessor.exported()
             if "$kubernetes:helm.sh/v4:Chart$" not in predecessor.path(entry)  # the chart makes them
         ]
         self._write()

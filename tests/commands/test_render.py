@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from oceanid_cluster.__main__ import main
-from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.components.settings import CHAIN, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
 from sandbox import tools
@@ -60,7 +60,8 @@ def test_every_object_that_the_program_registers_is_a_file(rendered: Render, pro
         f"{one['metadata'].get('namespace', '_cluster')}/{one['kind']}.{one['metadata']['name']}.yaml"
         for one in program(REQUIRED).manifests()
     }
-    charts = {"flux-system/Chart.gitops-flux.yaml", "pulumi-system/Release.pulumi-kubernetes-operator.yaml"}
+    charts = {f"{facts.namespace}/Release.{name}.yaml" for facts in CHAIN for name in facts.releases}
+    charts.add("flux-system/Chart.gitops-flux.yaml")
     assert files.keys() == wanted | charts
     tunnel = objects(files)["cloudflared/Deployment.cloudflared.yaml"]
     assert tunnel["spec"]["replicas"] == 2

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from oceanid_cluster.components.base import Component
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
-from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED
+from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED, SECTIONS, all_keys
 from oceanid_cluster.config.schema import keys_of
 from tests.recorded import ROOT, Run, plain, run_program
 from tests.samples import EVERYTHING, REQUIRED, github_app
@@ -98,3 +99,15 @@ def test_no_two_components_have_the_same_name() -> None:
     for field in ("name", "title", "logical_name", "type_token"):
         names = [getattr(facts, field) for facts in CHAIN]
         assert len({*names}) == len(names), field
+
+
+def test_every_key_is_used_by_the_program() -> None:
+    files = [ROOT / "__main__.py", *(ROOT / "oceanid_cluster").rglob("*.py")]
+    used = {name for file in files for name in re.findall(r"\.([a-z]\w+)", file.read_text(encoding="utf-8"))}
+    used |= {"tethys_ip", "styx_ip", "calypso_ip"}  # read by name, as addresses of the table of nodes
+    assert [row.name for section in SECTIONS for field, row in keys_of(section).items() if field not in used] == []
+
+
+def test_every_secret_key_is_among_the_samples_which_tests_look_for() -> None:
+    samples = {*EVERYTHING, *github_app()}
+    assert [row.name for row in all_keys() if row.secret and row.name not in samples] == []

@@ -1,26 +1,8 @@
-"""The Pulumi operator: what its chart makes, and what its workspaces may fetch."""
+"""The Pulumi operator: where it may write, and what its workspaces may fetch."""
 
-import subprocess
-
-import yaml
-
-from oceanid_cluster.manifests import labels
 from tests.program import Program, in_namespace, peers
-from tests.recorded import ROOT, plain
+from tests.recorded import plain
 from tests.samples import REQUIRED
-
-
-def test_git_cannot_touch_what_the_operators_chart_makes(program: Program) -> None:
-    renderer = ROOT / plain(program(REQUIRED).resources["pko-helm"].inputs)["postrender"]
-    metadata = {"name": "x", "annotations": {"a": "b"}}
-    rendered = yaml.safe_dump_all(
-        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
-    )
-    answer = subprocess.run([renderer], input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
-    found = list(yaml.safe_load_all(answer.stdout))
-    assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
-    for one in found:
-        assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
 
 
 def test_the_operator_is_confined_to_its_namespace_before_it_runs_unless_a_key_says_otherwise(program: Program) -> None:

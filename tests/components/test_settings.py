@@ -174,7 +174,7 @@ def test_partial_resources_are_merged_field_by_field() -> None:
 def test_the_node_tunnel_runs_the_tunnels_image_unless_told_otherwise() -> None:
     image = "registry.example.org/cloudflared:1"
     assert settings({"cloudflared_image": image}).node_tunnels.image == image
-    assert settings({"cloudflare_node_tunnel_image": image}).tunnel.image != image
+    assert settings({"cloudflare_node_tunnel_image": image}).cloudflare.image != image
 
 
 def test_a_wrong_base_domain_is_reported_once() -> None:

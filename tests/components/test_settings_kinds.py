@@ -79,9 +79,9 @@ def test_a_value_that_is_not_a_node_selector_is_refused(text: str) -> None:
 
 def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
     changed = settings({"clusterDomain": "K8s.Example.org."})
-    assert changed.tunnel.service_url == "https://kubernetes.default.svc.k8s.example.org:443"
+    assert changed.cloudflare.service_url == "https://kubernetes.default.svc.k8s.example.org:443"
     assert changed.tunnel_rules[1].service == "http://label-studio.apps.svc.k8s.example.org:8080"
-    assert settings().tunnel.service_url == "https://kubernetes.default.svc.cluster.local:443"
+    assert settings().cloudflare.service_url == "https://kubernetes.default.svc.cluster.local:443"
     assert "'clusterDomain' is not a domain" in message({"clusterDomain": "https://cluster.local"})
 
 

@@ -17,7 +17,8 @@ LABEL_STUDIO = in_namespace("apps", app="label-studio")
 
 def policy(**changes: str) -> dict[str, Any]:
     found = settings(changes)
-    return network_policy(found.tunnel, found.tunnel_rules, found.cluster.domain, {})["spec"]
+    port, managed = found.tunnel.metrics_port, found.cloudflare.manage_config
+    return network_policy(port, found.tunnel_rules, found.cluster.domain, {}, sole_rules=managed)["spec"]
 
 
 def egress(**changes: str) -> list[dict[str, Any]]:

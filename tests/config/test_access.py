@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from oceanid_cluster.config.access import parse_audiences, parse_team
+from oceanid_cluster.config.cloudflare import parse_audiences, parse_team
 from oceanid_cluster.config.errors import StartUpError
 from tests.samples import settings
 

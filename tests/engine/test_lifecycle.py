@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from oceanid_cluster.components.settings import CHAIN
 from tests.engine.engine import PODS, Answer, Engine, flux_reports
 from tests.engine.test_graph import ARROWS, chain, picture
 from tests.engine.test_health_and_preflight import assert_leftovers_are_named, elsewhere, row
@@ -180,7 +181,7 @@ def assert_destroyed(engine: Engine, uids: dict[str, str], said: str) -> None:
     """What cannot be made again is there, nothing waits for anybody, and the commands say what is left."""
     assert_untouched(engine, uids)
     namespaces = {o["metadata"]["name"]: o["status"]["phase"] for o in engine.objects("namespaces")}
-    ours = {"flux-system", "pulumi-system", "cloudflared", "node-tunnels", "apps"}
+    ours = {facts.namespace for facts in CHAIN}
     assert {name: namespaces.get(name) for name in ours} == dict.fromkeys(ours, "Active")
     kept = engine.kubectl("-n", "apps", "get", "pvc,secret", "-o", "name").split()
     assert kept == ["persistentvolumeclaim/label-studio-data", "secret/labelstudio-app-credentials"]

@@ -16,13 +16,11 @@ from oceanid_cluster.components.adapter.settings import (
     NAME,
     PULL_SECRET,
     SENTRY_SECRET,
-    SERVICE,
     AdapterSettings,
 )
-from oceanid_cluster.components.apps import create_apps_namespace
+from oceanid_cluster.components.apps.addresses import ADAPTER, LABEL_STUDIO, NAMESPACE
+from oceanid_cluster.components.apps.namespace import create_apps_namespace
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
-from oceanid_cluster.components.label_studio.settings import NAMESPACE
-from oceanid_cluster.components.label_studio.settings import SERVICE as LABEL_STUDIO
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
@@ -60,8 +58,8 @@ class LsTritonAdapter(Component):
         """Outputs: ``serviceUrl``, ``serviceName``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.url = SERVICE.url(context.domain)
-        object_labels = labels.workload_labels(context.cluster, "ml", NAME, SERVICE.pods)
+        self.url = ADAPTER.url(context.domain)
+        object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
         in_ns = ChildOptions(depends_on=[args.apps or create_apps_namespace(self)])
         secrets = adapter_secrets(settings)
         made = [
@@ -81,7 +79,7 @@ class LsTritonAdapter(Component):
             deployment(settings, list(secrets), object_labels, rollout, context.placement),
             ChildOptions(depends_on=[*made, account, binding]),
         )
-        self.create("svc", service(NAME, NAMESPACE, SERVICE.pods, "http", SERVICE.port, object_labels), in_ns)
+        self.create("svc", service(NAME, NAMESPACE, ADAPTER.pods, "http", ADAPTER.port, object_labels), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 
@@ -148,7 +146,7 @@ def deployment(
         "name": "adapter",
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": SERVICE.port, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": ADAPTER.port, "protocol": "TCP"}],
         "env": environment(settings, secrets),
         "readinessProbe": http_probe("/health", "http", period=10),
         "livenessProbe": http_probe("/health", "http", period=20),
@@ -173,7 +171,7 @@ def deployment(
         "metadata": _metadata(NAME, object_labels),
         "spec": {
             "replicas": 1,
-            "selector": {"matchLabels": SERVICE.pods},
+            "selector": {"matchLabels": ADAPTER.pods},
             "template": {
                 "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
                 "spec": pod,
@@ -191,7 +189,7 @@ def docker_auth(username: str, token: Secret) -> str:
 
 def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
     """The pull secret, which training Jobs use too."""
-    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": pulumi.Output.secret(auth)}, object_labels)
+    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
     return {**manifest, "type": "kubernetes.io/dockerconfigjson"}
 
 
@@ -235,9 +233,9 @@ def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Ma
         "kind": "NetworkPolicy",
         "metadata": _metadata(NAME, object_labels),
         "spec": {
-            "podSelector": {"matchLabels": SERVICE.pods},
+            "podSelector": {"matchLabels": ADAPTER.pods},
             "policyTypes": ["Ingress"],
-            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], SERVICE.port),
+            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], ADAPTER.port),
         },
     }
 

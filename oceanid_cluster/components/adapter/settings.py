@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 
 from oceanid_cluster import versions
+from oceanid_cluster.components.apps.addresses import ADAPTER, NAMESPACE
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
-from oceanid_cluster.components.label_studio.settings import NAMESPACE
 from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.peers import Peer, parse_peers
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.manifests.network import ServiceAddress
 
-NAME = "ls-triton-adapter"
-SERVICE = ServiceAddress(NAMESPACE, NAME, 9090, {"app": NAME})
+NAME = ADAPTER.name
 JOB_ROLE = f"{NAME}-job-writer"
 LABELS_SECRET, ACCESS_SECRET, SENTRY_SECRET = f"{NAME}-ner-labels", f"{NAME}-cf-access", f"{NAME}-sentry"
 HF_SECRET, PULL_SECRET = "hf-credentials", "ghcr-creds"

@@ -78,11 +78,12 @@ class FluxBootstrap(Component):
         ]
         info = runtime_info(context.cluster, args.hostnames, object_labels)
         before_git.append(self.create("runtime-info", info, ChildOptions(depends_on=[ns])))
+        pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
             f"{name}-flux",
-            chart=settings.chart,
-            version=settings.chart_version if _is_remote(settings.chart) else None,
-            repository_opts={"repo": settings.chart_repository} if _is_name(settings.chart) else None,
+            chart=pinned.chart,
+            version=pinned.chosen_version,
+            repository_opts=pinned.repository_opts,
             namespace=NAMESPACE,
             values=chart_values(args.image_automation, context.domain, context.placement),
             opts=pulumi.ResourceOptions(
@@ -317,12 +318,3 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
             **({"postBuild": substitution} if settings.runtime_info else {}),
         },
     }
-
-
-def _is_name(chart: str) -> bool:
-    """Whether a chart is named within a repository, rather than given as a path or an OCI reference."""
-    return "/" not in chart
-
-
-def _is_remote(chart: str) -> bool:
-    return _is_name(chart) or chart.startswith("oci://")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pulumi
 
-from oceanid_cluster.components.adapter.settings import SERVICE as ADAPTER
-from oceanid_cluster.components.apps import create_apps_namespace
+from oceanid_cluster.components.apps.addresses import ADAPTER, LABEL_STUDIO, NAMESPACE
+from oceanid_cluster.components.apps.namespace import create_apps_namespace
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
 from oceanid_cluster.components.label_studio.generated import GeneratedSecrets
 from oceanid_cluster.components.label_studio.settings import (
@@ -17,10 +17,8 @@ from oceanid_cluster.components.label_studio.settings import (
     DATABASE_SECRET,
     FACTS,
     NAME,
-    NAMESPACE,
     S3_SECRET,
     SECRET_KEY,
-    SERVICE,
     LabelStudioSettings,
 )
 from oceanid_cluster.config.parsers import quantity_value
@@ -75,7 +73,7 @@ class LabelStudio(Component):
         settings, generated, context = args.settings, args.generated, args.context
         super().__init__(name, context, opts)
         self.namespace, self.hostname = NAMESPACE, settings.hostname
-        object_labels = labels.workload_labels(context.cluster, "apps", NAME, SERVICE.pods)
+        object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = ChildOptions(depends_on=[ns])
         secrets = {
@@ -95,7 +93,7 @@ class LabelStudio(Component):
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, with_s3, context, object_labels, rollout)
         self.create("deploy", workload, ChildOptions(depends_on=[*made, claim]))
-        self.create("svc", service(NAME, NAMESPACE, SERVICE.pods, "http", SERVICE.port, object_labels), in_ns)
+        self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
     def _create_claim(
@@ -200,7 +198,7 @@ def container(settings: LabelStudioSettings, with_s3: bool, context: Context, wr
         "name": NAME,
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": SERVICE.port, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": LABEL_STUDIO.port, "protocol": "TCP"}],
         "env": environment(settings, with_s3, context.domain),
         "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
@@ -246,7 +244,7 @@ def deployment(
         "spec": {
             "replicas": 1,
             "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": SERVICE.pods},
+            "selector": {"matchLabels": LABEL_STUDIO.pods},
             "template": {
                 "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
                 "spec": pod,
@@ -289,9 +287,9 @@ def network_policy(database_port: int, callers: Sequence[Peer], object_labels: d
         "kind": "NetworkPolicy",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
         "spec": {
-            "podSelector": {"matchLabels": SERVICE.pods},
+            "podSelector": {"matchLabels": LABEL_STUDIO.pods},
             "policyTypes": ["Ingress", "Egress"],
-            **({"ingress": ingress_rules([peer.manifest() for peer in callers], SERVICE.port)} if callers else {}),
+            **({"ingress": ingress_rules([peer.manifest() for peer in callers], LABEL_STUDIO.port)} if callers else {}),
             "egress": [
                 {"ports": dns},
                 {"ports": outside},

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from oceanid_cluster import versions
+from oceanid_cluster.components.apps.addresses import LABEL_STUDIO, NAMESPACE
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts
 from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
@@ -11,11 +12,9 @@ from oceanid_cluster.config.peers import Peer, parse_peers
 from oceanid_cluster.config.postgres import PostgresUrl, parse_postgres_url
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.manifests.network import ServiceAddress
 from oceanid_cluster.manifests.pods import Placement
 
-NAMESPACE, NAME = "apps", "label-studio"
-SERVICE = ServiceAddress(NAMESPACE, NAME, 8080, {"app": NAME})
+NAME = LABEL_STUDIO.name
 CLAIM = "label-studio-data"
 DATABASE_SECRET, S3_SECRET = "labelstudio-db-credentials", "labelstudio-s3-credentials"
 APP_SECRET = "labelstudio-app-credentials"
@@ -120,5 +119,5 @@ class LabelStudioSettings(ComponentSettings):
 
     def tunnel_rules(self, domain: str) -> tuple[IngressRule, ...]:
         """Label Studio, under its public host name."""
-        owner = Owner("Label Studio's rule", "labelStudioHostname", SERVICE.peer)
-        return (IngressRule(SERVICE.url(domain), self.hostname, owner=owner),) if self.hostname else ()
+        owner = Owner("Label Studio's rule", "labelStudioHostname", LABEL_STUDIO.peer)
+        return (IngressRule(LABEL_STUDIO.url(domain), self.hostname, owner=owner),) if self.hostname else ()

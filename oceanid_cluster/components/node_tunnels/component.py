@@ -5,41 +5,19 @@ from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret, service
-from oceanid_cluster.components.node_tunnels.settings import (
-    CONFIG_MAP,
-    FACTS,
-    METRICS,
-    NAME,
-    NAMESPACE,
-    SECRET,
-    SELECTOR,
-    NodeTunnelSettings,
-)
-from oceanid_cluster.components.remote_config import write_remote_config
-from oceanid_cluster.components.tunnel.settings import TunnelSettings
+from oceanid_cluster.components.base import ChildOptions, Component
+from oceanid_cluster.components.connector import ConnectorArgs, create_connector
+from oceanid_cluster.components.node_tunnels.settings import FACTS, NAME, NAMES, NAMESPACE, NodeTunnelSettings
 from oceanid_cluster.config.ingress import IngressRule
-from oceanid_cluster.manifests import cloudflared, labels
-from oceanid_cluster.manifests.pods import Manifest, pod_security
-
-# On the host network every other address is open to the LAN, and cloudflared serves pprof and its configuration there.
-# The kubelet's probes and `kubectl port-forward` come from the node itself.
-LOOPBACK = "127.0.0.1"
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import Manifest
 
 
 @dataclass(frozen=True)
-class NodeTunnelArgs:
-    """What the node tunnels take.
-
-    ``tunnel`` says what both tunnels share, ``rules`` are all rules; ``cloudflare`` is needed only to write rules or
-    DNS there.
-    """
+class NodeTunnelArgs(ConnectorArgs):
+    """What the node tunnels take."""
 
     settings: NodeTunnelSettings
-    tunnel: TunnelSettings
-    rules: Sequence[IngressRule]
-    context: Context
-    cloudflare: pulumi.ProviderResource | None = None
 
 
 class NodeTunnels(Component):
@@ -49,41 +27,19 @@ class NodeTunnels(Component):
 
     def __init__(self, name: str, args: NodeTunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``."""
-        settings, tunnel, context, cloudflare = args.settings, args.tunnel, args.context, args.cloudflare
+        settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.namespace = NAMESPACE
-        rules = args.rules
-        object_labels = labels.workload_labels(context.cluster, "networking", NAME, SELECTOR)
-        data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
-        config = {
-            cloudflared.CONFIG_KEY: cloudflared.config_file(
-                settings.token.tunnel_id,
-                rules,
-                settings.metrics_port,
-                tunnel.protocol,
-                LOOPBACK,
-                tunnel.edge_ip_version,
-            )
-        }
+        object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
         ns = self.create_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
-        in_ns = ChildOptions(depends_on=[ns])
-        credentials = self.create("credentials", secret(SECRET, NAMESPACE, data, object_labels), in_ns)
-        settings_map = self.create("config", config_map(CONFIG_MAP, NAMESPACE, config, object_labels), in_ns)
-        self.create(
-            "daemonset",
-            daemon_set(settings, object_labels, context.rollout.checksum(data, config)),
-            ChildOptions(depends_on=[credentials, settings_map]),
-        )
-        metrics = service(METRICS, NAMESPACE, SELECTOR, "metrics", settings.metrics_port, object_labels)
-        self.create("metrics", metrics, in_ns)
-        if cloudflare and tunnel.manage_config:
-            write_remote_config(self, settings.token, rules, cloudflare)
-        if cloudflare and settings.manage_dns:
-            self._make_dns(settings, rules, cloudflare)
-        self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": METRICS})
+        template, after = create_connector(self, args, NAMES, settings.image, object_labels, ns)
+        self.create("daemonset", daemon_set(object_labels, template), after)
+        if args.provider and settings.manage_dns:
+            self._make_dns(settings, args.rules, args.provider)
+        self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": NAMES.metrics})
 
     def _make_dns(
-        self, settings: NodeTunnelSettings, rules: Sequence[IngressRule], cloudflare: pulumi.ProviderResource
+        self, settings: NodeTunnelSettings, rules: Sequence[IngressRule], provider: pulumi.ProviderResource
     ) -> None:
         import pulumi_cloudflare  # its import is the slowest part of a run
 
@@ -97,33 +53,19 @@ class NodeTunnels(Component):
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
                 comment=f"node tunnel of {self.context.cluster}",
-                opts=self.options(ChildOptions(provider=cloudflare)),
+                opts=self.options(ChildOptions(provider=provider)),
             )
 
 
-def daemon_set(settings: NodeTunnelSettings, object_labels: dict[str, str], rollout: pulumi.Input[str]) -> Manifest:
+def daemon_set(object_labels: dict[str, str], template: Manifest) -> Manifest:
     """The DaemonSet: on the host network with the cluster's DNS, otherwise as unprivileged as any pod."""
+    pod = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
         "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
         "spec": {
-            "selector": {"matchLabels": SELECTOR},
-            "template": {
-                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
-                "spec": {
-                    "automountServiceAccountToken": False,
-                    "enableServiceLinks": False,
-                    "hostNetwork": True,
-                    "dnsPolicy": "ClusterFirstWithHostNet",
-                    "terminationGracePeriodSeconds": cloudflared.TERMINATION_SECONDS,
-                    **settings.placement.manifest(),
-                    "securityContext": pod_security(cloudflared.USER),
-                    "containers": [
-                        cloudflared.container(settings.image, settings.metrics_port, settings.resources, LOOPBACK)
-                    ],
-                    "volumes": cloudflared.volumes(CONFIG_MAP, SECRET),
-                },
-            },
+            "selector": {"matchLabels": NAMES.selector},
+            "template": {**template, "spec": {**template["spec"], **pod}},
         },
     }

@@ -10,11 +10,13 @@ from oceanid_cluster.config.nodes import PREFIX
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.tunnel_token import TunnelToken, parse_tunnel_token
+from oceanid_cluster.manifests.cloudflared import Names
 from oceanid_cluster.manifests.pods import Placement
 
-NAMESPACE, NAME = "node-tunnels", "cloudflared-tunnel"
-SELECTOR = {"app.kubernetes.io/name": NAME}
-SECRET, CONFIG_MAP, METRICS = "tunnel-credentials", "tunnel-config", "cloudflared-metrics"
+# On the host network every other address is open to the LAN, and cloudflared serves pprof and its configuration there.
+# The kubelet's probes and `kubectl port-forward` come from the node itself.
+NAMES = Names("node-tunnels", "cloudflared-tunnel", "tunnel-credentials", "tunnel-config", "metrics", "127.0.0.1")
+NAMESPACE, NAME = NAMES.namespace, NAMES.name
 LABEL = "tunnel-enabled"  # of the machines that run it, "true"
 _NO_NODE = f'none carries {PREFIX}{LABEL}=true: docs/runbook.md, "Label or replace a node"'
 # The GPU's machine is tainted in either way; NVIDIA's own charts tolerate any value of theirs.
@@ -32,7 +34,7 @@ FACTS = Facts(
     type_token="oceanid:networking:NodeTunnels",
     namespace=NAMESPACE,
     expected=(Expected("DaemonSet", NAMESPACE, NAME, {**HINTS, "no node": _NO_NODE}),),
-    others={"Secret": [SECRET], "ConfigMap": [CONFIG_MAP], "Service": [METRICS]},
+    others={"Secret": [NAMES.secret], "ConfigMap": [NAMES.config_map], "Service": [NAMES.metrics]},
 )
 
 

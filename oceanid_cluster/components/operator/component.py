@@ -5,6 +5,7 @@ from typing import Any
 
 import pulumi
 
+from oceanid_cluster import versions
 from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
 from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
 from oceanid_cluster.components.operator.confinement import admission_binding, admission_policy
@@ -14,8 +15,6 @@ from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import ingress_rules
 from oceanid_cluster.manifests.pods import Manifest, Placement, container_security, pod_security
 
-# The chart takes annotations for some of its objects only. A path in the project, the same on every machine.
-POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
 # The labels that the operator gives to the pods in which it runs programs.
 WORKSPACE = {
     "app.kubernetes.io/managed-by": "pulumi-kubernetes-operator",
@@ -60,19 +59,8 @@ class PulumiOperator(Component):
             )
         if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))
-        release = {
-            "name": RELEASE,
-            "namespace": NAMESPACE,
-            "chart": settings.chart,
-            "version": settings.chart_version if settings.chart.startswith("oci://") else None,
-            "values": chart_values(context.placement),
-            "postrender": POST_RENDERER,
-            "timeout": context.timeout_minutes * 60,
-            "maxHistory": 10,
-            "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
-        }
-        options = self.options(ChildOptions(depends_on=before))
-        pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{name}-helm", release, options)
+        chart = versions.Chart(settings.chart, None, settings.chart_version)
+        self.helm_release(RELEASE, NAMESPACE, chart, chart_values(context.placement), ChildOptions(depends_on=before))
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 
@@ -101,7 +89,7 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
 
 
 def chart_values(placement: Placement) -> dict[str, Any]:
-    """Values of the chart. Helm ignores a key that the chart does not have: a test holds these against its values."""
+    """Values of the operator's chart."""
     user = 65532
     return {
         "replicaCount": 1,

@@ -9,7 +9,7 @@ import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
-from oceanid_cluster.components.tunnel.settings import NAME, NAMESPACE, SELECTOR, TunnelSettings
+from oceanid_cluster.components.tunnel.settings import NAMES, NAMESPACE
 from oceanid_cluster.config.ingress import IngressRule, endpoint
 from oceanid_cluster.config.parsers import is_dns_name
 from oceanid_cluster.config.peers import Peer
@@ -24,23 +24,23 @@ _EVERYWHERE = ("socks-proxy", "bastion")  # the client says where to
 
 
 def network_policy(
-    settings: TunnelSettings, rules: Sequence[IngressRule], domain: str, object_labels: dict[str, str]
+    metrics_port: int, rules: Sequence[IngressRule], domain: str, object_labels: dict[str, str], *, sole_rules: bool
 ) -> Manifest:
     """In: metrics and probes. Out: DNS, Cloudflare's edge, the API server, and what the rules name.
 
-    Without ``manageTunnelConfig`` the rules may be others, made in Cloudflare's dashboard: then every pod as well.
+    Where these are not the ``sole_rules``, since others may be made in Cloudflare's dashboard: every pod as well.
     """
     egress = [{"ports": _ports(_DNS)}, {"ports": _ports(_EDGE)}, *_destinations(rules, domain)]
-    if not settings.manage_config:
+    if not sole_rules:
         egress.append({"to": [{"namespaceSelector": {}}]})
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
+        "metadata": {"name": NAMES.name, "namespace": NAMESPACE, "labels": object_labels},
         "spec": {
-            "podSelector": {"matchLabels": SELECTOR},
+            "podSelector": {"matchLabels": NAMES.selector},
             "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": _ports([("TCP", settings.metrics_port)])}],
+            "ingress": [{"ports": _ports([("TCP", metrics_port)])}],
             "egress": egress,
         },
     }

@@ -1,8 +1,7 @@
 """The stack of the TypeScript program: the state that it exports, and its objects in a bare cluster.
 
-``tests/data/predecessor.json`` has the resources of such an export: names, parents, ids, and the inputs of what that
-program wrote itself. Of what the charts of Flux and the operator made it has kind and name; the bodies come from the
-sandbox's own charts, with the versions that the older ones served. Every secret in it is fake.
+Where the export has no more than kind and name (tests/bench/predecessor.py), the bodies come from the sandbox's own
+charts, with the versions that the older ones served.
 """
 
 import json
@@ -16,14 +15,11 @@ from typing import Any
 import yaml
 
 from sandbox import charts
-from sandbox.layout import ROOT
+from tests.bench.predecessor import ROOT_URN, Resource, exported, path
 from tests.engine.engine import Engine
-
-Resource = dict[str, Any]
 
 STACK = "prod"
 PREFIX = f"urn:pulumi:{STACK}::oceanid-cluster::"
-ROOT_URN = "pulumi:pulumi:Stack::oceanid-cluster-prod"
 PROVIDER = f"{PREFIX}pulumi:providers:kubernetes::k3s-provider"
 PROVIDER_ID = "a14ae3a3-f11b-4259-946f-6cbdfc63a34e"
 _SECRET = "4dabf18193072939515e22adb298388d"  # pulumi: sdk/go/common/resource/sig.go, a secret in an export
@@ -42,17 +38,11 @@ PLAIN_VARIABLES = {
 
 def resources(*, production: bool) -> list[Resource]:
     """The Kubernetes objects and components of the stack: all of the export, or what production runs."""
-    entries: list[Resource] = json.loads((ROOT / "tests" / "data" / "predecessor.json").read_text(encoding="utf-8"))
+    entries = exported()
     if not production:
         return entries
     kept = [entry for entry in entries if not path(entry).startswith(NOT_IN_PRODUCTION)]
     return [*map(_with_plain_variables, kept), *_only_in_production()]
-
-
-def path(entry: Resource) -> str:
-    """The last part of a resource's URN: the types from its component on, and its name."""
-    parent = "" if entry["parent"] == ROOT_URN else entry["parent"].rpartition("::")[0] + "$"
-    return f"{parent}{entry['type']}::{entry['name']}"
 
 
 def _with_plain_variables(entry: Resource) -> Resource:

@@ -20,7 +20,6 @@ from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUD
 from oceanid_cluster.components.node_tunnels.settings import FACTS as NODE_TUNNELS
 from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.config.errors import StartUpError
 
 State = dict[str, Any]
 
@@ -31,12 +30,12 @@ COMPONENTS = frozenset({TYPE_TOKEN, *(facts.type_token for facts in CHAIN)})
 _TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "pulumi:index:Stash", "random:")
 # What may still be off in the first run, with its own Deployments: the Flux chart makes those of image automation.
 OPTIONAL = {facts.name: facts for facts in (IMAGE_AUTOMATION, LABEL_STUDIO, NODE_TUNNELS)}
-EPILOG = """\
-exit codes: 0 the state was written; 2 the input is no state export, or is not ready
+_EPILOG = """\
+exit codes: 0 the state was written; 1 the input is not a state export, or is not ready; 2 wrong arguments
 
 example:
   pulumi stack export > before.json
-  python -m oceanid_cluster adopt-state oceanid-prod --without ImageAutomation < before.json > state.json
+  python -m migration oceanid-prod --without ImageAutomation < before.json > state.json
   pulumi stack import --file state.json
 """
 
@@ -116,26 +115,33 @@ def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
     return False
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """The cluster, and what is still off in it."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m migration", description=__doc__, epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
     parser.add_argument("cluster", help="the cluster's name, which is the key clusterName: oceanid-prod")
     parser.add_argument(
         "--without", action="append", default=[], choices=sorted(OPTIONAL),
         help="a component that is still off; may be given again",
     )  # fmt: skip
-
-
-def main(options: argparse.Namespace) -> int:
-    """Run the command; returns the exit code."""
+    options = parser.parse_args(arguments)
     try:
         state, dropped, warnings = prepare(json.load(sys.stdin), options.cluster, options.without)
     except (KeyError, TypeError, RecursionError):
-        raise StartUpError("this is not the output of `pulumi stack export`") from None
+        print("migration: error: this is not the output of `pulumi stack export`", file=sys.stderr)
+        return 1
     except ValueError as problem:
-        raise StartUpError(str(problem)) from None
+        print(f"migration: error: {problem}", file=sys.stderr)
+        return 1
     for warning in warnings:
-        print(f"adopt-state: warning: {warning}", file=sys.stderr)
+        print(f"migration: warning: {warning}", file=sys.stderr)
     for urn in dropped:
-        print(f"adopt-state: leaves the state, not the cluster: {urn}", file=sys.stderr)
+        print(f"migration: leaves the state, not the cluster: {urn}", file=sys.stderr)
     json.dump(state, sys.stdout)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""docs/migration.md, followed to the letter on the predecessor's objects in a bare cluster."""
+"""README.md, followed to the letter on the predecessor's objects in a bare cluster."""
 
 import json
 import re
@@ -8,15 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
+from migration import predecessor
 from sandbox import tools
-from sandbox.layout import ROOT
-from tests.engine import predecessor
 from tests.engine.engine import Answer, Engine, flux_reports
 from tests.engine.prepared import bare_cluster
 
-PAGE = (ROOT / "docs" / "migration.md").read_text(encoding="utf-8")
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
 _BLOCK = re.compile(r"^```(bash|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 STEPS = re.split(r"^## (?=\d)", PAGE, flags=re.MULTILINE)[1:]
 PATCH_STRATEGY = next(block for _, block in _BLOCK.findall(PAGE) if "rollingUpdate" in block)
@@ -73,6 +75,7 @@ def prepared(engine: Engine, folder: Path, *, production: bool) -> dict[str, str
     assert imported.returncode == 0, imported.stderr
     for key in SECRETS:
         set_key(engine, key)
+    (engine.folder / "migration").symlink_to(Path(__file__).parent)
     tools.script(engine.sandbox.bin / "python", f'exec "{sys.executable}" "$@"')
     for key, value in {"ghcrUsername": "bot", "aws.labelStudio.bucketName": "uploads"}.items():
         assert run(engine, f"pulumi config set {key} {value}").returncode == 0
@@ -136,6 +139,7 @@ def blocks(step: str) -> Iterator[str]:
                 yield found + after
 
 
+@pytest.mark.full  # the test below is the cheaper one of the same promise
 def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as engine:
         before = prepared(engine, tmp_path, production=True)
@@ -161,7 +165,7 @@ def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated
 def test_a_stack_that_runs_everything_is_adopted_at_once_and_the_gate_stops_a_loss(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as engine:
         before = prepared(engine, tmp_path, production=False)
-        adopt = "pulumi stack export | python -m oceanid_cluster adopt-state oceanid-prod > s.json"
+        adopt = "pulumi stack export | python -m migration oceanid-prod > s.json"
         assert run(engine, f"{adopt}; pulumi stack import --file s.json").returncode == 0
         assert run(engine, "pulumi config rm pulumi_access_token").returncode == 0
         gate = run(engine, PLAN)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.adopt_state import COMPONENTS, prepare
+from migration.__main__ import COMPONENTS, prepare
 from tests.recorded import ROOT, run_program
 from tests.samples import EVERYTHING
 
@@ -105,12 +105,12 @@ def test_the_state_of_another_stack_is_noticed() -> None:
 )  # fmt: skip
 def test_input_that_is_not_a_state_is_refused_with_one_message(text: str) -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "oceanid_cluster", "adopt-state", "oceanid-prod"], cwd=ROOT,
+        [sys.executable, "-m", "migration", "oceanid-prod"], cwd=ROOT,
         capture_output=True, check=False, input=text.encode("utf-8", "surrogateescape"),
     )  # fmt: skip
     (said,) = answer.stderr.decode().splitlines()
-    assert answer.returncode == 2
-    assert said.startswith("adopt-state: error: ")
+    assert answer.returncode == 1
+    assert said.startswith("migration: error: ")
 
 
 @pytest.mark.slow
