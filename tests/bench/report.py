@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from tests.bench.cpu import TOTAL
-
 Results = dict[str, Any]
 
 BEGIN, END = "<!-- measured: begin (make bench) -->", "<!-- measured: end -->"
@@ -48,7 +46,7 @@ def missed(results: Results) -> list[str]:
         for other, most in targets.items()
         if ratio(results, operation, other) > most
     ]
-    used = results["cpu"][TOTAL]["median"]
+    used = results["cpu"]["median"]
     if used > CPU_SECONDS:
         lines.append(f"no-op preview: {used:.2f} CPU seconds, target {CPU_SECONDS}")
     for what, sizes in results["growth"].items():
@@ -65,7 +63,7 @@ def page(document: str, results: Results) -> str:
     if not begin or not end:
         raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
     parts = (_conditions(results), operations_table(results), "![seconds of each operation](performance.svg)",
-             cpu_table(results), _alone(results), growth_table(results),
+             cpu(results), growth_table(results),
              "![seconds of the program by size](growth.svg)")  # fmt: skip
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
@@ -86,13 +84,9 @@ def operations_table(results: Results) -> str:
     return "\n".join(rows)
 
 
-def cpu_table(results: Results) -> str:
-    """One row for each program that takes part in a no-op preview, those that take most first, and the total."""
-    rows = ["| no-op preview | CPU seconds |", "|---|---|"]
-    programs = {name: measured for name, measured in results["cpu"].items() if name != TOTAL}
-    for name, measured in sorted(programs.items(), key=lambda row: -row[1]["median"]):
-        rows.append(f"| `{name}` | {_range(measured)} |")
-    return "\n".join([*rows, f"| {TOTAL} | {_range(results['cpu'][TOTAL])} (target {CPU_SECONDS:g}) |"])
+def cpu(results: Results) -> str:
+    """A line about a no-op preview."""
+    return f"A no-op preview takes {_range(results['cpu'])} CPU seconds (target {CPU_SECONDS:g})."
 
 
 def growth_table(results: Results) -> str:
@@ -110,17 +104,6 @@ def _conditions(results: Results) -> str:
     return "\n".join(
         ["| measured with | |", "|---|---|", *(f"| {key} | {value} |" for key, value in conditions.items())]
     )
-
-
-def _alone(results: Results) -> str:
-    alone = results["alone"]
-    took = _range(alone["last registration"])
-    rows = [
-        f"The program alone, from the start of Python to its last registration: {took} s.",
-        "Its slowest imports, without what each of them imports in turn:", "", "| module | ms |", "|---|---|",
-        *(f"| `{name}` | {milliseconds:.0f} |" for name, milliseconds in alone["imports"].items()),
-    ]  # fmt: skip
-    return "\n".join(rows)
 
 
 def _range(measured: Mapping[str, Any]) -> str:
