@@ -170,31 +170,12 @@ class _Meanwhile:
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """The variables in a GITHUB_ENV file: FileCommandManager.cs, EnvFileKeyValuePairs and SetEnvFileCommand."""
-    lines = iter(text.split("\n"))
-    for line in lines:
-        if not line:
-            continue
-        equals, here = line.find("="), line.find("<<")
-        if equals >= 0 and (here < 0 or equals < here):
-            name, _, value = line.partition("=")
-        elif here >= 0:
-            name, _, delimiter = line.partition("<<")
-            if not name or not delimiter:
-                raise ValueError(f"Invalid format '{line}'. Name must not be empty and delimiter must not be empty")
-            value = "\n".join(_until(lines, delimiter))
-        else:
+    """The variables in a GITHUB_ENV file (FileCommandManager.cs, EnvFileKeyValuePairs), of which we write one form."""
+    for line in filter(None, text.split("\n")):
+        name, equals, value = line.partition("=")
+        if not equals or "<<" in name:
             raise ValueError(f"Invalid format '{line}'")
-        if name.upper() != "NODE_OPTIONS":
-            yield name, value
-
-
-def _until(lines: Iterator[str], delimiter: str) -> Iterator[str]:
-    for line in lines:
-        if line == delimiter:
-            return
-        yield line
-    raise ValueError(f"Invalid value. Matching delimiter not found '{delimiter}'")
+        yield name, value
 
 
 def load(workflow: str) -> dict[str, Any]:
