@@ -42,10 +42,11 @@ def main() -> None:
     }
     results: report.Results = {
         "conditions": {**_machine(runs), **parts}, "operations": operations,
-        "cpu": report.spread(used), "growth": _growth(runs),
+        "cpu": report.spread(used), "alone": report.spread([alone.seconds(REQUIRED) for _ in range(runs)]),
+        "growth": _growth(runs),
     }  # fmt: skip
     write(results)
-    print(report.operations_table(results), report.cpu(results), report.growth_table(results), sep="\n\n")
+    print(report.operations_table(results), report.other_figures(results), sep="\n\n")
     for line in report.missed(results):
         say(f"missed: {line}")
 

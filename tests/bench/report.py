@@ -63,8 +63,7 @@ def page(document: str, results: Results) -> str:
     if not begin or not end:
         raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
     parts = (_conditions(results), operations_table(results), "![seconds of each operation](performance.svg)",
-             cpu(results), growth_table(results),
-             "![seconds of the program by size](growth.svg)")  # fmt: skip
+             other_figures(results), "![seconds of the program by size](growth.svg)")  # fmt: skip
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
@@ -84,25 +83,19 @@ def operations_table(results: Results) -> str:
     return "\n".join(rows)
 
 
-def cpu(results: Results) -> str:
-    """A line about a no-op preview."""
-    return f"A no-op preview takes {_range(results['cpu'])} CPU seconds (target {CPU_SECONDS:g})."
-
-
-def growth_table(results: Results) -> str:
-    """One row for each size: seconds of the program, and what it takes more than with the smallest size."""
-    rows = ["| size | program alone, s | more than with the smallest, s |", "|---|---|---|"]
-    for what, sizes in results["growth"].items():
-        for size, measured in sizes.items():
-            more = measured["median"] - sizes[min(sizes, key=int)]["median"]
-            rows.append(f"| {int(size):,} {what} | {_range(measured)} | {more:.2f} |")
-    return "\n".join(rows)
-
-
 def _conditions(results: Results) -> str:
     conditions = results["conditions"]
     return "\n".join(
         ["| measured with | |", "|---|---|", *(f"| {key} | {value} |" for key, value in conditions.items())]
+    )
+
+
+def other_figures(results: Results) -> str:
+    """Two lines: CPU seconds of a no-op preview, and seconds of the program alone."""
+    cpu, alone = (_range(results[name]) for name in ("cpu", "alone"))
+    return (
+        f"A no-op preview takes {cpu} CPU seconds (target {CPU_SECONDS:g}).\n"
+        f"The program alone, from the start of Python to its last registration, takes {alone} s."
     )
 
 
