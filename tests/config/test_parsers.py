@@ -97,10 +97,10 @@ def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) 
     assert parsers.quantity_value(f"{number}e9") == parsers.quantity_value(f"{number}G")
 
 
-@pytest.mark.parametrize("text", ["512MB", "1e400000", "-1", "0", ""])
-def test_what_is_no_amount_is_refused_with_what_was_written(text: str) -> None:
-    with pytest.raises(ValueError, match="has the quantity '"):
-        parsers.quantity(text)
+def test_what_is_no_amount_is_refused_with_what_was_written() -> None:
+    for text in ("512MB", "1e400000", "-1", ""):
+        with pytest.raises(ValueError, match=f"has the quantity '{text}'"):
+            parsers.quantity(text)
 
 
 @given(st.sampled_from(all_keys()), st.text())
