@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from sandbox import charts, cluster, engine, gitops, health, plugin_folders, plugins, tools
+from sandbox import charts, cluster, engine, gitops, health, plugins, tools
 from sandbox.layout import Sandbox, SandboxError, link_project, say
 
 _NEXT = """
@@ -109,7 +109,6 @@ def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
-        plugin_folders.provide(sandbox)
         link_project(sandbox.project)
         variables = engine.prepare(sandbox)
         if verb == "cluster":

@@ -1,4 +1,4 @@
-"""The Helm charts of Flux and the operator: upstream's where they can be had, else small local ones."""
+"""The Helm charts of Flux and the operator: upstream's if they are available, else small local ones."""
 
 import os
 import shutil
@@ -33,7 +33,7 @@ def provide(sandbox: Sandbox) -> Origin:
         folder = _upstream(sandbox, charts, wanted) if wanted != "local" else None
         origin: Origin = "upstream" if folder else "local"
         tools.link(LINK, folder or _local())
-    say(f"charts: {origin}" + ("" if folder else " (small ones made here, for upstream's cannot be had)"))
+    say(f"charts: {origin}" + ("" if folder else " (small ones: upstream's are unavailable)"))
     return origin
 
 

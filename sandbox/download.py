@@ -36,7 +36,7 @@ _CHUNK = 1 << 20
 
 
 class Unavailable(Exception):
-    """Why a released program cannot be had here."""
+    """Why a released program is unavailable here."""
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _unpack(archive: Path, member: str, to: Path, url: str) -> None:
         with tarfile.open(archive) as packed, to.open("wb") as target:
             source = packed.extractfile(member) if packed.getmember(member).isreg() else None
             if source is None:
-                raise Unavailable(f"{member} in {url} is no file")
+                raise Unavailable(f"{member} in {url} is not a file")
             shutil.copyfileobj(source, target)
     except KeyError:
         raise Unavailable(f"{url} holds no {member}") from None

@@ -15,7 +15,7 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
     """Run ``health``; returns its exit code.
 
     No image runs in KWOK's pods. Until ``make gitops`` starts Flux's controllers as processes, nobody reports on their
-    objects: such a row says so, and is no failure.
+    objects: such a row says so, and is not a failure.
     """
     command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *arguments]
     environment = sandbox.process_environment("health")

@@ -164,7 +164,7 @@ class Sandbox:
             "PULUMI_PYTHON_CMD": str(self.bin / "python3"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            # The plugins of plugin_folders.py, and no warning that they are not those that the SDK was made for.
+            # The plugins that plugins.py chose, and no warning that they are not those that the SDK was made for.
             "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
             "PULUMI_ENABLE_LEGACY_PLUGIN_SEARCH": "true",
             "PULUMI_DEV": "true",

@@ -1,10 +1,11 @@
-"""The Pulumi providers: those of this machine, downloaded ones, else programs that are built here."""
+"""The Pulumi plugins: those of this machine, downloaded ones, else programs that are built here."""
 
 import re
 import shutil
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 from sandbox import tools
 from sandbox.charts import answers
@@ -19,6 +20,9 @@ _BUILT = {
     ),
     "random": (tools.RANDOM, "a fake of one resource: the provider cannot be downloaded here"),
 }
+# The engine takes the newest plugin that is not older than what it asks for (sdk/go/common/workspace/plugins.go,
+# LegacySelectCompatiblePlugin): always the one that was chosen, for a state that another SDK wrote, too.
+VERSION = "999.0.0"
 _DOWNLOAD_HOST = "get.pulumi.com"
 _INSTALL_SECONDS = 600
 _ANSWER_SECONDS = 20
@@ -26,33 +30,43 @@ _GET_PLUGIN_INFO = "/pulumirpc.ResourceProvider/GetPluginInfo"
 
 
 def provide(sandbox: Sandbox) -> None:
-    """Choose each provider and say in one line which one it is. Raises SandboxError."""
-    plugins = cache() / "plugins"
-    plugins.mkdir(parents=True, exist_ok=True)
-    (sandbox.home / "pulumi").mkdir(parents=True, exist_ok=True)
+    """Choose each provider, say in one line which one it is, and put it where the engine looks. Raises SandboxError.
+
+    The language host is the one of the engine in use. None of them lies on PATH: the engine warns of those.
+    """
+    home = sandbox.home / "pulumi"
+    downloads = cache() / "plugins"
+    for folder in (home, downloads):
+        folder.mkdir(parents=True, exist_ok=True)
     # A file where the engine keeps its own logs: to write megabytes of them is half of its work, and has no switch
     # (Pulumi, pkg/logging/encrypted.go, StartLogging).
-    (sandbox.home / "pulumi" / "logs").touch()
-    tools.link(sandbox.home / "pulumi" / "plugins", plugins)
-    reachable: bool | None = None
-    for name, (tool, built) in _BUILT.items():
-        first = sandbox.bin / tool.name
-        first.unlink(missing_ok=True)
-        path, wanted = shutil.which(tool.name, path=tools.path_without(sandbox)), version(f"pulumi-{name}")
-        release = plugins / f"resource-{name}-v{wanted}" / tool.name
-        found = told_version(path) if path else ""
-        if path and _numbers(found) >= OLDEST[name]:
-            say(f"provider {name}: {found}, {path}")
-            continue
-        if not release.exists():
-            reachable = answers(_DOWNLOAD_HOST) if reachable is None else reachable
-            if reachable:
-                _install(sandbox, name, wanted)
-        downloaded = release.exists()
-        if path or not downloaded:  # the engine prefers what is on PATH to what it downloaded
-            tools.link(first, release if downloaded else tools.get([tool])[tool.name])
-        older = f" ({path} is {found or 'of no version'}, too old)" if path else ""
-        say(f"provider {name}: {f'{wanted}, downloaded' if downloaded else built}{older}")
+    (home / "logs").touch()
+    tools.link(home / "plugins", downloads)
+    host = "pulumi-language-python"
+    chosen = {host: sandbox.bin / host, **{tool.name: _chosen(sandbox, name) for name, (tool, _) in _BUILT.items()}}
+    folders = sandbox.home / "plugins"
+    for program, path in chosen.items():
+        folder = folders / f"{program.removeprefix('pulumi-')}-v{VERSION}"
+        folder.mkdir(parents=True, exist_ok=True)
+        tools.link(folder / program, path.resolve())
+    tools.link(home / "plugins", folders)
+
+
+def _chosen(sandbox: Sandbox, name: str) -> Path:
+    """The provider of this machine if it is new enough, else a downloaded one, else the one that is built here."""
+    tool, built = _BUILT[name]
+    path, wanted = shutil.which(tool.name, path=tools.path_without(sandbox)), version(f"pulumi-{name}")
+    found = told_version(path) if path else ""
+    if path and _numbers(found) >= OLDEST[name]:
+        say(f"provider {name}: {found}, {path}")
+        return Path(path)
+    downloaded = cache() / "plugins" / f"resource-{name}-v{wanted}" / tool.name
+    if not downloaded.exists() and answers(_DOWNLOAD_HOST):
+        _install(sandbox, name, wanted)
+    older = f" ({path} is {found or 'of no version'}, too old)" if path else ""
+    is_there = downloaded.exists()
+    say(f"provider {name}: {f'{wanted}, downloaded' if is_there else built}{older}")
+    return downloaded if is_there else tools.get([tool])[tool.name]
 
 
 def told_version(program: str) -> str:

@@ -216,7 +216,7 @@ def _download(tools: Sequence[Tool], wanted: str) -> None:
 
 
 def _fetch(release: Release, silent: Mapping[str, str]) -> str:
-    """Download one release into the cache; returns why it cannot be had, or nothing."""
+    """Download one release into the cache; returns why it is unavailable, or nothing."""
     if reason := download.why_not(release, silent):
         return reason
     target = cache() / release.key

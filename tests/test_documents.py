@@ -160,16 +160,65 @@ PRIVATE_WORDS = {
 }
 
 
-def test_standard_words_are_used() -> None:
+RUNBOOK_ENTRY = r"""docs/runbook\.md,? ["']([A-Z][^"'\n]+)["']"""
+
+# Sentences that are not English, by pattern: one that was written here, and what to write instead.
+NOT_ENGLISH = {
+    r"(?<!there )\b(?:is|are) none\b(?! of)": ("the API server … is none", "is not a Kubernetes API server"),
+    r"(?<!there )\b(?:is|are) no (?!longer\b|more\b|such\b)": ("what is no kubeconfig", "is not a kubeconfig"),
+    r"\bmay stay\b": ("what it is copied with may stay around it", "quotes around the value are removed"),
+    r"\b(?:said|says) nothing\b(?! (?:of|about|beyond))": ("failed: it said nothing", "failed without output"),
+    r"\bcounts\b(?! (?:the|them)\b| =|})|\bcount as\b": ("then the variable counts", "KUBECONFIG takes precedence"),
+    r"\b(?:and|;) that stays\b": ("made with 10Gi, and that stays", "ignored: the existing volume has 10Gi"),
+    r"\b(?:of|by|to) which nobody\b": ("creations of which nobody knows how they ended", "clears pending creates"),
+    r"\bin vain\b|\bwished for\b": ("is wished for in vain", "changing the volume only warns"),
+    r"\b(?:what|it) (?:it )?cannot help\b": ("what it cannot help", "known limitations"),
+    r"\bonly one that is fixed\b": ("the only one that is fixed", "only the latest commit gets security fixes"),
+    r"\bwhat runs nothing\b": ("what runs nothing", "objects without pods"),
+    r"\b(?:cannot|can|could) be had\b": ("a chart that cannot be had", "an unavailable chart"),
+    r"\banew\b": ("was made anew", "was recreated"),
+    r"\bbelongs? into\b": ("credentials belong into their own keys", "credentials belong in their own keys"),
+    r"\b(?:to|for) who\b": ("of no use to who would guess", "nobody can guess"),
+}
+
+
+def written() -> dict[str, str]:
+    """The text of each tracked file that people read, by name: documents, code, workflows."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    pattern = re.compile(rf"\b({'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
-    found = {
-        (name, word[0])
+    return {
+        name: (ROOT / name).read_text(encoding="utf-8")
         for name in tracked
         if name.endswith((".md", ".py", ".yaml", ".yml", "Makefile")) and name != "tests/test_documents.py"
-        for word in pattern.finditer((ROOT / name).read_text(encoding="utf-8"))
+    }
+
+
+def test_standard_words_are_used() -> None:
+    pattern = re.compile(rf"\b({'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
+    assert {(name, word[0]) for name, text in written().items() for word in pattern.finditer(text)} == set()
+
+
+def test_sentences_and_names_are_english() -> None:
+    """Sentences may go over the end of a line; names of tests are sentences, too."""
+    pattern = re.compile("|".join(NOT_ENGLISH))
+    found = {
+        (name, sentence[0])
+        for name, text in written().items()
+        for sentence in pattern.finditer(re.sub(r"[\s_]+(?:# )?", " ", text))
     }
     assert found == set()
+
+
+@pytest.mark.parametrize(("pattern", "old", "new"), [(pattern, *pair) for pattern, pair in NOT_ENGLISH.items()])
+def test_each_pattern_finds_the_sentence_for_which_it_was_written(pattern: str, old: str, new: str) -> None:
+    assert re.search(pattern, old)
+    assert not re.search("|".join(NOT_ENGLISH), new)
+
+
+def test_every_entry_of_the_runbook_that_a_message_names_exists() -> None:
+    entries = re.findall(r"^## (.*)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [(name, entry) for name, text in written().items() for entry in re.findall(RUNBOOK_ENTRY, text)]
+    assert len(named) > 12
+    assert [one for one in named if one[1] not in entries] == []
 
 
 def test_make_help_shows_commands_as_they_are_typed() -> None:

@@ -115,7 +115,7 @@ def test_the_chain_is_explicit(program: Program) -> None:
     assert "gitops-flux" in run.dependencies("gitops-git-repo")
 
 
-def test_what_runs_nothing_waits_only_for_its_namespace_and_everything_else_for_the_earlier_components(
+def test_objects_without_pods_wait_only_for_their_namespace_and_all_else_for_the_earlier_components(
     program: Program,
 ) -> None:
     """A rollout takes minutes: meanwhile the next component's Secrets are made, and not one of its pods."""

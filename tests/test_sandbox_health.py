@@ -1,4 +1,4 @@
-"""`make health` before `make gitops`: what nobody here could make ready is no failure."""
+"""`make health` before `make gitops`: what nobody here could make ready is not a failure."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def answering(folder: Path, *rows: dict[str, str]) -> Sandbox:
     return sandbox
 
 
-def test_rows_of_controllers_that_do_not_run_say_so_and_are_no_failure(
+def test_rows_of_controllers_that_do_not_run_say_so_and_are_not_failures(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert health.ask(answering(tmp_path, OK, OF_FLUX), []) == 0
@@ -39,7 +39,7 @@ def test_what_is_broken_is_still_a_failure(tmp_path: Path, capsys: pytest.Captur
     assert [row["state"] for row in rows] == ["ok", "warning", "failed"]
 
 
-def test_an_answer_that_is_no_table_is_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_answer_that_is_not_a_table_is_passed_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sandbox = answering(tmp_path)
     (tmp_path / "answer").write_text("usage: …\n", encoding="utf-8")
     assert health.ask(sandbox, ["--help"]) == 1

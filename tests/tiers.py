@@ -41,7 +41,7 @@ WITNESSES = {
     f"{ENGINE}/test_histories.py::test_a_killed_run_a_lost_cluster_and_a_destroyed_stack": (
         f"{ENGINE}/test_recovery.py::test_a_lost_cluster_is_made_again_from_the_state"
     ),
-    f"{ENGINE}/test_migration.py::test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_made_anew": (
+    f"{ENGINE}/test_migration.py::test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated": (
         f"{ENGINE}/test_migration.py::test_a_stack_that_runs_everything_is_adopted_at_once_and_the_gate_stops_a_loss"
     ),
     f"{ENGINE}/test_recovery.py::test_a_volume_grown_by_hand_as_the_runbook_says_leaves_nothing_to_do": (

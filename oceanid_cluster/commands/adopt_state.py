@@ -35,7 +35,7 @@ and adoptExisting adopts it when the component is turned on. Without it, the fir
 # What may still be off in the first run, with its own Deployments: the Flux chart makes those of image automation.
 OPTIONAL = {facts.name: facts for facts in (IMAGE_AUTOMATION, LABEL_STUDIO, NODE_TUNNELS)}
 _EPILOG = """\
-exit codes: 0 the state was written; 1 the input is no state export, or is not ready; 2 wrong arguments
+exit codes: 0 the state was written; 1 the input is not a state export, or is not ready; 2 wrong arguments
 
 example:
   pulumi stack export > before.json
@@ -50,7 +50,7 @@ def prepare(export: object, cluster: str, without: Sequence[str] = ()) -> tuple[
     ``without`` names components of OPTIONAL that are still off.
 
     The provider gets ``cluster`` as its identifier: without it, the first run would take a new endpoint in the
-    kubeconfig for a new cluster and replace every object. Raises ValueError for what is no state export.
+    kubeconfig for a new cluster and replace every object. Raises ValueError for input that is not a state export.
     """
     whole = cast("State", export) if isinstance(export, dict) else {}
     deployment: State = whole.get("deployment") or {}

@@ -39,7 +39,7 @@ class Chart:
     def objects(self) -> list[Manifest]:
         """What it makes, its CRDs apart from those in its templates; hooks are left out, as they do not stay.
 
-        Raises CommandError when the chart cannot be had.
+        Raises CommandError when the chart is unavailable.
         """
         values = json.dumps(self.inputs.get("values") or {})
         command = ("template", self.release, *self._location(), "--namespace", self.namespace, "--no-hooks")
@@ -50,7 +50,7 @@ class Chart:
         return [self._placed(one, found) for one in found]
 
     def crds(self) -> list[Manifest]:
-        """The CRDs in its folder ``crds``. Raises CommandError when the chart cannot be had."""
+        """The CRDs in its folder ``crds``. Raises CommandError when the chart is unavailable."""
         return list(_documents(check_output("helm", "show", "crds", *self._location())))
 
     def _location(self) -> list[str]:

@@ -61,7 +61,7 @@ def remote_routes(tunnel: TunnelToken, api_token: Secret, api: str = API) -> lis
         raise CommandError(f"Cloudflare's API cannot be reached: {problem.reason}") from None
     except (OSError, http.client.HTTPException) as problem:
         raise CommandError(f"Cloudflare's API cannot be reached: {problem}") from None
-    except ValueError:  # no JSON; or a token that is no header, which Python's message would show
+    except ValueError:  # not JSON; or a token that is not a header, which Python's message would show
         raise CommandError("Cloudflare's API was not asked, or gave no JSON: check cloudflare_api_token") from None
     return _routes(answer)
 

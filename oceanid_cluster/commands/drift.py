@@ -48,7 +48,7 @@ class Difference:
 def compare(stack: str, known: Redactor) -> list[Difference]:
     """What differs between the cluster and the program, the objects of Helm releases included.
 
-    A provider that would only be told of a new kubeconfig is no difference. Raises CommandError when the comparison did
+    A provider that only gets a new kubeconfig is not a difference. Raises CommandError when the comparison did
     not come to an end.
     """
     outcome = run_engine("preview", stack, known, say=lambda _: None)

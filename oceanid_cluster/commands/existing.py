@@ -75,7 +75,7 @@ def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
 def _row(
     component: str, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
 ) -> Row:
-    found = [ref for ref in wanted if ref in live and (ref in known or _counts(ref, live[ref]))]
+    found = [ref for ref in wanted if ref in live and (ref in known or _is_wanted(ref, live[ref]))]
     gone = [ref for ref in wanted if ref in known and ref not in live]
     blocking = [ref for ref in found if ref not in known]
     owners: dict[str, list[ObjectRef]] = {}
@@ -99,7 +99,7 @@ def _row(
     return Row("existing", component, state, "; ".join(said) or "nothing yet")
 
 
-def _counts(ref: ObjectRef, found: Object) -> bool:
+def _is_wanted(ref: ObjectRef, found: Object) -> bool:
     """Whether a deploy creates the object: an optional one of somebody else's is not our matter."""
     return ref not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
 

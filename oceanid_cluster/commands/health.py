@@ -34,7 +34,7 @@ Answer = TypeVar("Answer")
 _DESCRIPTION = """\
 Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
 It reads, and changes nothing.
-Expected is what the stack's configuration turns on and what its state holds; with --all, every component.
+It expects what the stack's configuration turns on and what its state holds; with --all, every component.
 """
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 _EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
@@ -57,7 +57,7 @@ def load_expectations(stack: str | None, *, every: bool) -> Expectation:
     """What the configuration turns on, and what the state holds: also after a deploy that failed half-way.
 
     ``stack`` None is the selected one. With ``every`` it is every component, and Pulumi is not asked: the
-    configuration's file counts, and there is no state. Raises CommandError.
+    configuration is read from its file, and there is no state. Raises CommandError.
     """
     name = selected_stack(stack, os.environ)
     if every:
@@ -161,7 +161,7 @@ def _others(kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, 
 
 
 class Patience:
-    """Time that something may take, which counts from now on."""
+    """Time that something may take, from now on."""
 
     def __init__(self, seconds: float) -> None:
         """``seconds`` may be zero: then nothing is waited for."""
@@ -216,7 +216,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS",
-        help="give the cluster time to get ready; dropped connections, and Pulumi Cloud, are waited for, too",
+        help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     options = parser.parse_args(arguments)

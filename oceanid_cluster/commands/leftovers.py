@@ -32,7 +32,7 @@ _FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
 
 @dataclass(frozen=True)
 class Cluster:
-    """What of the cluster counts here: all namespaces, CRDs, workloads and claims, and Flux's own retained objects."""
+    """What is looked at in the cluster: all namespaces, CRDs, workloads and claims, and Flux's own retained objects."""
 
     namespaces: Sequence[Object]
     crds: Sequence[Object]
@@ -58,7 +58,7 @@ def ask(kubectl: Kubectl) -> Cluster:
 
 
 def still_up(cluster: Cluster, state: StackState) -> str:
-    """Why the stack counts as up, and what to do; empty when it does not."""
+    """Why the stack is taken to be up, and what to do; empty when it is not."""
     if held := len(state.objects) + len(state.releases):
         return f"its state holds {held} objects. Destroy it first: pulumi destroy --run-program"
     namespaces = {one["metadata"]["name"] for one in cluster.namespaces}
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m oceanid_cluster leftovers", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--stack", help="whose cluster and state count; else the selected stack")
+    parser.add_argument("--stack", help="the stack to look at; default: the selected stack")
     chosen = parser.parse_args(arguments)
     try:
         settings, state = _stack(chosen.stack)

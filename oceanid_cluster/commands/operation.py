@@ -25,7 +25,7 @@ _SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "import"
 _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # plugin.UnknownStringValue: known only once the update has run
 # Where a value that somebody put into the cluster by hand may be a secret.
 _PRIVATE = ("data", "stringData", "env", "args", "command", "annotations")
-_PLUGIN_NEWS = ("using pulumi-", "resource plugin ")  # which plugin is used is no news
+_PLUGIN_NEWS = ("using pulumi-", "resource plugin ")  # the plugins in use: not worth a line
 _LONGEST_VALUE = 60
 _SEGMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[]+)')
 
@@ -183,7 +183,7 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
 
 
 def _read(lines: Iterable[str], events: Events) -> list[str]:
-    """Give each event to ``events``; returns the lines that are none."""
+    """Give each event to ``events``; returns the other lines."""
     other: list[str] = []
     for line in lines:
         try:

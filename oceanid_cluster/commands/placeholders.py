@@ -1,4 +1,4 @@
-"""The configuration of a stack as far as it can be had without its secrets, which placeholders stand for."""
+"""The configuration of a stack without its secrets, which placeholders replace."""
 
 from collections.abc import Mapping
 

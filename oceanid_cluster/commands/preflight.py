@@ -36,7 +36,7 @@ from oceanid_cluster.startup.identity import Identity, differences, is_another, 
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
-_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
+_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; used when the key is off
 _DESCRIPTION = """\
 Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
 already there, compared with the stack's state. It reads, and changes nothing.
@@ -184,10 +184,10 @@ def access_rows(settings: Settings) -> list[Row]:
         return []
     checked = dict.fromkeys(str(rule.hostname) for rule in named if rule.requires_access)
     unchecked = dict.fromkeys(str(rule.hostname) for rule in named if not rule.requires_access)
-    said = [f"{', '.join(checked)}: cloudflared refuses what Access has not let through"] if checked else []
+    said = [f"{', '.join(checked)}: cloudflared rejects requests without an Access token"] if checked else []
     if unchecked:
         fix = 'docs/runbook.md, "Who may use a host name"'
-        said.append(f"{', '.join(unchecked)}: answers the internet unless cloud/ protects it ({fix})")
+        said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({fix})")
     return [Row("tunnel", "Access", "ok", "; ".join(said))]
 
 
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="python -m oceanid_cluster preflight", description=_DESCRIPTION, epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--stack", help="whose configuration and state count; else the selected stack")
+    parser.add_argument("--stack", help="the stack to check; default: the selected stack")
     parser.add_argument("--json", action="store_true", help="answer in JSON")
     chosen = parser.parse_args(arguments)
     try:

@@ -2,7 +2,7 @@
 
 Helm keeps each release in a Secret of its namespace (helm.sh/helm/v3 pkg/storage/driver/secrets.go and util.go): JSON,
 gzipped, in base64. The API server itself is asked what re-applying that manifest would change, by a dry run: it knows
-defaults, units of quantities, and which lists are merged. A second one makes the workloads anew, under another name, to
+defaults, units of quantities, and which lists are merged. A second one creates the workloads under another name, to
 see what was added to them. Nothing is written, and no value is shown.
 """
 
@@ -19,7 +19,7 @@ from oceanid_cluster.startup.processes import CommandError
 
 Difference = tuple[str, str, tuple[str, ...]]
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
-_ANEW = "-drift"
+_COPY = "-drift"
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
 _SECRET_TYPE = "helm.sh/release.v1"
 # What nobody but the chart adds to, and where: a sidecar, a variable, a key.
@@ -42,7 +42,7 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
         live = _by_name(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
         wanted = _by_name(kubectl.objects(*dry_run, f"--field-manager={_MANAGER}", "-f", "-", stdin=manifest))
-        anew = _made_anew(namespace, manifest, kubectl)
+        copies = _copies(namespace, manifest, kubectl)
         for place, one in wanted.items():
             if place not in live:
                 found.append(("missing", place, ()))
@@ -50,24 +50,24 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
             if terminating(live[place]):
                 found.append(("terminating", place, ()))
             paths = {*differences(live[place], one)}
-            if place in anew:
+            if place in copies:
                 part = _WHOLE[one["kind"]]
-                paths |= {*differences(live[place].get(part), anew[place].get(part), part)}
+                paths |= {*differences(live[place].get(part), copies[place].get(part), part)}
             if paths:
                 found.append(("update", place, tuple(sorted(paths))))
     return sorted(found)
 
 
-def _made_anew(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
+def _copies(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
     """The workloads and data of a manifest as they would be if they were made now, by kind and name."""
     plain = kubectl.objects("create", "-n", namespace, "--dry-run=client", "-f", "-", stdin=manifest)
     chosen = [one for one in plain if one["kind"] in _WHOLE]
     if not chosen:
         return {}
-    renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_ANEW}"}} for one in chosen]
+    renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_COPY}"}} for one in chosen]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": renamed})
     made = kubectl.objects("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=document)
-    return {place.removesuffix(_ANEW): one for place, one in _by_name(made).items()}
+    return {place.removesuffix(_COPY): one for place, one in _by_name(made).items()}
 
 
 def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:

@@ -39,7 +39,7 @@ class Rendered:
 
 
 def collect(run: Run, note: Callable[[str], None]) -> list[Rendered]:
-    """Every object of a run, without any secret. ``note`` takes a line about a chart that cannot be had."""
+    """Every object of a run, without any secret. ``note`` takes a line about an unavailable chart."""
     found: list[Rendered] = []
     for name, resource in run.resources.items():
         inputs: Any = masked(inputs_of(resource))
@@ -59,14 +59,14 @@ def collect(run: Run, note: Callable[[str], None]) -> list[Rendered]:
 
 
 def _of_chart(name: str, kind: str, inputs: Any, run: Run, note: Callable[[str], None]) -> list[Rendered]:
-    """The objects of a chart; where it cannot be had, one that holds its name, version and values."""
+    """The objects of a chart; if it is unavailable, one object with its name, version and values."""
     chart = Chart(inputs.get("name") or name, inputs)
     try:
         if kind == _RELEASE:
             return list(_of_release(name, chart))
         return [_transformed(name, one, run) for one in (*chart.crds(), *chart.objects())]
     except CommandError as problem:
-        note(f"chart {chart.title()} cannot be had: its values stand for its objects ({problem})")
+        note(f"chart {chart.title()} is unavailable: its values represent its objects ({problem})")
     group, _, short = kind.partition(":")[2].partition(":")
     metadata = {"name": chart.release, "namespace": chart.namespace}
     spec = {field: inputs[field] for field in ("chart", "version", "repositoryOpts", "values") if inputs.get(field)}

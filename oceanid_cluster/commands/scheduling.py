@@ -60,7 +60,7 @@ def not_ready(node: Object) -> str:
 
 
 def _fits(expression: Object, own: Mapping[str, str]) -> bool:
-    """Whether labels fulfil one expression; Gt and Lt, which nobody uses for labels of text, count as fulfilled."""
+    """Whether labels fulfil one expression; Gt and Lt, which nobody uses for labels of text, always are."""
     value, values = own.get(str(expression.get("key"))), list[Any](expression.get("values") or ())
     match expression.get("operator"):
         case "In":

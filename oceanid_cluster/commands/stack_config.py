@@ -16,7 +16,7 @@ from oceanid_cluster.startup.processes import CommandError, PermanentError
 def stack_settings(stack: str) -> Settings:
     """What the stack's configuration says, apart from its secrets. Raises CommandError.
 
-    What says which cluster it is counts even where it is stored as a secret.
+    Keys that say which cluster it is are read even if they are stored as secrets.
     """
     given: dict[str, str] = {}
     for name, entry in entries(stack).items():

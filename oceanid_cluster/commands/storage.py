@@ -9,7 +9,7 @@ from oceanid_cluster.components.facts import ObjectRef, fix
 from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE, LabelStudioSettings
 from oceanid_cluster.config.parsers import quantity_value
 
-# kubernetes: pkg/volume/util/storageclass.go reads both; the beta one still counts.
+# kubernetes: pkg/volume/util/storageclass.go reads both annotations, also the beta one.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _NAME = "storage class"
 REF = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
@@ -86,7 +86,7 @@ _UNSET_CLASS = "pulumi config rm labelStudioStorageClass"
 
 
 def _compare(wanted: str, size: str) -> int:
-    """1 when more is wanted, -1 for less, 0 for the same amount, or for what is no number to us."""
+    """1 when more is wanted, -1 for less, 0 for the same amount, or if one is not a number to us."""
     try:
         left, right = quantity_value(wanted), quantity_value(size)
     except ValueError:

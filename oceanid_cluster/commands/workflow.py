@@ -30,8 +30,8 @@ _WAITING = ("health", "watch")
 def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> None:
     """Take the kubeconfig out of the ESC environment ``org/project/name`` into the file ``target``, for this user only.
 
-    When the key is absent there, the runner's own KUBECONFIG counts. Announces the choice to the steps that follow.
-    Raises CommandError when ESC cannot be asked, or has something there that is no kubeconfig.
+    When the key is absent there, the runner's own KUBECONFIG is used. Announces the choice to the steps that follow.
+    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig.
     """
     value = esc_value(environment, KUBECONFIG_PATH)
     if value is None:
@@ -95,7 +95,7 @@ def esc_value(environment: str, path: str) -> object:
 
 
 def _kubeconfig_text(value: object, environment: str) -> str:
-    """The text of a value of ESC. Raises CommandError, which shows nothing of it, when that is plainly none."""
+    """The text of a value of ESC. Raises CommandError, which shows nothing of it, when it is not a kubeconfig."""
     text = value if isinstance(value, str) else json.dumps(value)
     if not text.strip():
         raise CommandError(f"{_key_of(environment)} is empty; docs/esc.md says how to store it")
@@ -107,7 +107,7 @@ def _kubeconfig_text(value: object, environment: str) -> str:
 def _check_kubeconfig(target: Path, environment: str) -> None:
     """Raise CommandError, which shows nothing of it, when kubectl does not take a file for a kubeconfig."""
     if not (read_all(str(target)) or {}).get("clusters"):
-        raise CommandError(f"{_key_of(environment)} is no kubeconfig; docs/esc.md says how to store it")
+        raise CommandError(f"{_key_of(environment)} is not a kubeconfig; docs/esc.md says how to store it")
 
 
 def _key_of(environment: str) -> str:

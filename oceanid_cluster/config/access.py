@@ -38,6 +38,7 @@ def _entry(name: str, tag: object) -> tuple[str, str]:
     audience = tag.strip().lower() if isinstance(tag, str) else ""
     if not _AUDIENCE.fullmatch(audience):
         raise ValueError(
-            f"has for '{hostname}' what is no audience tag of an Access application (64 hexadecimal digits; not its id)"
+            f"has for '{hostname}' a value that is not an audience tag of an Access application"
+            " (64 hexadecimal digits; not its id)"
         )
     return hostname, audience

@@ -23,17 +23,19 @@ NODES = (
 
 @dataclass(frozen=True)
 class ClusterSettings:
-    """Which cluster, how it is reached, and what holds for every component."""
+    """The cluster, access to it, and what applies to every component."""
 
-    kubeconfig_path: str | None = key("kubeconfigPath", parse_path, "kubeconfig file; else the variable KUBECONFIG")
-    kube_context: str | None = key("kubeContext", parsers.text, "context of the kubeconfig; else its current context")
+    kubeconfig_path: str | None = key(
+        "kubeconfigPath", parse_path, "path of the kubeconfig, instead of the variable KUBECONFIG"
+    )
+    kube_context: str | None = key("kubeContext", parsers.text, "context of the kubeconfig, instead of the current one")
     allowed_api_hosts: tuple[str, ...] = key(
-        "allowedApiHosts", parsers.host_list, "further hosts at which the API server may answer", default="[]"
+        "allowedApiHosts", parsers.host_list, "additional hosts of the API server", default="[]"
     )
     adopt_existing: bool = key(
         "adoptExisting",
         parsers.boolean,
-        "adopt objects that are already in the cluster (the provider's `upsertExistingObjects`)",
+        "adopt existing objects (the provider's `upsertExistingObjects`)",
         default="false",
     )
     name: str = key(
@@ -48,7 +50,7 @@ class ClusterSettings:
         "styxIp", parsers.ip_address, "IP address of styx, the second control plane", required=True, value="ip"
     )
     calypso_ip: str = key(
-        "calypsoIp", parsers.ip_address, "IP address of calypso, the GPU worker (no API server answers there)",
+        "calypsoIp", parsers.ip_address, "IP address of calypso, the GPU worker",
         default="192.168.2.80",
     )  # fmt: skip
     domain: str = key(
@@ -56,17 +58,15 @@ class ClusterSettings:
     )
     nodes: tuple[Node, ...] = key(
         "nodes", parse_nodes,
-        "machines of another cluster: [{name, host, address, labels?}]; then the three addresses above are not needed",
+        "machines of another cluster, instead of the three addresses above: [{name, host, address, labels?}]",
         shown_default="tethys, styx, calypso",
     )  # fmt: skip
-    uid: str | None = key(
-        "clusterUid", parsers.uid, "UID of namespace kube-system; a cluster with another one is refused"
-    )
+    uid: str | None = key("clusterUid", parsers.uid, "required UID of the namespace kube-system")
     manage_node_labels: bool = key(
         "manageNodeLabels", parsers.boolean, "set the oceanid.cluster/* labels of the nodes", default="true"
     )
     ready_timeout_minutes: int = key(
-        "readyTimeoutMinutes", parsers.integer(1, 60), "minutes that a workload may take to get ready", default="5"
+        "readyTimeoutMinutes", parsers.integer(1, 60), "minutes to wait until a workload is ready", default="5"
     )
     migration_phase: str = key(
         "migration_phase", parsers.choice(*PHASES), f"phase shown by migrationStatus: {', '.join(PHASES)}",

@@ -1,4 +1,4 @@
-r"""What is surely no regular expression of Go, of that which people bring from other languages.
+r"""Mistakes in Go regular expressions that people bring from other languages.
 
 cloudflared compiles the path of an ingress rule with Go's package regexp, and does not start when that fails. These
 rules are some of regexp/syntax/parse.go, and none of them refuses what Go takes; what else Go refuses (names of
@@ -16,7 +16,7 @@ _UNKNOWN = {
 
 
 def check_go_regexp(pattern: str) -> None:
-    """Raise ValueError with the reason if Go would surely not compile ``pattern``."""
+    """Raise ValueError with the reason if Go certainly does not compile ``pattern``."""
     depth, before = 0, "("  # nothing can be repeated at the start, as after what opens a group
     for token in _TOKEN.findall(pattern):
         if token in _UNKNOWN:

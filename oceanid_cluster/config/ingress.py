@@ -97,7 +97,7 @@ def api_server_rule(hostname: str, service: str, owner: Owner | None = None) -> 
 
 
 def endpoint(service: str) -> tuple[str, int] | None:
-    """Host and port of a service; None for one that is no URL. Ports are those of ingress/origin_service.go."""
+    """Host and port of a service; None for one that is not a URL. Ports are those of ingress/origin_service.go."""
     parts = urlsplit(service)
     port = parts.port or _PORTS.get(parts.scheme)
     return (parts.hostname, port) if parts.hostname and port else None
@@ -178,7 +178,7 @@ def check_service(text: str) -> str:
 
 
 def _no_scheme(service: str) -> str:
-    """Raise ValueError for a service that is no URL."""
+    """Raise ValueError for a service that is not a URL."""
     scheme, colon, rest = service.partition(":")
     if colon and scheme.lower() in _SCHEMES:
         raise ValueError(f"'{service}' lacks the '//' after '{scheme}:'; write {scheme}://{rest.lstrip('/') or 'host'}")
@@ -205,7 +205,7 @@ def _url(service: str) -> str:
     if not host:
         raise ValueError(f"'{service}' names no host")
     if not _ORIGIN_HOST.fullmatch(host):
-        raise ValueError(f"'{service}' has a host that is no name and no address")
+        raise ValueError(f"'{service}' has a host that is neither a name nor an address")
     if parts.scheme == "tcp" and port is None:
         raise ValueError(f"'{service}' has no port, and cloudflared would make one up")
     return service
@@ -264,7 +264,7 @@ def _rule(item: object) -> IngressRule:
         try:
             check_go_regexp(path)
         except ValueError as problem:
-            raise ValueError(f"has a path that is no regular expression of Go: it {problem}") from None
+            raise ValueError(f"has a path that is not a Go regular expression: it {problem}") from None
     origin = parse_origin_request(fields.get("originRequest"))
     if "noTLSVerify" in fields:
         short = fields["noTLSVerify"]

@@ -48,7 +48,7 @@ def checked_paths(value: str, source: str) -> str:
         )
     if source == KEY and len(given) > 1:
         raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
-    if not value.isascii() and any(map(_is_no_utf8, given)):
+    if not value.isascii() and any(map(_is_not_utf8, given)):
         raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
@@ -113,7 +113,7 @@ def _is_file(path: str) -> bool:
     return stat.S_ISREG(_mode(path) or 0)
 
 
-def _is_no_utf8(path: str) -> bool:
+def _is_not_utf8(path: str) -> bool:
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -151,7 +151,7 @@ def _wrong(paths: list[str], source: str, what: str) -> PathError:
     tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
     note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
     invisible = _invisible(paths)
-    note += f"\n  Take out of it what nobody sees: {invisible}" if invisible else ""
+    note += f"\n  Remove the invisible characters: {invisible}" if invisible else ""
     return PathError(f"the kubeconfig {os.pathsep.join(map(_visible, paths))} (from {source}) {what}{note}")
 
 

@@ -55,7 +55,7 @@ def token(value: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise ValueError(
             "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
-            " URL and a user name are none"
+            " URL or a user name is not"
         )
     return text
 
@@ -148,7 +148,7 @@ def http_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
         raise ValueError("is not an http or https URL")
     if parts.username is not None:
-        raise ValueError("contains a user name; credentials belong into their own secret keys")
+        raise ValueError("contains a user name; credentials belong in their own secret keys")
     return value.strip().rstrip("/")
 
 
@@ -191,7 +191,9 @@ def host_list(value: str) -> tuple[str, ...]:
     hosts = [(as_text(item) or "").strip().lower() for item in cast("list[object]", items)]
     for host in hosts:
         if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
-            raise ValueError(f"has '{host}', which is no host name and no address (write it without a scheme or port)")
+            raise ValueError(
+                f"has '{host}', which is neither a host name nor an address (write it without a scheme or port)"
+            )
     return tuple(hosts)
 
 
@@ -208,7 +210,7 @@ def bucket(value: str) -> str:
     """The name of a bucket (Amazon S3, "General purpose bucket naming rules")."""
     name = value.strip()
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or is_address(name):
-        raise ValueError("is not the name of a bucket: 3 to 63 small letters, digits, dots and hyphens, no s3://")
+        raise ValueError("is not the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://")
     return name
 
 
@@ -222,7 +224,7 @@ def region(value: str) -> str:
 def object_name(value: str) -> str:
     """The name of an object of Kubernetes: a DNS subdomain name."""
     if not is_dns_name(value.strip()):
-        raise ValueError("is not a name of Kubernetes: small letters, digits, '-' and '.'")
+        raise ValueError("is not a name of Kubernetes: lower-case letters, digits, '-' and '.'")
     return value.strip()
 
 

@@ -47,5 +47,5 @@ def _peer(item: object) -> Peer:
         raise ValueError(f"has the field '{unknown[0]}'; it takes 'namespace' and 'labels'")
     namespace = as_text(fields.get("namespace"))
     if namespace is None or not _NAMESPACE.fullmatch(namespace):
-        raise ValueError(f"has an entry whose namespace is missing or no name of one: '{namespace or ''}'")
+        raise ValueError(f"has an entry whose namespace is missing or invalid: '{namespace or ''}'")
     return Peer(namespace, label_map(json.dumps(fields.get("labels") or {})))

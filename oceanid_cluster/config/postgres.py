@@ -126,7 +126,7 @@ def _location(text: str) -> dict[str, str]:
 
 
 def _parameters(query: str) -> dict[str, str]:
-    """The query's parameters, decoded; of a repeated one the last counts. A '+' is a '+' to libpq."""
+    """The query's parameters, decoded; the last of a repeated one takes precedence. A '+' is a '+' to libpq."""
     parameters: dict[str, str] = {}
     query = query.removesuffix("&")
     for number, pair in enumerate(query.split("&") if query else [], start=1):
@@ -155,7 +155,7 @@ def _check_parts(parts: Mapping[str, str]) -> None:
     if host.startswith(("/", "@")):
         raise ValueError("names a Unix socket (as Cloud SQL does), and the pod has none; write the host or address")
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not is_address(host):
-        raise ValueError("has a host that is no name and no address; escape special characters of the password")
+        raise ValueError("has a host that is neither a name nor an address; escape special characters of the password")
     if host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback):
         raise ValueError("leads to the pod itself; write the database's own host name")
     if not parts["user"] or not parts["password"]:
@@ -198,7 +198,7 @@ def _tls(parameters: dict[str, str]) -> dict[str, str]:
 
 def _decoded(text: str, what: str) -> str:
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise ValueError(f"has a percent sign in its {what} that is no escape; write it as %25")
+        raise ValueError(f"has a percent sign in its {what} that is not an escape; write it as %25")
     try:
         decoded = unquote_to_bytes(text).decode()
     except UnicodeDecodeError:

@@ -45,7 +45,7 @@ class Key:
 
     @property
     def fix(self) -> str:
-        """The command that sets this key. A secret is no argument of it: Pulumi asks for it, or reads a file."""
+        """The command that sets this key. A secret is never an argument: Pulumi asks for it, or reads a file."""
         if not self.secret:
             return f"pulumi config set {self.name} {self.stdin or f'<{self.value}>'}"
         return f"pulumi config set --secret {self.name}" + (
@@ -151,8 +151,8 @@ class Reader:
     def read(self, row: Key, *, used: bool = True, flag: str | None = None) -> Any:
         """The typed value of one key, or None when it is absent or wrong (and then noted as a problem).
 
-        ``flag`` is the key that turns its component on. The key of a component that is turned off (not ``used``) is no
-        problem: a wrong value counts as absent, and is noted in ``ignored``.
+        ``flag`` is the key that turns its component on. A wrong value of a component that is turned off (not
+        ``used``) is treated as absent, and noted in ``ignored``.
         """
         given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
         if used and len(set(given.values())) > 1:
@@ -205,7 +205,7 @@ class Reader:
 def _masked(reason: str, value: str) -> str:
     """What is wrong, without what it quotes, and without any part of ``value``.
 
-    The parsers of secret keys show nothing outside of quotes; an apostrophe inside a word is no quote.
+    The parsers of secret keys show nothing outside of quotes; an apostrophe inside a word is not a quote.
     """
     reason = re.sub(r"(?<!\w)'.*'(?!\w)", "[secret]", reason, flags=re.DOTALL)
     for part in sorted(set(re.split(r"[^\w+=-]+", value)), key=len, reverse=True):

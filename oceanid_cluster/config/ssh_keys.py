@@ -28,7 +28,7 @@ def parse_private_key(text: str) -> Secret:
     label, body = blocks[0]
     is_openssh = label == "OPENSSH PRIVATE KEY"
     if label.startswith("ENCRYPTED") or "ENCRYPTED" in body or (is_openssh and not body.startswith(_WITHOUT_CIPHER)):
-        raise ValueError("has a passphrase, which nobody would type for Flux; take it off: ssh-keygen -p -f deploy-key")
+        raise ValueError("has a passphrase, which Flux cannot enter; remove it: ssh-keygen -p -f deploy-key")
     return Secret(pem(label, body, 70))
 
 

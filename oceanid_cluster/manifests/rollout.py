@@ -13,8 +13,8 @@ import pulumi_random as random
 class Rollout:
     """Makes the value of the pod annotation ``oceanid.cluster/rollout``.
 
-    It is a keyed hash. The key is random and lives in the state, encrypted, so that the annotation is of no use to who
-    would guess a password; without a key anyone who may read pods could try passwords offline.
+    It is a keyed hash. The key is random and lives in the state, encrypted, so that nobody can guess a
+    password from the annotation; without a key anyone who may read pods could try passwords offline.
     """
 
     def __init__(self, provider_options: pulumi.ResourceOptions | None = None) -> None:

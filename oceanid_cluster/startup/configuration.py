@@ -85,7 +85,7 @@ def _section(reader: Reader, section: type[S], flags: Mapping[str, bool]) -> S:
 
 
 def _is_used(section: type[ComponentSettings], row: Key, flags: Mapping[str, bool]) -> bool:
-    """Whether a key counts: its component is on, or another one that uses it, too."""
+    """Whether a key is used: its component is on, or another one that shares it."""
     return flags[keys_of(section)["enabled"].name] or flags.get(row.shared_with or "", False)
 
 

@@ -119,7 +119,7 @@ def differences(found: Identity, settings: Settings) -> list[str]:
     can_be_ours = not lines and is_known(found, settings)
     if _has_other_uid(found, settings):
         lines.append(f"Its UID is {found.uid}, and clusterUid is {wanted.uid}.")
-        lines += [f"If it is ours, made anew:  pulumi config set clusterUid {found.uid}"] * can_be_ours
+        lines += [f"If it is ours and was reinstalled:  pulumi config set clusterUid {found.uid}"] * can_be_ours
     if missing := _missing(found, settings):
         lines.append(f"It has no node {', '.join(f'{node.host} ({node.name})' for node in missing)};")
         lines.append(f"its nodes are {', '.join(sorted(found.nodes)) or 'none'}.")
@@ -167,7 +167,7 @@ def refusal(kubectl: Kubectl, problems: Sequence[str]) -> str:
 def _generated(found: Any) -> Mapping[str, Secret] | None:
     """The data of a Secret; None when there is no such Secret, or when it is empty.
 
-    A value that is no text was not written by this program, and is left out.
+    A value that is not text was not written by this program, and is left out.
     """
     secret = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     data: Mapping[str, str] = secret.get("data") or {}

@@ -131,7 +131,7 @@ def read_all(paths: str) -> dict[str, Any] | None:
 def _make_absolute(user: dict[str, Any], name: str, joined: str) -> bool:
     """Make the paths of a user mean the same in every folder, and say whether one did not; certificates are inlined.
 
-    A path counts from the folder of its file, the command of a login program only if it has a separator (client-go:
+    A path is relative to the folder of its file, the command of a login program only if it has a separator (client-go:
     tools/clientcmd/loader.go, ResolveLocalPaths and GetAuthInfoFileReferences).
     """
     login: dict[str, Any] = user.get("exec") or {}
@@ -146,7 +146,7 @@ def _make_absolute(user: dict[str, Any], name: str, joined: str) -> bool:
 
 
 def _file_of(user: str, joined: str) -> str:
-    """The file that defines a user: of several that do, the first counts (client-go: loader.go, Load)."""
+    """The file that defines a user: of several, the first takes precedence (client-go: loader.go, Load)."""
     files = joined.split(os.pathsep)
     for file in files[:-1]:
         entries: list[dict[str, Any]] = (read_all(file) or {}).get("users") or []

@@ -120,7 +120,7 @@ def _objects(text: str) -> list[dict[str, Any]]:
 
 
 def open_cluster(settings: Settings | None, environ: Mapping[str, str]) -> Kubectl:
-    """The cluster to which the configuration (None when it cannot be had) and the environment lead.
+    """The cluster to which the configuration (None when it is unavailable) and the environment lead.
 
     Raises StartUpError saying what is wrong with the kubeconfig. Nothing is contacted.
     """

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-# What a tool has left behind may hold its standard error open: after this, what it has said so far counts.
+# What a tool has left behind may hold its standard error open: after this, what it has said so far is used.
 _LAST_WORDS_SECONDS = 2
 _OF_THE_SANDBOX = ("kubectl", "pulumi")
 
@@ -45,7 +45,7 @@ def run(
     environ = {**os.environ, **(variables or {})}
     try:
         with _errors(show=show_errors) as (errors, said):
-            result = subprocess.run(  # what is not UTF-8 in an answer is no reason to fail
+            result = subprocess.run(  # an answer that is not UTF-8 must not fail
                 command, input=stdin, env=environ, stdout=subprocess.PIPE, stderr=errors, check=False,
                 encoding="utf-8", errors="replace", timeout=timeout_seconds,
             )  # fmt: skip

@@ -24,7 +24,7 @@ def kubernetes_provider(settings: Settings, kubeconfig: Kubeconfig) -> k8s.Provi
         enable_config_map_mutable=True,
         enable_secret_mutable=True,
         enable_patch_force=True,
-        upsert_existing_objects=settings.cluster.adopt_existing or None,  # unset, so that the variable counts
+        upsert_existing_objects=settings.cluster.adopt_existing or None,  # unset, so that the variable is read
         suppress_helm_hook_warnings=True,
     )
 

@@ -3,9 +3,8 @@
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
 SSH_TUNNEL = "ssh -L 16443:localhost:6443 tethys -N"
-NO_API = "that is no answer of the Kubernetes API"
+NO_API = "that is not an answer of the Kubernetes API"
 NO_ANSWER = "timeout"
-# What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _FRESH = "Take a fresh kubeconfig:  k3s kubectl config view --raw"
 # What Go says of a certificate that is trusted and yet refused (crypto/x509/verify.go).
 _EXPIRED = """\
@@ -19,21 +18,32 @@ shows a certificate that is not valid yet: a clock is wrong.
 """
 _OTHER_NAMES = """\
 shows a certificate that was made for other names.
-  Give K3s the name (--tls-san <name>) and restart it, or go by one that it has:
+  Add the name to K3s (--tls-san <name>) and restart it, or use a name in the certificate:
   kubectl config set-cluster <cluster> --tls-server-name=kubernetes
 """
+# Go: crypto/tls/alert.go, of the alerts that a server sends about the client's certificate; and tls.go, X509KeyPair.
+_CLIENT_CERTIFICATE_REJECTED = tuple(
+    f"remote error: tls: {alert}"
+    for alert in (
+        "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate",
+        "unknown certificate", "certificate required",
+    )
+)  # fmt: skip
+_CLIENT_CERTIFICATE_BROKEN = ("tls: private key", "tls: found ", "tls: failed to find ", "tls: failed to parse")
+_ANOTHER_PROGRAM = (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake")
+# What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _REASONS = (
     ((" is after ",), _EXPIRED.rstrip()),
     ((" is before ",), _NOT_YET_VALID.rstrip()),
     (("certificate is valid for", "not valid for any names", "cannot validate certificate for"), _OTHER_NAMES.rstrip()),
+    (_CLIENT_CERTIFICATE_REJECTED, f"rejected the client certificate of the kubeconfig.\n  {_FRESH}"),
+    (_CLIENT_CERTIFICATE_BROKEN, f"was not asked: the kubeconfig's client certificate and key are broken.\n  {_FRESH}"),
     (
-        (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
-        f"is none: another program answers there.\n  Is the SSH tunnel open on that port?  {SSH_TUNNEL}",
+        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
+        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
     ),
-    (
-        ("x509", "certificate", "tls: "),
-        f"does not show a certificate that the kubeconfig trusts, or refuses the kubeconfig's own.\n  {_FRESH}",
-    ),
+    (("x509", "certificate"), f"shows a certificate that the kubeconfig does not trust.\n  {_FRESH}"),
+    (("tls: ",), "refused the TLS connection.\n  See why:  kubectl get nodes"),
     (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
     (
         ("(Forbidden)", " forbidden"),
@@ -46,10 +56,6 @@ _REASONS = (
     (
         ("ServiceUnavailable", "(InternalError)", "currently unable", "not ready"),
         "answers, but is not ready.\n  See what is not:  kubectl get --raw '/readyz?verbose'",
-    ),
-    (
-        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
-        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
     ),
 )
 _UNREACHABLE = (
@@ -67,7 +73,13 @@ _ON_THE_WAY = (
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:
     """One message for what kubectl said on standard error when it could not ask; nothing of that is shown."""
-    who = f"the Kubernetes API server {kubeconfig.server} (from {kubeconfig.path})"
+    where = f"{kubeconfig.server} (from {kubeconfig.path})"
+    if any(word in said for word in _ANOTHER_PROGRAM):
+        return (
+            f"{where} is not a Kubernetes API server: another program answers there.\n"
+            f"  Is the SSH tunnel open on that port?  {SSH_TUNNEL}"
+        )
+    who = f"the Kubernetes API server {where}"
     for words, meaning in _REASONS:
         if any(word in said for word in words):
             return f"{who} {meaning}"

@@ -19,7 +19,7 @@ from sandbox import charts, tools
 from sandbox.diff import compare, report
 from sandbox.layout import ROOT, SandboxError, checked
 
-# The stack of the sandbox, and the file that explains the keys, are no clusters.
+# The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
 _COMMAND = Path("oceanid_cluster") / "commands" / "render.py"
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).

@@ -87,7 +87,7 @@ def read(folder: Path) -> dict[str, Object]:
 
 
 def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> Difference:
-    """What differs. The objects of a chart that could be had on one side only are left out."""
+    """What differs. The objects of a chart that is available on one side only are left out."""
     unknown = _charts(before) ^ _charts(after)
     notes = [f"the objects of chart {name} are known on one side only, and are not compared" for name in unknown]
     changes: list[Change] = []
@@ -167,7 +167,7 @@ def differences(before: object, after: object, path: str = "") -> Iterator[Field
     if isinstance(before, list):
         kept = [[name for name in one if name in other] for one, other in ((old, new), (new, old))]
         if kept[0] != kept[1]:
-            yield Field(path, kept[0], kept[1])  # the order counts
+            yield Field(path, kept[0], kept[1])  # the order matters
     for name in sorted({*old, *new}):
         yield from differences(old.get(name, _ABSENT), new.get(name, _ABSENT), f"{path}{name}".removeprefix("."))
 

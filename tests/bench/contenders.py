@@ -38,7 +38,7 @@ _STEPS = (
 
 
 class Contender(Protocol):
-    """What ``measure`` calls, in this order. Each raises what it finds wrong: a failed run is no measurement."""
+    """What ``measure`` calls, in this order. Each raises what it finds wrong: a failed run is not a measurement."""
 
     def up(self) -> None: ...
     def preview(self) -> None: ...

@@ -103,7 +103,7 @@ def test_the_state_of_another_stack_is_noticed() -> None:
         "[" * 100_000, "\udcff",
     ],
 )  # fmt: skip
-def test_what_is_no_state_is_refused_with_one_message(text: str) -> None:
+def test_input_that_is_not_a_state_is_refused_with_one_message(text: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "oceanid_cluster", "adopt-state", "oceanid-prod"], cwd=ROOT,
         capture_output=True, check=False, input=text.encode("utf-8", "surrogateescape"),

@@ -103,7 +103,7 @@ def test_the_token_does_not_follow_a_redirect() -> None:
 
 
 @pytest.mark.parametrize("token", [f"{TOKEN}\nX-Evil: 1", f"{TOKEN}é\udcff"])
-def test_a_token_that_is_no_header_is_not_shown(token: str) -> None:
+def test_a_token_that_is_not_a_header_is_not_shown(token: str) -> None:
     with cloudflare(200, answer(None)) as (api, _), pytest.raises(CommandError) as problem:
         ask(api, token)
     assert TOKEN not in str(problem.value)

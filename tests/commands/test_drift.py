@@ -31,7 +31,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -
     return drift.compare("prod", Redactor([]))
 
 
-def test_a_provider_that_is_told_of_a_new_kubeconfig_is_no_drift(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_with_a_new_kubeconfig_is_not_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     found = compared(
         monkeypatch,
         Change("update", "pulumi:providers:kubernetes", "k3s-provider", ("kubeconfig",)),
@@ -134,7 +134,7 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
     assert release_drift("ns/name", cluster) == [("terminating", "Service ns/going", ())]
 
 
-def test_what_was_added_to_a_workload_of_a_release_is_drift_and_a_restart_is_none() -> None:
+def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() -> None:
     def workload(name: str, **template: Any) -> dict[str, Any]:
         return {**thing(name, template=template), "kind": "Deployment"}
 

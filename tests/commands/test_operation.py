@@ -65,7 +65,7 @@ def test_one_changed_field_is_shown_with_its_values() -> None:
     assert outcome.changes[0].paths == ("spec.replicas",)
 
 
-def test_a_step_without_a_changed_path_is_no_change() -> None:
+def test_a_step_without_a_changed_path_is_not_a_change() -> None:
     outcome, said = taken(
         step("update", DEPLOYMENT, "crashing", detailedDiff={}, diffs=[], old={"initErrors": ["not ready"]}),
         step("same", DEPLOYMENT, "other"),

@@ -7,8 +7,8 @@ from tests.samples import settings
 
 TAG = "0123456789abcdef" * 4
 WEBHOOK = {"flux.webhook_hostname": "flux.example.org", "flux.webhook_token": "t"}
-OPEN = "answers the internet unless cloud/ protects it"
-CHECKED = "cloudflared refuses what Access has not let through"
+OPEN = "open to the internet unless cloud/ protects it"
+CHECKED = "cloudflared rejects requests without an Access token"
 
 
 def access(**audiences: str) -> dict[str, str]:
@@ -23,7 +23,7 @@ def test_a_name_that_cloudflared_does_not_check_is_said_to_answer_the_internet()
     assert f"k3s.boathou.se: {CHECKED}; label.boathou.se, " in row.detail
 
 
-def test_a_rule_of_the_operators_counts_too() -> None:
+def test_a_rule_of_the_operator_is_read_too() -> None:
     access_of_its_own = {"access": {"required": True, "teamName": "reef", "audTag": [TAG]}}
     rules = [
         {"hostname": "one.example.org", "service": "http://a"},

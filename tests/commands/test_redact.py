@@ -167,7 +167,7 @@ def test_the_credentials_of_the_kubeconfig_in_use_are_known_and_its_words_are_no
 
 
 @pytest.mark.parametrize("text", ["users: 1", "[]", "a: [", "users: [{user: {exec: 1}}]", "", "x" * 9999, "\0"])
-def test_what_is_no_kubeconfig_hides_nothing_and_breaks_nothing(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_kubeconfig_hides_nothing_and_breaks_nothing(text: str, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(text, encoding="utf-8")
     for path in (f"{tmp_path}/config", f"{tmp_path}/absent", "~nobody/x"):
         assert kubeconfig_secrets({}, {"KUBECONFIG": path}) == []

@@ -31,7 +31,7 @@ def is_secret(name: str) -> bool:
 
 @pytest.fixture
 def rendered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Render:
-    """The files of a configuration, by path; charts cannot be had, unless a PATH is given that has helm."""
+    """The files of a configuration, by path; charts are unavailable, unless a PATH is given that has helm."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "oceanid_cluster").symlink_to(ROOT / "oceanid_cluster")
     (tmp_path / "sandbox").symlink_to(ROOT / "sandbox")

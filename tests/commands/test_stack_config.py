@@ -24,7 +24,7 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
             assert stack_config.local_settings(stack, environ).cluster.kube_context == "c"
 
 
-def test_a_stack_without_a_file_is_no_stack_without_a_configuration(
+def test_a_stack_without_a_file_is_not_a_stack_without_a_configuration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_a_command_does_not_guess_which_cluster_it_is(
     assert "clusters: canary" not in str(caught.value)
 
 
-def test_what_says_which_cluster_it_is_counts_also_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_say_which_cluster_it_is_are_read_as_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"oceanid-cluster:kubeContext": {"secret": True}, "oceanid-cluster:github_token": {"secret": True}}
     monkeypatch.setattr(stack_config, "entries", lambda _: entries)
     monkeypatch.setattr(stack_config, "ask_pulumi", lambda *command, **_: {"kubeContext": "c\n"}[command[-1]])

@@ -62,7 +62,7 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
         ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone"),
     ],
 )  # fmt: skip
-def test_a_claim_that_is_there_counts_more_than_the_default_classes(
+def test_an_existing_claim_takes_precedence_over_the_default_classes(
     given: dict[str, str], classes: list[Any], found: dict[str, Any] | None, state: str, said: str
 ) -> None:
     row = check_storage(label_studio(**given), classes, {REF: found} if found else {})

@@ -66,7 +66,7 @@ def test_a_runners_variable_that_leads_to_no_file_is_refused_and_not_shown(
 
 
 @pytest.mark.usefixtures("esc")
-def test_a_runners_variable_that_is_a_list_with_a_file_counts(
+def test_a_runners_variable_that_is_a_list_with_a_file_is_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "own").write_text(CONTENT, encoding="utf-8")
@@ -116,7 +116,7 @@ def test_what_kubectl_takes_for_none_is_refused_and_leaves_no_file(
     esc: Path, tmp_path: Path, text: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write(esc, {"oceanid-cluster:kubeconfig": text})
-    with pytest.raises(CommandError, match="is no kubeconfig") as problem:
+    with pytest.raises(CommandError, match="is not a kubeconfig") as problem:
         workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {})
     assert "canary" not in str(problem.value) + capsys.readouterr().out
     assert not (tmp_path / "kubeconfig").exists()

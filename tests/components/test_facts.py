@@ -72,7 +72,7 @@ def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything:
 
 def test_preflight_looks_for_everything_that_a_deploy_creates(everything: Run) -> None:
     known = {ref for facts in CHAIN for ref in facts.refs()}
-    # In another component's namespace, where a second writer is no harm.
+    # In another component's namespace, where a second writer does no harm.
     shared = ObjectRef("NetworkPolicy", FLUX.namespace, "allow-pulumi-fetch-flux-artifacts")
     assert refs(everything) - known == {shared}
 

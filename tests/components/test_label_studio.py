@@ -119,11 +119,11 @@ def test_the_claim_keeps_the_class_and_the_size_of_its_first_day(program: Progra
 def test_a_wish_for_another_volume_is_answered_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
-    wished = settings({"labelStudioStorage": "20Gi", "labelStudioStorageClass": "fast"}).label_studio
-    warn_of_claim(wished, {"storage": "20480Mi"}, "fast")
-    warn_of_claim(wished, {}, None)  # not known yet
+    wanted = settings({"labelStudioStorage": "20Gi", "labelStudioStorageClass": "fast"}).label_studio
+    warn_of_claim(wanted, {"storage": "20480Mi"}, "fast")
+    warn_of_claim(wanted, {}, None)  # not known yet
     assert said == []
-    warn_of_claim(wished, {"storage": "10Gi"}, "local-path")
+    warn_of_claim(wanted, {"storage": "10Gi"}, "local-path")
     assert "labelStudioStorage 20Gi is ignored: the existing volume has 10Gi" in said[0]
     assert "labelStudioStorageClass fast is ignored: the existing volume has the class local-path" in said[1]
     assert len(said) == 2

@@ -72,7 +72,7 @@ def test_both_node_selectors_take_both_notations(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'])
-def test_what_is_no_node_selector_is_refused(text: str) -> None:
+def test_a_value_that_is_not_a_node_selector_is_refused(text: str) -> None:
     for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
         assert f"'{name}' " in message({name: text})
 

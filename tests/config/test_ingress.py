@@ -1,4 +1,4 @@
-"""Ingress rules: what cloudflared refuses, and what it accepts in vain, is refused with its reason, all at once."""
+"""Ingress rules: what cloudflared refuses, and what can never match, is refused with its reason, all at once."""
 
 import itertools
 import json

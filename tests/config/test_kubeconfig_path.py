@@ -1,4 +1,4 @@
-"""A kubeconfig's path is understood as kubectl understands it; what is no path is refused, and never shown."""
+"""A kubeconfig's path is understood as kubectl understands it; any other value is refused, and never shown."""
 
 import base64
 import ctypes
@@ -114,7 +114,7 @@ def test_a_tilde_is_expanded_in_the_key_and_explained_in_the_variable(
     assert "names the home of an unknown user" in refusal("~nobody-of-this-name/config", KEY)
 
 
-def test_what_is_no_regular_file_is_no_kubeconfig(tmp_path: Path) -> None:
+def test_only_a_regular_file_is_a_kubeconfig(tmp_path: Path) -> None:
     pipe, loop = tmp_path / "pipe", tmp_path / "loop"
     os.mkfifo(pipe)
     loop.symlink_to(loop)

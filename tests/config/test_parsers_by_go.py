@@ -1,7 +1,7 @@
-"""What Go's own parsers say, of which ours are short copies: a recorded table, and the parsers themselves, asked anew.
+"""What Go's own parsers say, of which ours are short copies: a recorded table, and the parsers themselves, asked again.
 
 tests/data/go_says.json holds, by kind, what Go accepts and what it refuses. A refusal of ours must be one of Go's and,
-but for regular expressions, an acceptance as well. To record the table anew: python -m tests.config.test_parsers_by_go
+but for regular expressions, an acceptance as well. To record the table again: python -m tests.config.test_parsers_by_go
 """
 
 import json

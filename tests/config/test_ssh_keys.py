@@ -58,5 +58,5 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
         ("~/.ssh/id_ed25519", "is not one whole private key"),
     ],
 )
-def test_what_is_no_private_key_without_a_passphrase_is_refused(text: str, reason: str) -> None:
+def test_only_a_private_key_without_a_passphrase_is_accepted(text: str, reason: str) -> None:
     assert reason in refusal(text)

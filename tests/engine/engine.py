@@ -189,9 +189,9 @@ def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied 
         "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed", "message": message,
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    kinds = ",".join(custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static)
+    kinds = [custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static]
     reported: list[dict[str, Any]] = []
-    for one in json.loads(engine.kubectl("-n", "flux-system", "get", kinds, "-o", "json"))["items"]:
+    for one in engine.objects(*kinds, "helmreleases.helm.toolkit.fluxcd.io"):
         metadata = {name: one["metadata"][name] for name in ("name", "namespace")}
         status = {"observedGeneration": one["metadata"]["generation"], "conditions": [condition]}
         reported.append({"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": metadata, "status": status})

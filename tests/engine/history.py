@@ -90,7 +90,7 @@ class History:
         """What must hold after every step."""
         assert self.engine.planned() == {}
         live = {key: uid for key, uid in self._retained().items() if key in self.uids}
-        assert live == self.uids, "a retained object was deleted or made anew"
+        assert live == self.uids, "a retained object was deleted or recreated"
         self.uids = self._retained()
         self._check_generated()
         self._check_health()
@@ -99,7 +99,7 @@ class History:
         assert leaks("output", text, secrets) == []
 
     def _retained(self) -> dict[str, str]:
-        """The uid of everything that must never be made anew."""
+        """The uid of everything that must never be recreated."""
         ours = json.loads(self.engine.kubectl("get", "ns", "-l", "oceanid.cluster/managed-by=pulumi", "-o", "json"))
         found = [*ours["items"], *self.engine.objects("persistentvolumeclaims", "customresourcedefinitions")]
         return {f"{one['kind']} {one['metadata']['name']}": one["metadata"]["uid"] for one in found}

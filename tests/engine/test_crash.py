@@ -59,7 +59,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
     tmp_path: Path, what: str, word: str, blow: signal.Signals, when: int | str
 ) -> None:
     with bare_cluster(tmp_path) as other:
-        # What is broken may lose the ServiceAccount of a Deployment, which is then waited for in vain: a minute, here.
+        # What is broken may lose the ServiceAccount of a Deployment, which then never gets ready: a minute, here.
         # The next run has the default time: by then the ReplicaSet controller tries again only after as long as it
         # failed.
         config = other.folder / "Pulumi.sandbox.yaml"

@@ -170,7 +170,7 @@ data:
         with registry_tags(flux) as write:
             write({CLOUDFLARED: [*tags, "2026.12.1", "2026.12.2-amd64", "2027.1.0-rc1"]})
             proposed("2026.12.1")
-            # Branches, builds and tests alone are no release.
+            # Branches, builds and tests alone are not releases.
             write({POLICIES["cert-manager"][0]: ["main", "canary", "v1.99.0-alpha.1", "1517-4cb1c7b", "v2.0.0"]})
             flux.wait("imagepolicy", "cert-manager", "condition=Ready=False")
         # As it was fetched: with the tags of before, another commit follows.

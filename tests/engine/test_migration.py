@@ -101,7 +101,7 @@ def label_studio_of_flux(engine: Engine) -> None:
 
 
 def migrated_in_git(engine: Engine) -> None:
-    """What ``flux migrate`` leads to: the HelmRelease in the newer version. Helm's values are no matter here."""
+    """What ``flux migrate`` leads to: the HelmRelease in the newer version. Helm's values do not matter here."""
     release = {
         "apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease", "metadata": {"name": "label-studio"},
         "spec": {
@@ -136,7 +136,7 @@ def blocks(step: str) -> Iterator[str]:
                 yield found + after
 
 
-def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_made_anew(tmp_path: Path) -> None:
+def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated(tmp_path: Path) -> None:
     with bare_cluster(tmp_path) as engine:
         before = prepared(engine, tmp_path, production=True)
         for step in STEPS:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,10 +22,9 @@ Start = Callable[..., Provider]
 
 
 def program(sandbox: Sandbox) -> Path:
-    """The provider that the engine takes: from PATH, else the one it downloaded."""
-    found = shutil.which(tools.PROVIDER.name, path=sandbox.environment()["PATH"])
-    downloads = (sandbox.home / "pulumi" / "plugins").glob(f"resource-kubernetes-v*/{tools.PROVIDER.name}")
-    return Path(found) if found else next(downloads)
+    """The provider that the engine takes."""
+    [found] = (sandbox.home / "pulumi" / "plugins").glob(f"resource-kubernetes-v*/{tools.PROVIDER.name}")
+    return found.resolve()
 
 
 @pytest.fixture
@@ -62,7 +60,7 @@ def value(engine: Engine, name: str) -> str:
 
 
 def test_what_exists_is_not_taken_unless_the_provider_may(engine: Engine, start: Start, existing: str) -> None:
-    refusing = ({}, {}), ({UPSERT: "false"}, ADOPT)  # an option counts more than the variable
+    refusing = ({}, {}), ({UPSERT: "false"}, ADOPT)  # an option takes precedence over the variable
     for options, variables in refusing:
         provider = start({FORCE: "true", **options}, variables)
         with pytest.raises(grpc.RpcError, match='configmaps "existing" already exists'):
@@ -97,7 +95,7 @@ def test_an_object_that_is_not_ready_exists(engine: Engine, start: Start) -> Non
 
 
 def test_a_field_of_somebody_else_is_taken_when_patches_are_forced(engine: Engine, start: Start, existing: str) -> None:
-    """A patch is no object of its own: what it changes exists."""
+    """A patch is not an object of its own: what it changes exists."""
     patch = config_map(existing)
     with pytest.raises(grpc.RpcError, match="conflict"):
         start().create(f"{CONFIG_MAP}Patch", patch)
@@ -118,13 +116,14 @@ def test_a_provider_on_path_is_taken_unless_it_is_too_old(
     theirs, sandbox = tmp_path / "bin", Sandbox(tmp_path / "home")
     for folder in (theirs, sandbox.bin):
         folder.mkdir(parents=True)
-    (theirs / built.name).symlink_to(built)
-    (sandbox.bin / "pulumi").symlink_to(engine.sandbox.bin / "pulumi")
+    tools.script(theirs / built.name, f'exec "{built}" "$@"')
+    for name in ("pulumi", "pulumi-language-python"):
+        (sandbox.bin / name).symlink_to(engine.sandbox.bin / name)
     monkeypatch.setenv("PATH", f"{theirs}{os.pathsep}{os.environ['PATH']}")
     plugins.provide(sandbox)
     said = capsys.readouterr().err
     assert f"({theirs / built.name} is {tools.KUBERNETES_PROVIDER}, too old)" in said
-    assert program(sandbox) == sandbox.bin / built.name
+    assert program(sandbox) == built
     monkeypatch.setitem(plugins.OLDEST, "kubernetes", (4, 25))
     plugins.provide(sandbox)
     assert f"provider kubernetes: {tools.KUBERNETES_PROVIDER}, {theirs / built.name}\n" in capsys.readouterr().err

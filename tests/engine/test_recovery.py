@@ -109,7 +109,7 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
 
 
 def test_a_lost_cluster_is_made_again_from_the_state(other: Engine) -> None:
-    """Made anew, it has other certificates, another port and another token; the state has those from before."""
+    """A new one has other certificates, another port and another token; the state has those from before."""
     before = {o["metadata"]["uid"] for o in other.objects("namespaces")}
     trusted = other.sandbox.kubeconfig.read_text(encoding="utf-8")
     other.configure("clusterUid", other.kubectl("get", "ns", "kube-system", "-o", "jsonpath={.metadata.uid}"))

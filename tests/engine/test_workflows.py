@@ -222,7 +222,7 @@ def step_of(engine: Engine, temp: Path, name: str, kubeconfig: str = "") -> Step
     return job.run(without=tuple(other for other in others if other not in needed))[name]
 
 
-def test_without_the_key_the_runners_own_kubeconfig_counts(engine: Engine, tmp_path: Path) -> None:
+def test_without_the_key_the_runners_own_kubeconfig_is_used(engine: Engine, tmp_path: Path) -> None:
     world = {"environments": {ENVIRONMENT: {"pulumiConfig": {}}}}
     own = str(engine.sandbox.kubeconfig)
     job = make_job(engine, "deploy-cluster.yml", tmp_path, world, KUBECONFIG=own)
@@ -252,7 +252,7 @@ def test_the_kubeconfig_is_for_the_runners_user_alone(engine: Engine, tmp_path: 
         (holding("[secret]"), "placeholder [secret]"),
         (holding("[unknown]"), "placeholder [unknown]"),
         (holding(""), "is empty"),
-        (holding("canary-in-no-kubeconfig"), "is no kubeconfig"),
+        (holding("canary-in-no-kubeconfig"), "is not a kubeconfig"),
     ],
     ids=["absent", "no environment", "unavailable", "broken environment", "secret", "unknown", "empty", "other text"],
 )

@@ -51,7 +51,7 @@ class _Page(BaseHTTPRequestHandler):
         ("https", (200, b"no TLS")),
     ],
 )
-def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str, answer: tuple[int, bytes]) -> None:
+def test_a_server_that_is_not_a_kubernetes_api_is_named(tmp_path: Path, scheme: str, answer: tuple[int, bytes]) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), type("Page", (_Page,), {"answer": answer})) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = write(tmp_path, document(f"{scheme}://127.0.0.1:{server.server_port}"))
@@ -59,11 +59,11 @@ def test_what_is_no_kubernetes_api_is_named_as_that(tmp_path: Path, scheme: str,
         with pytest.raises(StartUpError) as caught:
             read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
         server.shutdown()
-    assert "is none: another program answers there" in str(caught.value)
+    assert "is not a Kubernetes API server: another program answers there" in str(caught.value)
     assert "ssh -L 16443:localhost:6443 tethys -N" in str(caught.value)
 
 
-def test_generated_values_that_are_no_text_are_left_out(tmp_path: Path) -> None:
+def test_generated_values_that_are_not_text_are_left_out(tmp_path: Path) -> None:
     """Somebody may have put anything into the Secret."""
     claim = {"resources": {"requests": {"storage": "20Gi"}}}
     answers: dict[str, Any] = {
@@ -120,7 +120,7 @@ def test_a_cluster_of_ours_is_none_of_these() -> None:
 @pytest.mark.parametrize(
     "answer", [None, [], {"items": [{"metadata": None}]}, {"items": [{"metadata": {"labels": []}}]}]
 )
-def test_namespaces_that_are_none_are_no_answer_of_kubernetes(tmp_path: Path, answer: Any) -> None:
+def test_a_list_of_something_else_is_not_an_answer_of_kubernetes(tmp_path: Path, answer: Any) -> None:
     with serving({**cluster([]), "/api/v1/namespaces": answer}) as server:
         kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
         with pytest.raises(StartUpError, match="another program answers there"):
@@ -153,7 +153,20 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) 
     [
         ("error: You must be logged in to the server (Unauthorized)", "refuses the credentials"),
         ('Error from server (Forbidden): nodes is forbidden: User "x" cannot list', "does not let this user read"),
-        ("Unable to connect to the server: tls: failed to verify certificate: x509: …", "certificate"),
+        (
+            "Unable to connect to the server: tls: failed to verify certificate: x509: certificate signed by unknown…",
+            "https://127.0.0.1:1 (from config) shows a certificate that the kubeconfig does not trust.\n",
+        ),
+        (
+            "Unable to connect to the server: remote error: tls: bad certificate",
+            "https://127.0.0.1:1 (from config) rejected the client certificate of the kubeconfig.\n",
+        ),
+        (
+            "error: tls: private key does not match public key",
+            "was not asked: the kubeconfig's client certificate and key are broken.\n",
+        ),
+        ("Unable to connect to the server: remote error: tls: handshake failure", "refused the TLS connection"),
+        ("error: specifying a root certificates file with the insecure flag is not allowed", "cannot use the kube"),
         ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),
         ("Unable to connect to the server: getting credentials: exec: canary", "login plugin or token does not work"),
         ("error: open /canary/token: no such file or directory", "login plugin or token does not work"),

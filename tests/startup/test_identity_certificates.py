@@ -38,7 +38,7 @@ def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
     authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
     with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda request, client_address: None  # noqa: ARG005 a refused handshake is no error
+        server.handle_error = lambda request, client_address: None  # noqa: ARG005 a refused handshake is not an error
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"https://127.0.0.1:{server.server_port}"
         path = write(tmp_path, document(address, **{"certificate-authority": str(tmp_path / "ca.crt")}))

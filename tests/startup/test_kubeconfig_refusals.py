@@ -1,4 +1,4 @@
-"""The kubeconfig: which one counts, what is wrong with it, and whether it leads to our cluster."""
+"""The kubeconfig: which one is used, what is wrong with it, and whether it leads to our cluster."""
 
 import base64
 import json
@@ -80,7 +80,7 @@ def test_a_broken_kubeconfig_is_named_with_what_is_wrong(tmp_path: Path, content
     assert path in text
 
 
-def test_a_folder_an_absent_or_an_unreadable_file_is_no_kubeconfig(tmp_path: Path) -> None:
+def test_a_folder_an_absent_or_an_unreadable_file_is_not_a_kubeconfig(tmp_path: Path) -> None:
     assert "is not a file" in refusal(str(tmp_path))
     assert "does not exist" in refusal(None, str(tmp_path / "absent"))
     assert "names the home of an unknown user" in refusal("~nobody-of-this-name/config")
@@ -95,7 +95,7 @@ CONTENT = yaml.safe_dump(document())
      "canary-token-of-somebody-4f8a9b7c", f"/tmp/{'canary' * 60}"],
     ids=["YAML", "JSON", "base64", "one line", "a token", "no path"],
 )  # fmt: skip
-def test_a_value_that_is_no_path_is_refused_without_showing_any_of_it(value: str) -> None:
+def test_a_value_that_is_not_a_path_is_refused_without_showing_any_of_it(value: str) -> None:
     for text in (refusal(None, value), refusal(value)):
         assert not any(part in text for part in ("127.0.0.1", "oceanid", "YXBp")), text
         assert "of a kubeconfig" in text

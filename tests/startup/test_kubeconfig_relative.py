@@ -47,7 +47,9 @@ def given_to_the_provider(kubeconfig: str, folder: Path) -> str:
         {"exec": {**EXEC, "command": "sh", "args": ["-c", LOGIN % "canary"]}},
     ],
 )
-def test_a_login_counts_from_the_folder_of_its_file(tmp_path: Path, server: ApiServer, user: dict[str, object]) -> None:
+def test_a_login_is_relative_to_the_folder_of_its_file(
+    tmp_path: Path, server: ApiServer, user: dict[str, object]
+) -> None:
     home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
     elsewhere.mkdir()
     kubeconfig = server.kubeconfig(home / "config", user)
@@ -59,7 +61,7 @@ def test_a_login_counts_from_the_folder_of_its_file(tmp_path: Path, server: ApiS
     assert login_with(server, given_to_the_provider(kubeconfig, elsewhere), elsewhere) == "Bearer canary"
 
 
-def test_of_several_files_the_first_that_has_the_user_counts(tmp_path: Path, server: ApiServer) -> None:
+def test_of_several_files_the_first_that_has_the_user_is_used(tmp_path: Path, server: ApiServer) -> None:
     names = {"one": "another", "two": "somebody", "three": "somebody"}
     files = [
         server.kubeconfig(tmp_path / name / "config", {"tokenFile": "token"}, user) for name, user in names.items()

@@ -11,7 +11,7 @@ def test_the_provider_replaces_nothing_and_its_kubeconfig_is_secret(program: Pro
     assert "canary-kubeconfig" in plain(inputs["kubeconfig"])
     assert inputs["clusterIdentifier"] == "oceanid-dev"
     assert inputs["enableConfigMapMutable"] == inputs["enableSecretMutable"] == "true"
-    assert "upsertExistingObjects" not in inputs  # so that the variable of the provider's process counts
+    assert "upsertExistingObjects" not in inputs  # so that the variable of the provider's process is read
     assert program({**REQUIRED, "adoptExisting": "true"}).resources["k3s-provider"].inputs[
         "upsertExistingObjects"
     ] == "true"  # fmt: skip

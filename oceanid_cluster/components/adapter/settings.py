@@ -38,7 +38,7 @@ DEFAULT_NER_LABELS = '["O","VESSEL","HS_CODE","PORT","COMMODITY","IMO","FLAG","R
 
 @dataclass(frozen=True)
 class AdapterSettings(ComponentSettings):
-    """The Triton adapter and the training Jobs that it starts."""
+    """The Triton adapter and its training Jobs."""
 
     facts = FACTS
     pairs = (("access_client_id", "access_client_secret"), ("ghcr_username", "ghcr_token"))
@@ -49,7 +49,7 @@ class AdapterSettings(ComponentSettings):
     )
     image_name: str = key(
         "adapterImage", images.image_repository,
-        "image of the adapter; its own tag or digest wins over adapterImageTag",
+        "image of the adapter; its own tag or digest takes precedence over adapterImageTag",
         default=versions.image("ls-triton-adapter").rpartition(":")[0],
     )  # fmt: skip
     image_tag: str = key(
@@ -68,13 +68,13 @@ class AdapterSettings(ComponentSettings):
         "tag of the training image",
         default=versions.image("training-worker").rpartition(":")[2],
     )
-    train_async: bool = key("trainAsync", parsers.boolean, "answer before a training ends", default="true")
+    train_async: bool = key("trainAsync", parsers.boolean, "respond before a training ends", default="true")
     train_dry_run: bool = key("trainDryRun", parsers.boolean, "start no training Job", default="false")
     training_job_ttl_seconds: int = key(
-        "trainingJobTtlSeconds", parsers.integer(0, 604800), "seconds that an ended Job is kept", default="3600"
+        "trainingJobTtlSeconds", parsers.integer(0, 604800), "seconds until a finished Job is deleted", default="3600"
     )
     training_node_selector: str = key(
-        "trainingNodeSelector", parsers.label_selector, "nodes of training Jobs: `name=value,…` or a JSON object",
+        "trainingNodeSelector", parsers.label_selector, "nodes for training Jobs: `name=value,…` or a JSON object",
         default="kubernetes.io/hostname=calypso",
     )  # fmt: skip
     training_gpu_resource: str = key(
@@ -113,7 +113,7 @@ class AdapterSettings(ComponentSettings):
     sentry_release: str | None = key("sentry.release", parsers.text, "Sentry release")
     ingress_from: tuple[Peer, ...] = key(
         "adapterIngressFrom", parse_peers,
-        "pods that may reach the adapter, beside Label Studio's: [{namespace, labels?}]", default="[]",
+        "additional pods that may reach the adapter: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     ghcr_username: str | None = key("ghcrUsername", parsers.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(

@@ -115,51 +115,51 @@ class FluxSettings(ComponentSettings):
     )
     github_app_installation_id: int | None = key(
         "flux.github_app_installation_id", parsers.integer(1, 999_999_999_999),
-        "Git by a GitHub App: the number at the end of its installation's page", value="number",
+        "Git by a GitHub App: the number at the end of the installation's URL", value="number",
     )  # fmt: skip
     github_app_private_key: Secret | None = key(
         "flux.github_app_private_key", parse_app_key, "Git by a GitHub App: its private key", secret=True, value="key",
         stdin="< app.private-key.pem",
     )  # fmt: skip
     ca_certificate: str | None = key(
-        "flux.ca_certificate", parse_certificates, "CA certificates of a Git server of one's own, in PEM",
+        "flux.ca_certificate", parse_certificates, "CA certificates of the Git server, in PEM",
         value="certificates", stdin="< ca.crt",
     )  # fmt: skip
     verification_keys: tuple[str, ...] | None = key(
         "flux.verification_keys", parse_verification_keys,
-        "OpenPGP public keys; with them, Flux applies only commits that one of them has signed", value="keys",
+        "OpenPGP public keys: Flux applies only commits signed by one of them", value="keys",
         stdin="< keys.asc   # made by: gpg --armor --export <key> > keys.asc",
     )  # fmt: skip
     sops_age_key: Secret | None = key(
-        "flux.sops_age_key", parse_age_key, "age key with which Flux decrypts the SOPS secrets in Git", secret=True,
+        "flux.sops_age_key", parse_age_key, "age key that decrypts SOPS secrets in Git", secret=True,
         value="key", stdin="< age.agekey",
     )  # fmt: skip
     runtime_info: bool = key(
         "flux.runtime_info", parsers.boolean,
-        "replace ${NAME} in what the root Kustomization applies by the value in ConfigMap flux-runtime-info, if any",
+        "replace ${NAME} in the root Kustomization with values of the ConfigMap flux-runtime-info",
         default="false",
     )  # fmt: skip
     webhook_token: Secret | None = key(
         "flux.webhook_token", parsers.secret(parsers.text),
-        "secret of the repository's webhook: a push is read at once", secret=True, value="token",
+        "secret of the repository's webhook, to reconcile at each push", secret=True, value="token",
     )  # fmt: skip
     webhook_hostname: str | None = key(
         "flux.webhook_hostname",
         check_hostname,
-        "public host name of the webhook, a rule of the tunnel",
+        "public host name of the webhook",
         value="hostname",
     )
     alert_type: str | None = key(
         "flux.alert_type", parsers.choice(*ALERT_TYPES),
-        f"to what Flux reports failures, and what works again: {', '.join(ALERT_TYPES)}", value="type",
+        f"where Flux sends alerts: {', '.join(ALERT_TYPES)}", value="type",
     )  # fmt: skip
     alert_address: Secret | None = key(
         "flux.alert_address", parsers.secret(parse_alert_address),
-        "its address: the URL of the webhook, the DSN for sentry, the API's URL for alertmanager", secret=True,
+        "address for alerts: webhook URL, DSN (sentry) or API URL (alertmanager)", secret=True,
         value="URL",
     )  # fmt: skip
     alert_channel: str | None = key(
-        "flux.alert_channel", parsers.text, "channel for slack, discord and rocket; environment for sentry",
+        "flux.alert_channel", parsers.text, "channel (slack, discord, rocket) or environment (sentry)",
         value="channel",
     )  # fmt: skip
     url: str = key(
@@ -181,7 +181,7 @@ class FluxSettings(ComponentSettings):
         default=versions.chart("flux2").chart,
     )
     chart_repository: str | None = key(
-        "fluxChartRepository", parsers.http_url, "repository of the Flux chart, unless that is a path or OCI",
+        "fluxChartRepository", parsers.http_url, "Helm repository of the Flux chart, if that is a name",
         default=versions.chart("flux2").repository,
     )  # fmt: skip
     chart_version: str = key(

@@ -59,7 +59,7 @@ class ImageAutomationSettings(ComponentSettings):
         "imageUpdateAuthorEmail", parsers.email, "e-mail address of that author", default="flux@boathou.se"
     )
     push_branch: str = key(
-        "imageUpdateBranch", parsers.git_branch, "branch that image updates are pushed to", default="flux-image-updates"
+        "imageUpdateBranch", parsers.git_branch, "branch for image updates", default="flux-image-updates"
     )
     path: str = key(
         "imageUpdatePath", parsers.repository_path, "folder in which images are updated", default="./clusters/tethys"

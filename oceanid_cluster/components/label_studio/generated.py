@@ -26,7 +26,7 @@ class GeneratedSecrets:
 def label_studio_secrets(settings: LabelStudioSettings, live: Mapping[str, Secret] | None) -> GeneratedSecrets:
     """The two values: from the configuration, else as first known, for good.
 
-    ``live`` is the data of Label Studio's Secret in the cluster by key, None when there is none. It counts when the
+    ``live`` is the data of Label Studio's Secret in the cluster by key, None when there is none. It is used when the
     state holds no value yet: after a lost state, a destroy, or under a new name.
     """
     found = live or {}

@@ -53,7 +53,7 @@ class LabelStudioSettings(ComponentSettings):
 
     enabled: bool = key("enableLabelStudio", parsers.boolean, "install Label Studio", default="true")
     database: PostgresUrl = key(
-        "postgres_url", parse_postgres_url, "database of Label Studio (from the cloud stack)", secret=True,
+        "postgres_url", parse_postgres_url, "database of Label Studio, from the cloud stack", secret=True,
         old=("labelStudioDbUrl",), required=True, value="url",
     )  # fmt: skip
     hostname: str = key(
@@ -61,17 +61,17 @@ class LabelStudioSettings(ComponentSettings):
     )
     image: str = key("labelStudioImage", images.image, "image of Label Studio", default=versions.image("label-studio"))
     storage: str = key(
-        "labelStudioStorage", parsers.quantity, "size of Label Studio's volume when made; later changes do nothing",
+        "labelStudioStorage", parsers.quantity, "size of Label Studio's volume; read only when it is created",
         default="10Gi",
     )  # fmt: skip
     storage_class: str | None = key(
         "labelStudioStorageClass", parsers.object_name,
-        "storage class of Label Studio's volume when made; later changes do nothing",
+        "storage class of Label Studio's volume; read only when it is created",
         shown_default="the cluster's default",
     )  # fmt: skip
     node_selector: dict[str, str] = key(
         "labelStudioNodeSelector", parsers.label_map,
-        "nodes that may run Label Studio: `name=value,…` or a JSON object; else those without a GPU",
+        "nodes for Label Studio, instead of those without a GPU: `name=value,…` or a JSON object",
         default="{{}}",
     )  # fmt: skip
     resources: Resources = key(
@@ -81,12 +81,12 @@ class LabelStudioSettings(ComponentSettings):
     admin_email: str = key(
         "labelStudioAdminEmail",
         parsers.email,
-        "first user of Label Studio, made at its first start",
+        "first user of Label Studio; read only at its first start",
         default="admin@{base}",
     )
     admin_password: Secret | None = key(
         "labelStudioAdminPassword", parsers.secret(parsers.text),
-        "password of Label Studio's first user, read at its first start", secret=True,
+        "password of the first user; read only at the first start", secret=True,
         shown_default="generated once", value="password",
     )  # fmt: skip
     secret_key: Secret | None = key(
@@ -95,11 +95,11 @@ class LabelStudioSettings(ComponentSettings):
     )  # fmt: skip
     ingress_from: tuple[Peer, ...] = key(
         "labelStudioIngressFrom", parse_peers,
-        "pods that may reach Label Studio, beside the tunnel's: [{namespace, labels?}]", default="[]",
+        "additional pods that may reach Label Studio: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
         "aws.labelStudio.accessKeyId", parsers.secret(parsers.token),
-        "uploads in S3: access key id, if both keys are set", secret=True, value="id",
+        "uploads in S3: access key id", secret=True, value="id",
     )  # fmt: skip
     s3_secret_access_key: Secret | None = key(
         "aws.labelStudio.secretAccessKey",

@@ -44,7 +44,7 @@ class NodeTunnelSettings(ComponentSettings):
 
     enabled: bool = key("enableNodeTunnels", parsers.boolean, "install the per-node tunnels", default="true")
     token: TunnelToken = key(
-        "cloudflare_node_tunnel_token", parse_tunnel_token, "token of the node tunnel (another tunnel)", secret=True,
+        "cloudflare_node_tunnel_token", parse_tunnel_token, "token of the node tunnel, a second tunnel", secret=True,
         required=True, value="token",
     )  # fmt: skip
     tunnel_id: str | None = key(
@@ -54,13 +54,13 @@ class NodeTunnelSettings(ComponentSettings):
         shown_default="from the token",
     )
     base: str = key(
-        "cloudflare_node_tunnel_hostname", check_hostname, "the base domain of every host name (<base>)",
+        "cloudflare_node_tunnel_hostname", check_hostname, "base domain of every host name (<base>)",
         default="boathou.se",
     )  # fmt: skip
     zone_id: str | None = key("cloudflare_zone_id", parsers.hexadecimal_id, "zone of <base>, for node DNS")
     manage_dns: bool = key(
         "manageNodeTunnelDns", parsers.boolean,
-        "make the DNS records of the node tunnel here (needs cloudflare_zone_id and cloudflare_api_token)",
+        "create the DNS records of the node tunnel (needs cloudflare_zone_id and cloudflare_api_token)",
         default="false",
     )  # fmt: skip
     image: str = key(

@@ -1,4 +1,4 @@
-"""What the commands know of the labels of the nodes, which are no component that could be installed."""
+"""What the commands know of the labels of the nodes, which cannot be turned off as a component."""
 
 NAME = "NodeLabels"
 TYPE_TOKEN = "oceanid:core:NodeLabels"

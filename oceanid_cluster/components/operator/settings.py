@@ -51,7 +51,7 @@ class OperatorSettings(ComponentSettings):
     )  # fmt: skip
     confined: bool = key(
         "confinePulumiOperator", parsers.boolean,
-        "keep what the operator creates in its own namespace, `pulumi-system`, where its Stacks then have to be",
+        "let the operator write in `pulumi-system` only: its Stacks must be there",
         default="true",
     )  # fmt: skip
     chart: str = key(

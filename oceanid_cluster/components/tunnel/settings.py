@@ -80,30 +80,30 @@ class TunnelSettings(ComponentSettings):
     )
     kubectl_hostname: str | None = key(
         "cloudflare_kubectl_hostname", check_hostname,
-        "host name for kubectl by `cloudflared access tcp`, a second rule to the Kubernetes API", value="hostname",
+        "second host name of the Kubernetes API, for `cloudflared access tcp`", value="hostname",
     )  # fmt: skip
     service_url: str = key(
-        "cloudflare_tunnel_service_url", check_service, "where the Kubernetes API answers",
+        "cloudflare_tunnel_service_url", check_service, "URL of the Kubernetes API",
         default="https://kubernetes.default.svc.{cluster_domain}:443", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     access_team: str | None = key(
         "cloudflareAccessTeam", parse_team,
-        "Access team (`<team>.cloudflareaccess.com`) whose tokens cloudflared checks, with cloudflareAccessAudiences",
+        "Access team (`<team>.cloudflareaccess.com`), for cloudflareAccessAudiences",
         value="team", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     access_audiences: dict[str, str] | None = key(
         "cloudflareAccessAudiences", parse_audiences,
-        "audience tags of Access applications, {hostname: tag}: cloudflared refuses what Access has not let through",
+        "audience tags of Access applications, {hostname: tag}: cloudflared rejects requests without an Access token",
         value="json", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     api_token: Secret | None = key(
         "cloudflare_api_token", parsers.secret(parsers.token),
-        "Cloudflare API token, for manageTunnelConfig and manageNodeTunnelDns; alone it changes nothing", secret=True,
+        "Cloudflare API token for manageTunnelConfig and manageNodeTunnelDns", secret=True,
         value="token", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     manage_config: bool = key(
         "manageTunnelConfig", parsers.boolean,
-        "write the rules of both tunnels to Cloudflare, in place of all that is set there (needs cloudflare_api_token)",
+        "replace all rules of both tunnels at Cloudflare (needs cloudflare_api_token)",
         default="false", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     image: str = key(
@@ -122,7 +122,7 @@ class TunnelSettings(ComponentSettings):
     )
     edge_ip_version: str = key(
         "cloudflareEdgeIpVersion", parsers.choice("auto", "4", "6"),
-        "addresses of Cloudflare's edge: auto, 4 or 6 (nodes without IPv4)", default="auto", shared_with=_NODE_TUNNELS,
+        "IP version to Cloudflare's edge: auto, 4 or 6", default="auto", shared_with=_NODE_TUNNELS,
     )  # fmt: skip
     replicas: int = key("cloudflareTunnelReplicas", parsers.integer(1, 25), "number of cloudflared pods", default="2")
     metrics_port: int = key(
@@ -135,7 +135,7 @@ class TunnelSettings(ComponentSettings):
     extra_ingress: tuple[IngressRule, ...] = key(
         "extraIngress",
         parse_rules,
-        "further rules: [{hostname, service, path?, noTLSVerify?, originRequest?}]",
+        "additional rules: [{hostname, service, path?, noTLSVerify?, originRequest?}]",
         default="[]",
     )
 
