@@ -37,7 +37,7 @@ def meaning(before: dict[str, Any], after: dict[str, Any], **facts: str) -> tupl
     return change.meaning
 
 
-def test_the_same_objects_are_no_change() -> None:
+def test_the_same_objects_are_not_a_change() -> None:
     assert changes(workload(), dict(reversed(workload().items()))) == ()
     assert as_text("prod", compare({}, {})) == "prod: nothing changes"
     assert as_markdown("prod", compare({}, {})).strip() == "### prod: nothing changes"

@@ -214,7 +214,7 @@ def test_without_an_answer_tools_are_built_and_one_line_says_so_or_it_fails_if_w
     ("machine", "reason"),
     [("x86_64", "no answer in 0.2 s"), ("riscv64", "its project publishes no program for linux-riscv64")],
 )
-def test_where_nothing_can_be_had_it_is_built_without_delay(
+def test_an_unavailable_tool_is_built_without_delay(
     site: Site, built: list[str], machine: str, reason: str, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -224,7 +224,7 @@ def test_where_nothing_can_be_had_it_is_built_without_delay(
 
     monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", mute)  # a name server that says nothing
+    monkeypatch.setattr(socket, "getaddrinfo", mute)  # a silent name server
     assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
     assert built == ["kube-apiserver"]
     assert reason in capfd.readouterr().err

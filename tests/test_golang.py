@@ -29,7 +29,7 @@ def test_a_line_says_done_of_all_and_the_time_passed_and_left(
 
 
 @pytest.mark.slow
-def test_a_build_names_what_go_compiles_and_counts_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_build_reports_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = tmp_path / "sandbox" / "some"
     unique = time.time_ns()  # so that Go's cache has none of it
     (module / "cmd" / "hello").mkdir(parents=True)

@@ -67,6 +67,6 @@ def test_the_fake_ends_with_its_engine() -> None:
         assert provider.process.wait(timeout=60) == 0
 
 
-def test_a_program_that_is_no_provider_is_named() -> None:
+def test_a_program_that_is_not_a_provider_is_named() -> None:
     with pytest.raises(SandboxError, match="/bin/true does not answer as a provider of Pulumi does; take it off PATH"):
         plugins.told_version("/bin/true")

@@ -83,7 +83,7 @@ def test_a_wrong_tag_is_said_once() -> None:
         settings(access({"k3s.boathou.se": "x"}))
 
 
-def test_a_tag_and_a_team_may_stay_while_their_rules_are_turned_off() -> None:
+def test_a_tag_and_a_team_are_kept_while_their_rules_are_turned_off() -> None:
     for flag, name in (
         ("enableLabelStudio", "label.boathou.se"),
         ("enableNodeTunnels", "gpu.boathou.se"),

@@ -91,7 +91,7 @@ def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) 
     assert parsers.quantity_value(f"{number}e9") == parsers.quantity_value(f"{number}G")
 
 
-def test_what_is_no_amount_is_refused_with_what_was_written() -> None:
+def test_a_value_that_is_not_an_amount_is_refused_and_shown() -> None:
     for text in ("512MB", "1e400000", "-1", ""):
         with pytest.raises(ValueError, match=f"has the quantity '{text}'"):
             parsers.quantity(text)
