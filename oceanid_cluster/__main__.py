@@ -1,11 +1,14 @@
 """Everything that an operator, or a workflow, can run beside Pulumi: ``python -m oceanid_cluster <command>``."""
 
 import argparse
+import contextlib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
+
+from oceanid_cluster.config.errors import StartUpError
 
 _NAME = "python -m oceanid_cluster"
 # Command, and what it answers, in the order in which one needs them.
@@ -21,9 +24,15 @@ COMMANDS = {
     "workflow": "the steps of the workflows",
 }
 
+_WITHOUT_STACK = ("adopt-state", "workflow")  # whose steps differ in that
+_KNOW_NO_SECRET = ("render",)  # and it must run for forks, where Pulumi cannot be asked
+
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command with its own arguments; returns its exit code."""
+    """Run one command with its own arguments; returns its exit code, 2 when it raises StartUpError.
+
+    In GitHub Actions everything that it says goes through the redactor of its stack.
+    """
     width = max(map(len, COMMANDS))
     parser = argparse.ArgumentParser(
         prog=_NAME,
@@ -44,9 +53,38 @@ def main(arguments: Sequence[str]) -> int:
         parser.print_help()
         return 2
     chosen = parser.parse_args(arguments)
-    module = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
-    code: int = module.main(chosen.arguments)
+    command = importlib.import_module(f"oceanid_cluster.commands.{chosen.command.replace('-', '_')}")
+    own = argparse.ArgumentParser(
+        prog=f"{_NAME} {chosen.command}", description=command.__doc__, epilog=command.EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    if chosen.command not in _WITHOUT_STACK:
+        own.add_argument("--stack", help="whose configuration and state count; else the selected stack")
+    if hasattr(command, "add_options"):
+        command.add_options(own)
+    options = own.parse_args(chosen.arguments)
+    with contextlib.ExitStack() as outside:
+        try:
+            in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
+            if in_actions and "stack" in options and chosen.command not in _KNOW_NO_SECRET:
+                outside.enter_context(_redacted(options))
+            code: int = command.main(options)
+        except StartUpError as problem:
+            print(f"{chosen.command}: error: {problem}", file=sys.stderr)
+            return 2
     return code
+
+
+def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """What is printed in here has no secret of the stack; a Pulumi Cloud that is down gets the command's own time."""
+    from oceanid_cluster.commands.patience import Patience
+    from oceanid_cluster.commands.pulumi_cli import selected_stack
+    from oceanid_cluster.commands.redact import Redactor, redacted, redactor
+
+    def known() -> Redactor:
+        return redactor(selected_stack(options.stack, os.environ), os.environ)
+
+    return redacted(Patience(getattr(options, "wait", 0)).ask(known))
 
 
 def _run() -> int:

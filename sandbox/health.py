@@ -29,8 +29,7 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
     except ValueError:  # it could not ask, or was asked for its --help
         print(answer.stdout, end="")
         return answer.returncode
-    print(report.as_json(rows) if "--json" in arguments else report.as_table(rows))
-    return 0 if report.passed(rows) else 1
+    return report.show(rows, in_json="--json" in arguments)
 
 
 def _row(row: Row) -> Row:

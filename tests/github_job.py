@@ -7,7 +7,9 @@ was printed: what the runner would mask is shown here, so that a test sees it.
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,8 +129,17 @@ class Job:
             file.unlink()
         return result
 
-    def _meanwhile(self, name: str) -> "_Meanwhile":
-        return _Meanwhile(self.during.get(name, lambda _: None))
+    @contextmanager
+    def _meanwhile(self, name: str) -> Generator[None]:
+        """What else happens while a step runs; what goes wrong there is an error of the test."""
+        ended = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(self.during.get(name, lambda _: None), ended)
+            try:
+                yield
+            finally:
+                ended.set()
+            other.result()
 
     def _expand(self, text: str) -> str:
         return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: self.context[match[1]], text)
@@ -143,30 +154,6 @@ class Job:
             result.output += f"Error: $GITHUB_STEP_SUMMARY upload aborted, got {summary.stat().st_size} bytes\n"
         else:
             result.summary = summary.read_text(encoding="utf-8")
-
-
-class _Meanwhile:
-    """Does something in a thread while a step runs; what goes wrong there is an error of the test."""
-
-    def __init__(self, what: Callable[[threading.Event], None]) -> None:
-        self._ended = threading.Event()
-        self._problem: BaseException | None = None
-        self._thread = threading.Thread(target=self._do, args=(what,))
-
-    def _do(self, what: Callable[[threading.Event], None]) -> None:
-        try:
-            what(self._ended)
-        except BaseException as problem:  # noqa: BLE001 it is raised in the test's own thread
-            self._problem = problem
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-        if self._problem:
-            raise self._problem
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:

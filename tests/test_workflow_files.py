@@ -80,7 +80,7 @@ def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
     with pytest.raises(ValueError, match=str(longest)):
         row.parse(str(longest + 1))
     (deploy,) = load("deploy-cluster.yml")["jobs"].values()
-    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster workflow health" in step.get("run", "")]
+    (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster health" in step.get("run", "")]
     waits = longest * chain + int(gate.rpartition(" ")[2]) / 60
     assert deploy["timeout-minutes"] >= waits + 60
     (login,) = [step["with"] for step in deploy["steps"] if "auth-actions" in step.get("uses", "")]

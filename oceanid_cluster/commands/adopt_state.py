@@ -1,7 +1,12 @@
-"""Prepares the state of the TypeScript program for this one: ``python -m oceanid_cluster adopt-state <cluster name>``.
+"""Prepares the state of the TypeScript program for this one.
 
-Secrets stay encrypted. Nothing in any cluster is touched: resources that this program does not manage leave the
-state, not the cluster. A state that is already prepared comes out as it went in.
+Reads the output of 'pulumi stack export' on standard input and writes what 'pulumi stack import' takes on standard
+output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.
+The provider gets the cluster's name as its identifier, so that a new endpoint replaces nothing. Secrets stay encrypted.
+A state that was prepared before is not changed.
+
+With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
+and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
 """
 
 import argparse
@@ -15,6 +20,7 @@ from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUD
 from oceanid_cluster.components.node_tunnels.settings import FACTS as NODE_TUNNELS
 from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
 from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.config.errors import StartUpError
 
 State = dict[str, Any]
 
@@ -23,19 +29,10 @@ PROVIDER = "k3s-provider"
 COMPONENTS = frozenset({TYPE_TOKEN, *(facts.type_token for facts in CHAIN)})
 # Stack and providers; and the generated values at the top level, which cannot be generated again.
 _TOP_LEVEL = ("pulumi:pulumi:Stack", "pulumi:providers:", "pulumi:index:Stash", "random:")
-_DESCRIPTION = """\
-Reads the output of 'pulumi stack export' on standard input and writes what 'pulumi stack import' takes on standard
-output. Resources that this program does not manage leave the state, not the cluster; each is named on standard error.
-The provider gets the cluster's name as its identifier, so that a new endpoint replaces nothing. Secrets stay encrypted.
-A state that was prepared before is not changed.
-
-With --without, what belongs to a component that is still off leaves the state, too: it stays in the cluster as it is,
-and adoptExisting adopts it when the component is turned on. Without it, the first run would delete it.
-"""
 # What may still be off in the first run, with its own Deployments: the Flux chart makes those of image automation.
 OPTIONAL = {facts.name: facts for facts in (IMAGE_AUTOMATION, LABEL_STUDIO, NODE_TUNNELS)}
-_EPILOG = """\
-exit codes: 0 the state was written; 1 the input is not a state export, or is not ready; 2 wrong arguments
+EPILOG = """\
+exit codes: 0 the state was written; 2 the input is no state export, or is not ready
 
 example:
   pulumi stack export > before.json
@@ -119,29 +116,26 @@ def _still_off(resource: Mapping[str, Any], without: Sequence[str]) -> bool:
     return False
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster adopt-state", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The cluster, and what is still off in it."""
     parser.add_argument("cluster", help="the cluster's name, which is the key clusterName: oceanid-prod")
     parser.add_argument(
         "--without", action="append", default=[], choices=sorted(OPTIONAL),
         help="a component that is still off; may be given again",
     )  # fmt: skip
-    options = parser.parse_args(arguments)
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
     try:
         state, dropped, warnings = prepare(json.load(sys.stdin), options.cluster, options.without)
     except (KeyError, TypeError, RecursionError):
-        print("adopt_state: error: this is not the output of `pulumi stack export`", file=sys.stderr)
-        return 1
+        raise StartUpError("this is not the output of `pulumi stack export`") from None
     except ValueError as problem:
-        print(f"adopt_state: error: {problem}", file=sys.stderr)
-        return 1
+        raise StartUpError(str(problem)) from None
     for warning in warnings:
-        print(f"adopt_state: warning: {warning}", file=sys.stderr)
+        print(f"adopt-state: warning: {warning}", file=sys.stderr)
     for urn in dropped:
-        print(f"adopt_state: leaves the state, not the cluster: {urn}", file=sys.stderr)
+        print(f"adopt-state: leaves the state, not the cluster: {urn}", file=sys.stderr)
     json.dump(state, sys.stdout)
     return 0

@@ -1,42 +1,31 @@
-"""A picture of what is installed: ``python -m oceanid_cluster graph`` draws the live cluster as a Mermaid flowchart.
+"""Draws what is installed, as a Mermaid flowchart.
 
-It reads, and changes nothing. What health judges, it draws as health judges it.
+The components in the order of the chain, their workloads, the host names that lead in, what Flux follows, the nodes:
+judged as health judges them. It reads, and changes nothing. GitHub shows the text as a picture in a block marked
+`mermaid`; an editor with a preview of Mermaid does, too.
 """
 
 import argparse
 import os
 import re
-import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
 from urllib.parse import urlsplit
-
-import yaml
 
 from oceanid_cluster.commands import health
 from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, flowchart
-from oceanid_cluster.commands.objects import Object, entries, labels_of, part, ref_of
+from oceanid_cluster.commands.objects import Object, labels_of, part, ref_of
 from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.report import one_line
-from oceanid_cluster.components.facts import Facts, ObjectRef
+from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.manifests.cloudflared import CONFIG_KEY
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
-from oceanid_cluster.startup.processes import CommandError
 
-_DESCRIPTION = """\
-Draws what is installed, as a Mermaid flowchart: the components in the order of the chain, their workloads, the host
-names that lead in, what Flux follows, the nodes. It reads, and changes nothing. GitHub shows the text as a picture in
-a block marked `mermaid`; an editor with a preview of Mermaid does, too.
-"""
-_EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
+EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 # Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
@@ -139,12 +128,19 @@ def _owner(one: Object) -> ObjectRef | None:
 def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> tuple[list[Group], list[Arrow]]:
     """The host names of each tunnel, by the service to which its rules lead, and what answers there."""
     services = {ref_of(one): one for one in kubectl.get("services", "-A")}
+    settings = everything.settings
     groups: list[Group] = []
     arrows: list[Arrow] = []
-    for facts in (facts for facts in CHAIN if facts.name in everything.components):
-        boxes: list[Box] = []
-        component = facts.name
-        for service, hosts in _rules(kubectl, facts).items():
+    for section, rules in (
+        (settings.tunnel, settings.tunnel_rules), (settings.node_tunnels, settings.node_tunnel_rules),
+    ):  # fmt: skip
+        component, boxes = section.facts.name, list[Box]()
+        by_service: dict[str, list[str]] = {}
+        for rule in rules if section.enabled else ():
+            if rule.hostname or rule.path:
+                said = f"{rule.hostname or '*'}{f' {rule.path}' if rule.path else ''}"
+                by_service.setdefault(rule.service, []).append(said)
+        for service, hosts in by_service.items():
             leads_to, problem = target(service, services, found)
             more = [f"and {len(hosts) - _LINES} more"] if len(hosts) > _LINES else []
             lines = [*hosts[:_LINES], *more, public(service), *problem]
@@ -152,27 +148,6 @@ def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> t
             arrows.append(Arrow((component, service), leads_to))
         groups.append(Group((component, "hosts"), f"Host names through {component}", _folded(boxes)))
     return groups, arrows
-
-
-def _rules(kubectl: Kubectl, facts: Facts) -> dict[str, list[str]]:
-    """The host names in a tunnel's file, with their paths, by service; the rule for all others is left out."""
-    found: dict[str, list[str]] = {}
-    for ref in facts.refs():
-        config_maps = kubectl.get("configmap", ref.name, "-n", ref.namespace) if ref.kind == "ConfigMap" else ()
-        for rule in (rule for one in config_maps for rule in read_rules(part(one, "data").get(CONFIG_KEY))):
-            host, path = rule.get("hostname"), rule.get("path")
-            if host or path:
-                found.setdefault(str(rule.get("service")), []).append(f"{host or '*'}{f' {path}' if path else ''}")
-    return found
-
-
-def read_rules(text: object) -> list[Object]:
-    """The rules in cloudflared's configuration file; none when it is absent, or was edited beyond reading."""
-    try:
-        document: object = yaml.safe_load(text) if isinstance(text, str) else None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return []
-    return entries(cast("Object", document), "ingress") if isinstance(document, dict) else []
 
 
 def target(service: str, services: Mapping[ObjectRef, Object], found: Snapshot) -> tuple[object, list[str]]:
@@ -223,22 +198,12 @@ def _folded(boxes: Sequence[Box]) -> list[Box]:
     return [*shown, Box(("more", others[0].key), [text], "failed" if failed else others[0].state)]
 
 
-def main(arguments: Sequence[str]) -> int:
+add_options = health.expect_all
+
+
+def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster graph", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
-    parser.add_argument(
-        "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        everything = health.load_expectations(options.stack, every=options.all)
-        picture = draw(open_cluster(everything.settings, os.environ), everything)
-        print(flowchart(picture.groups, picture.arrows))
-    except (CommandError, StartUpError) as problem:
-        print(f"graph: cannot draw it: {one_line(problem)}", file=sys.stderr)
-        return 2
+    everything = health.load_expectations(options.stack, every=options.all)
+    picture = draw(open_cluster(everything.settings, os.environ), everything)
+    print(flowchart(picture.groups, picture.arrows))
     return 0 if picture.ready else 1

@@ -1,16 +1,18 @@
-"""Is the cluster healthy? ``python -m oceanid_cluster health``: read-only, one table, an exit code."""
+"""Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
+
+It reads, and changes nothing. Expected is what the stack's configuration turns on and what its state holds; with --all,
+every component.
+"""
 
 import argparse
 import os
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, is_of_flux, ref_of
+from oceanid_cluster.commands.patience import Patience
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.readiness import Verdict, is_pending, judge
 from oceanid_cluster.commands.report import Row
@@ -19,38 +21,22 @@ from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.components.facts import ObjectRef, fix
 from oceanid_cluster.components.nodes.facts import NAME as NODE_LABELS
 from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTED, Settings
-from oceanid_cluster.config.cluster import NODES
-from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
-from oceanid_cluster.startup.processes import CommandError, PermanentError
 
-_POLL_SECONDS = 2  # kubectl watches one kind at a time, and we wait for several
-_PROGRESS_SECONDS = 10
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 _NOT_JOINED = "is not in the cluster: has it joined?"
 GIT = "Git"  # the area of what Flux applied from there
-Answer = TypeVar("Answer")
-_DESCRIPTION = """\
-Looks at every component: its workloads, Flux's objects, the labels of the nodes; and at what Flux applied from Git.
-It reads, and changes nothing.
-It expects what the stack's configuration turns on and what its state holds; with --all, every component.
-"""
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
-_EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
+EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What must be in the cluster: components, nodes with their labels, and what the state holds besides.
+    """What must be in the cluster that ``settings`` say: components, and what the state holds besides."""
 
-    ``settings`` say which cluster that is; None when there is no configuration to read.
-    """
-
+    settings: Settings
     components: frozenset[str] = frozenset(COMPONENTS)
-    nodes: Sequence[Node] = NODES
     state: StackState = field(default_factory=StackState)
-    settings: Settings | None = None
 
 
 def load_expectations(stack: str | None, *, every: bool) -> Expectation:
@@ -61,13 +47,12 @@ def load_expectations(stack: str | None, *, every: bool) -> Expectation:
     """
     name = selected_stack(stack, os.environ)
     if every:
-        settings = local_settings(name, os.environ)
-        return Expectation(nodes=settings.cluster.nodes, settings=settings)
+        return Expectation(local_settings(name, os.environ))
     state, settings = read_state(name), stack_settings(name)
     flags = {**settings.enabled, NODE_LABELS: settings.cluster.manage_node_labels}
     turned_on = {name for name, on in flags.items() if on}
     components = turned_on | state.components.intersection(COMPONENTS)
-    return Expectation(frozenset(components), settings.cluster.nodes, state, settings)
+    return Expectation(settings, frozenset(components), state)
 
 
 @dataclass(frozen=True)
@@ -136,7 +121,7 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
 def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:
     """The machines whose labels we manage."""
     results: list[CheckResult] = []
-    for node in everything.nodes if NODE_LABELS in everything.components else ():
+    for node in everything.settings.cluster.nodes if NODE_LABELS in everything.components else ():
         ref = ObjectRef("Node", "", node.host)
         verdict = judge(ref, live, node.kubernetes_labels)
         if verdict.reason == "missing":
@@ -160,73 +145,38 @@ def _others(kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, 
     ]
 
 
-class Patience:
-    """Time that something may take, from now on."""
+def look(stack: str | None, *, every: bool = False, seconds: float = 0) -> list[Row]:
+    """The rows of ``check``, once none of them failed any more, or when so many seconds are over.
 
-    def __init__(self, seconds: float) -> None:
-        """``seconds`` may be zero: then nothing is waited for."""
-        self.seconds = seconds
-        self._start = self._said = time.monotonic()
-
-    @property
-    def left(self) -> float:
-        """The seconds that are left."""
-        return max(0.0, self._start + self.seconds - time.monotonic())
-
-    def ask(self, question: Callable[[], Answer], lacks: Callable[[Answer], str] = lambda _: "") -> Answer:
-        """The answer, asked for again until it lacks nothing, or the time is over; says what it waits for.
-
-        A cluster or a Pulumi Cloud that cannot be asked is waited for as well. Raises CommandError when it cannot be
-        asked at the end, and at once when no waiting helps.
-        """
-        while True:
-            answer: Answer | None = None
-            try:
-                answer = question()
-            except CommandError as problem:
-                if isinstance(problem, PermanentError) or not self.left:
-                    raise
-                missing = str(problem)
-            else:
-                missing = lacks(answer)
-                if not missing or not self.left:
-                    return answer
-            now = time.monotonic()
-            if now - self._said >= _PROGRESS_SECONDS:
-                waited = f"{now - self._start:.0f} of {self.seconds:.0f} s"
-                print(f"health: waiting {waited} for {missing}", file=sys.stderr, flush=True)
-                self._said = now
-            time.sleep(min(_POLL_SECONDS, self.left))
+    Dropped connections, and Pulumi Cloud, are waited for, too. Raises StartUpError.
+    """
+    patience = Patience(seconds)
+    everything = patience.ask(lambda: load_expectations(stack, every=every))
+    kubectl = open_cluster(everything.settings, os.environ)
+    return patience.ask(lambda: check(kubectl, everything), _failed)
 
 
-def failed(rows: Sequence[Row]) -> str:
-    """The names of the rows that failed; empty when none did."""
+def _failed(rows: Sequence[Row]) -> str:
     return ", ".join(row.name for row in rows if row.state == "failed")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster health", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--stack", help="whose components are expected; else the selected stack")
+def expect_all(parser: argparse.ArgumentParser) -> None:
+    """The option of ``load_expectations``."""
     parser.add_argument(
         "--all", action="store_true", help="expect every component: needs nothing of Pulumi but the name of the stack"
     )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What is expected, how long it may take, and how to answer."""
+    expect_all(parser)
     parser.add_argument(
         "--wait", type=float, default=0, metavar="SECONDS",
         help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")
-    options = parser.parse_args(arguments)
-    try:
-        patience = Patience(options.wait)
-        everything = patience.ask(lambda: load_expectations(options.stack, every=options.all))
-        kubectl = open_cluster(everything.settings, os.environ)
-        rows = patience.ask(lambda: check(kubectl, everything), failed)
-    except (CommandError, StartUpError) as problem:
-        print(f"health: cannot tell: {report.one_line(problem)}", file=sys.stderr)
-        return 2
-    print(report.as_json(rows) if options.json else report.as_table(rows))
-    return 0 if report.passed(rows) else 1
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    return report.show(look(options.stack, every=options.all, seconds=options.wait), in_json=options.json)

@@ -6,8 +6,6 @@ from typing import Any
 
 from oceanid_cluster.startup.processes import check_output
 
-# GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
-BODY_BYTES = 60_000
 # How the author of an issue that a workflow opened is called: by gh (api/queries_issue.go), by the API, by older gh.
 _WORKFLOWS = ("app/github-actions", "github-actions[bot]", "github-actions")
 _ALL = "10000"  # gh asks for pages of a hundred until there are no more
@@ -16,37 +14,20 @@ _ALL = "10000"  # gh asks for pages of a hundred until there are no more
 def keep(title: str, body: str | None, closing: str) -> None:
     """Make the issue of this title say ``body``: open it, or edit it; without a body, close it with ``closing``.
 
-    Only issues that workflows opened count: anybody may open one of the same title. Of several the newest is kept.
+    Only issues that workflows opened count: anybody may open one of the same title. No two jobs may keep the same one.
     They are filtered here: ``gh issue list --app`` finds none of a workflow's issues (cli/cli issue 5888). Raises
     CommandError when ``gh`` is missing or fails; then nothing more is done.
     """
     listed = check_output("gh", "issue", "list", "--state", "open", "--limit", _ALL, "--json", "number,title,author")
     found = [one for one in json.loads(listed) if one["title"] == title and _by_a_workflow(one.get("author") or {})]
-    numbers = sorted((int(one["number"]) for one in found), reverse=True)
-    if body is None:
-        for number in numbers:
-            check_output("gh", "issue", "close", str(number), "--comment", closing)
-        return
-    if numbers:
-        check_output("gh", "issue", "edit", str(numbers[0]), "--body-file", "-", stdin=body)
-    else:
+    for number in (str(one["number"]) for one in found):
+        if body is None:
+            check_output("gh", "issue", "close", number, "--comment", closing)
+        else:
+            check_output("gh", "issue", "edit", number, "--body-file", "-", stdin=body)
+    if body is not None and not found:
         check_output("gh", "issue", "create", "--title", title, "--body-file", "-", stdin=body)
-    for number in numbers[1:]:
-        check_output("gh", "issue", "close", str(number), "--comment", f"#{numbers[0]} says it.")
 
 
 def _by_a_workflow(author: Mapping[str, Any]) -> bool:
     return author.get("login") in _WORKFLOWS and author.get("is_bot") is not False
-
-
-def fitting(head: str, lines: list[str], tail: str, limit: int = BODY_BYTES) -> str:
-    """``head``, as many of the lines as fit into ``limit`` bytes with a count of the rest, and ``tail``."""
-    left = limit - len(f"{head}{tail}".encode()) - 100  # the line that counts the rest
-    shown: list[str] = []
-    for line in lines:
-        left -= len(line.encode()) + 1
-        if left < 0:
-            shown.append(f"- … and {len(lines) - len(shown)} more")
-            break
-        shown.append(line)
-    return head + "\n".join(shown) + tail

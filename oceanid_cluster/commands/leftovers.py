@@ -1,4 +1,7 @@
-"""What a destroy kept, and how to remove it: ``python -m oceanid_cluster leftovers``. It looks and deletes nothing."""
+"""Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
+
+Only what this program made is named. While the stack is up it says so, and gives no commands.
+"""
 
 import argparse
 import os
@@ -15,18 +18,12 @@ from oceanid_cluster.commands.stack_file import stack_file
 from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.components.flux.settings import FACTS as FLUX_FACTS
 from oceanid_cluster.components.settings import CHAIN, EXPECTED, Settings
-from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
-from oceanid_cluster.startup.processes import CommandError
 
 FLUX = FLUX_FACTS.namespace
-_DESCRIPTION = """\
-Lists what this program left in the cluster, and the commands that remove it for good. It looks, and deletes nothing.
-Only what this program made is named. While the stack is up it says so, and gives no commands.
-"""
-_EPILOG = "exit codes: 0 it could look, whatever it found; 2 the cluster, or Pulumi, could not be asked"
+EPILOG = "exit codes: 0 it could look, whatever it found; 2 the cluster, or Pulumi, could not be asked"
 _FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
 
 
@@ -141,7 +138,7 @@ def _namespace(name: str, cluster: Cluster) -> str:
     return f"namespace {name}" + (f", with {', '.join(inside)}" if inside else "") + ends
 
 
-def options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -> str:
+def shell_options(kubectl: Kubectl, environ: Mapping[str, str], context: str | None) -> str:
     """The options that lead kubectl and flux to this cluster from the operator's shell; empty when none is needed."""
     try:
         own = checked_paths(environ.get("KUBECONFIG", ""), VARIABLE)
@@ -176,23 +173,10 @@ def _stack(name: str | None) -> tuple[Settings | None, StackState]:
     return stack_settings(stack), state
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster leftovers", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--stack", help="the stack to look at; default: the selected stack")
-    chosen = parser.parse_args(arguments)
-    try:
-        settings, state = _stack(chosen.stack)
-        kubectl = open_cluster(settings, os.environ)
-        print(
-            report(
-                ask(kubectl), state, options(kubectl, os.environ, settings.cluster.kube_context if settings else None)
-            )
-        )
-    except (CommandError, StartUpError) as problem:
-        print(f"leftovers: cannot tell: {one_line(problem)}", file=sys.stderr)
-        return 2
+    settings, state = _stack(options.stack)
+    kubectl = open_cluster(settings, os.environ)
+    context = settings.cluster.kube_context if settings else None
+    print(report(ask(kubectl), state, shell_options(kubectl, os.environ, context)))
     return 0

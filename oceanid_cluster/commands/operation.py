@@ -10,7 +10,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, cast
 
 from oceanid_cluster.commands.objects import part, terminating
@@ -27,6 +27,7 @@ _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # plugin.UnknownStringValue: 
 _PRIVATE = ("data", "stringData", "env", "args", "command", "annotations")
 _PLUGIN_NEWS = ("using pulumi-", "resource plugin ")  # the plugins in use: not worth a line
 _LONGEST_VALUE = 60
+_RELEASE = "kubernetes:helm.sh/v3:Release"
 _SEGMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[]+)')
 
 
@@ -96,11 +97,14 @@ class Events:
 
     def take(self, event: Mapping[str, Any]) -> None:
         """One event. Unknown ones are ignored: newer engines have more."""
-        if "diagnosticEvent" in event:
-            self._diagnostic(event["diagnosticEvent"])
-        for name in ("resourcePreEvent", "resOutputsEvent", "resOpFailedEvent"):
-            if name in event:
-                getattr(self, f"_{name.lower()}")(event[name]["metadata"])
+        if said := event.get("diagnosticEvent"):
+            self._diagnostic(said)
+        elif before := event.get("resourcePreEvent"):
+            self._step(before["metadata"])
+        elif after := event.get("resOutputsEvent"):
+            self._refreshed(after["metadata"])
+        elif failed := event.get("resOpFailedEvent"):
+            self._say(f"failed: {failed['metadata']['op']} {_name(failed['metadata'])}")
 
     def _diagnostic(self, event: Mapping[str, Any]) -> None:
         text = str(event.get("message", "")).strip()
@@ -114,8 +118,9 @@ class Events:
             if event["severity"] == "error":
                 self.outcome.errors.append(message)
 
-    def _resourcepreevent(self, step: Mapping[str, Any]) -> None:
-        self._release(step)
+    def _step(self, step: Mapping[str, Any]) -> None:
+        if step["type"] == _RELEASE and (old := part(step, "old").get("id")) and step["urn"] not in self._gone:
+            self.outcome.releases.add(str(old))
         if step["op"] == "same":
             self.outcome.unchanged += step["type"] != "pulumi:pulumi:Stack"
         if step["op"] not in _SIGNS or step["type"] == "pulumi:pulumi:Stack":
@@ -130,21 +135,25 @@ class Events:
         for line in change.lines():
             self._say(line)
 
-    def _resoutputsevent(self, step: Mapping[str, Any]) -> None:
+    def _refreshed(self, step: Mapping[str, Any]) -> None:
         if step["op"] != "refresh":
             return
         if step.get("old") and not step.get("new"):
             self._gone.add(step["urn"])
         if terminating({"kind": "", **part(step, "new", "outputs")}):
-            self.outcome.terminating.append(Change("terminating", step["type"], step["urn"].rpartition("::")[2]))
+            self.outcome.terminating.append(Change("terminating", step["type"], _name(step)))
 
-    def _resopfailedevent(self, step: Mapping[str, Any]) -> None:
-        self._say(f"failed: {step['op']} {step['urn'].rpartition('::')[2]}")
 
-    def _release(self, step: Mapping[str, Any]) -> None:
-        old: Mapping[str, Any] = step.get("old") or {}
-        if step["type"] == "kubernetes:helm.sh/v3:Release" and old.get("id") and step["urn"] not in self._gone:
-            self.outcome.releases.add(str(old["id"]))
+def preview(stack: str, redactor: Redactor, say: Callable[[str], None] | None = print) -> Outcome:
+    """What an ``up`` would do, said as ``run_engine`` says it; with None nothing is said.
+
+    Raises CommandError, with the errors that were not said, when the engine could not tell.
+    """
+    outcome = run_engine("preview", stack, redactor, say or (lambda _: None))
+    if outcome.code:
+        errors = [] if say else outcome.errors
+        raise CommandError("\n  ".join(["the preview failed; nothing was changed", *errors]))
+    return outcome
 
 
 def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[str], None] = print) -> Outcome:
@@ -178,7 +187,10 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
         outcome.errors = rest or ["pulumi failed without output"]
         shown("\n".join(outcome.errors))
     outcome.errors = [redactor.text(error) for error in outcome.errors]
-    outcome.changes = [_without_secrets(change, redactor) for change in outcome.changes]
+    outcome.changes = [
+        replace(one, paths=tuple(map(redactor.text, one.paths)), fields=tuple(map(redactor.text, one.fields)))
+        for one in outcome.changes
+    ]
     return outcome
 
 
@@ -196,20 +208,19 @@ def _read(lines: Iterable[str], events: Events) -> list[str]:
     return other
 
 
-def _without_secrets(change: Change, redactor: Redactor) -> Change:
-    paths, fields = (tuple(map(redactor.text, texts)) for texts in (change.paths, change.fields))
-    return Change(change.operation, change.type, change.name, paths, fields, change.gone, change.kept)
+def _name(step: Mapping[str, Any]) -> str:
+    """The logical name of a step's resource."""
+    return str(step["urn"]).rpartition("::")[2]
 
 
 def _change(step: Mapping[str, Any], *, gone: bool) -> Change:
     detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
     paths = tuple(sorted(detailed or step.get("diffs") or step.get("keys") or ()))
-    old: Mapping[str, Any] = step.get("old") or {}
-    new: Mapping[str, Any] = step.get("new") or {}
+    old, new = part(step, "old"), part(step, "new")
     fields = tuple(_field(path, detailed.get(path) or {}, old, new) for path in paths)
     kept = step["op"] == "delete" and bool(old.get("retainOnDelete"))
     return Change(
-        step["op"], step["type"], step["urn"].rpartition("::")[2], paths, fields,
+        step["op"], step["type"], _name(step), paths, fields,
         gone=gone and step["op"] == "create", kept=kept,
     )  # fmt: skip
 

@@ -1,20 +1,18 @@
-"""May a deploy start? ``python -m oceanid_cluster preflight``: read-only, one table, an exit code.
+"""Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage.
 
-Looks at the kubeconfig, the API server, its version and identity, the nodes, the storage, what already exists and who
-manages it, compared with the stack's state.
+And at what is already there, compared with the stack's state. It reads, and changes nothing.
 """
 
 import argparse
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 
 from oceanid_cluster import versions
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
 from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
-from oceanid_cluster.commands.leftovers import options
+from oceanid_cluster.commands.leftovers import shell_options
 from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, labels_of, ref_of
 from oceanid_cluster.commands.pulumi_cli import selected_stack
@@ -36,12 +34,8 @@ from oceanid_cluster.startup.identity import Identity, differences, is_another, 
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
-_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; used when the key is off
-_DESCRIPTION = """\
-Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage, and what is
-already there, compared with the stack's state. It reads, and changes nothing.
-"""
-_EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
+_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
+EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 
 def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str) -> list[Row]:
@@ -157,7 +151,7 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
         for facts in turned_on
         for release in facts.release_refs()
     }
-    command = f"kubectl{options(kubectl, environ, settings.cluster.kube_context)}"
+    command = f"kubectl{shell_options(kubectl, environ, settings.cluster.kube_context)}"
     rows += _stacks_elsewhere(kubectl, settings)
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
 
@@ -213,20 +207,7 @@ def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> l
     return rows
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster preflight", description=_DESCRIPTION, epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
-    parser.add_argument("--stack", help="the stack to check; default: the selected stack")
-    parser.add_argument("--json", action="store_true", help="answer in JSON")
-    chosen = parser.parse_args(arguments)
-    try:
-        stack = selected_stack(chosen.stack, os.environ)
-        rows = check(stack_settings(stack), read_state(stack), os.environ, stack)
-    except CommandError as problem:
-        print(f"preflight: cannot tell: {report.one_line(problem)}", file=sys.stderr)
-        return 2
-    print(report.as_json(rows) if chosen.json else report.as_table(rows))
-    return 0 if report.passed(rows) else 1
+    stack = selected_stack(options.stack, os.environ)
+    return report.show(check(stack_settings(stack), read_state(stack), os.environ, stack))

@@ -94,11 +94,9 @@ def workload(found: Object, live: Live) -> Verdict:
 
 def _no_node(found: Object, live: Live) -> Verdict:
     """Why a DaemonSet wants no pod: no node has its labels, or something keeps it off those that have."""
-    template = part(found, "spec", "template", "spec")
-    nodes = [one for ref, one in live.items() if ref.kind == "Node" and not missing_labels(template, one)]
-    if not nodes:
+    kept_off = _kept_off(part(found, "spec", "template", "spec"), live, daemon=True)
+    if not kept_off:
         return Verdict("no node", "wants no pod: no node is selected for it")
-    kept_off = [f"node {one['metadata']['name']}: {', '.join(barriers(template, one, daemon=True))}" for one in nodes]
     return Verdict("node", f"wants no pod: {'; '.join(kept_off)}")
 
 
@@ -143,7 +141,7 @@ def pod(found: Object, live: Live) -> Verdict:
     scheduled = condition_of(found, "PodScheduled")
     if scheduled.get("status") == "False":
         said = f"{name}: {scheduled.get('message') or scheduled.get('reason')}"
-        return Verdict("unscheduled", "; ".join([said, *_kept_off(found, live)]))
+        return Verdict("unscheduled", "; ".join([said, *_kept_off(part(found, "spec"), live)]))
     at_work = [one for one in initial if "running" in part(one, "state") and not one.get("started")]
     if at_work and any("waiting" in part(one, "state") for one in containers):
         return Verdict("starting", f"{name}: its init container '{at_work[0].get('name')}' still runs")
@@ -152,11 +150,10 @@ def pod(found: Object, live: Live) -> Verdict:
     return Verdict("probe", f"{name}: {condition_of(found, 'Ready').get('message') or 'its readiness probe fails'}")
 
 
-def _kept_off(found: Object, live: Live) -> list[str]:
+def _kept_off(spec: Object, live: Live, *, daemon: bool = False) -> list[str]:
     """The nodes that have the labels which a pod asks for, and what keeps it off: Kubernetes only counts them."""
-    spec = part(found, "spec")
     nodes = [one for ref, one in live.items() if ref.kind == "Node" and not missing_labels(spec, one)]
-    kept_off = {one["metadata"]["name"]: barriers(spec, one) for one in nodes}
+    kept_off = {one["metadata"]["name"]: barriers(spec, one, daemon=daemon) for one in nodes}
     return [f"node {name}: {', '.join(why)}" for name, why in kept_off.items() if why]
 
 

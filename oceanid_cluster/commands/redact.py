@@ -7,20 +7,22 @@ and may quote what they were given: everything that a step prints goes through o
 import base64
 import binascii
 import contextlib
+import io
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from oceanid_cluster.commands import pulumi_cli
-from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import VARIABLE, PathError, checked_paths
-from oceanid_cluster.config.schema import PROJECT, keys_of
+from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import looks_random
+from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig, read_all
 from oceanid_cluster.startup.processes import CommandError
 
@@ -60,6 +62,31 @@ class Redactor:
         return re.sub(r"(?m)^(\s*):(?=:)", r"\1: ", text).replace("##[", "## [")
 
 
+class _Lines(io.TextIOBase):
+    """Passes on what is printed, line by line and without secrets."""
+
+    def __init__(self, known: Redactor, target: TextIO) -> None:
+        self._known, self._target, self.begun = known, target, ""
+
+    def write(self, text: str, /) -> int:
+        *lines, self.begun = (self.begun + text).split("\n")
+        for line in lines:
+            print(self._known.text(line), file=self._target, flush=True)
+        return len(text)
+
+
+@contextlib.contextmanager
+def redacted(known: Redactor) -> Generator[None]:
+    """Everything that is printed in here is shown without secrets on standard output, standard error included."""
+    lines = _Lines(known, sys.stdout)
+    with contextlib.redirect_stdout(lines), contextlib.redirect_stderr(lines):
+        try:
+            yield
+        finally:
+            if lines.begun:
+                print()
+
+
 def redactor(stack: str, environ: Mapping[str, str]) -> Redactor:
     """A redactor for the stack's secret configuration, the kubeconfig's credentials and the job's own tokens.
 
@@ -90,16 +117,12 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
     ``given`` are the stack's keys, without the namespace. None when there is no kubeconfig, or when it is wrong: the
     run itself then says so, and asks nobody.
     """
-    cluster = keys_of(ClusterSettings)
-    path, context = (
-        next((given[name] for name in cluster[field].spellings if given.get(name, "").strip()), None)
-        for field in ("kubeconfig_path", "kube_context")
-    )
     try:
-        kubeconfig = load_kubeconfig(path, environ, context, None)
+        cluster = read_without_secrets(given, "").cluster
+        kubeconfig = load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, None)
         # What is in use has its files read already; what is not may be in an answer of kubectl.
         documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
-    except (StartUpError, CommandError):
+    except StartUpError:
         return []
     entries = [entry for document in documents for entry in document.get("users") or ()]
     return [secret for entry in entries if entry["user"] for secret in _credentials(entry["user"])]
@@ -135,14 +158,6 @@ def _credentials(user: Mapping[str, Any]) -> Iterator[str]:
     yield from (value for name, value in named if value and _SECRET_NAME.search(name))
     with contextlib.suppress(OSError, ValueError, KeyError):
         yield Path(user["tokenFile"]).read_text(encoding="utf-8")
-
-
-def _dict(value: object) -> dict[str, object]:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[object]:
-    return cast("list[object]", value) if isinstance(value, list) else []
 
 
 def _parts(secret: str) -> Iterator[str]:
@@ -182,10 +197,11 @@ def _json(text: str) -> object:
 
 def _texts(value: object) -> Iterator[str]:
     """The texts in a JSON document that can be secret."""
-    for name, inner in _dict(value).items():
-        if name not in _PUBLIC:
-            yield from _texts(inner)
-    for inner in _list(value):
+    if isinstance(value, dict):
+        inside = [inner for name, inner in cast("dict[str, object]", value).items() if name not in _PUBLIC]
+    else:
+        inside = cast("list[object]", value) if isinstance(value, list) else []
+    for inner in inside:
         yield from _texts(inner)
     if isinstance(value, str) and len(value) >= _LINE:
         yield value

@@ -6,11 +6,11 @@ import logging
 import os
 import runpy
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
@@ -18,7 +18,7 @@ from pulumi.runtime.proto import callback_pb2
 
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.startup import guard, identity, kubectl
+from oceanid_cluster.startup import identity, kubectl
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
@@ -94,7 +94,7 @@ class _Callbacks:
         return callback_pb2.Callback()
 
 
-def record(main: Callable[[], None], stack_name: str, logger: logging.Logger | None = None) -> Run:
+def record(main: Callable[[], Any], stack_name: str, logger: logging.Logger | None = None) -> Run:
     """Run ``main`` as a program under Pulumi's mocks; its warnings go to ``logger``. Raises what it raises."""
     run = Run()
 
@@ -122,50 +122,20 @@ def run_program(
 
     It finds a new cluster, with the nodes of the configuration; nothing is contacted. Raises what the program raises.
     """
-    found = identity.Cluster("uid", frozenset())
     variables = {
         "PULUMI_CONFIG": json.dumps({f"{PROJECT}:{name}": text for name, text in config.items()}),
         "PULUMI_CONFIG_SECRET_KEYS": json.dumps([f"{PROJECT}:{name}" for name in config]),
         # The program sets it in its own process, which here is everybody's.
         "PULUMI_DISABLE_RESOURCE_REFERENCES": "true",
+        "RUNNER_ENVIRONMENT": "self-hosted",  # wherever this runs, it changes nothing
     }
     with (
-        _environment(variables),
+        mock.patch.dict(os.environ, variables),
         # What a run asks of its surroundings before it registers anything; `__main__.py` imports them when it runs.
-        _instead(guard, "check_not_hosted_ci", lambda *_: None),
-        _instead(kubectl, "open_cluster", lambda *_: kubectl.Kubectl(kubeconfig)),
-        _instead(identity, "read_cluster", lambda *_: found),
+        mock.patch.object(kubectl, "open_cluster", return_value=kubectl.Kubectl(kubeconfig)),
+        mock.patch.object(identity, "read_cluster", return_value=identity.Cluster()),
     ):
-        return record(lambda: _execute(PROGRAM), stack_name, logger)
-
-
-def _execute(program: Path) -> None:
-    runpy.run_path(str(program), run_name="__main__")
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Generator[None]:
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _instead(module: Any, name: str, function: Callable[..., Any]) -> Generator[None]:
-    """Another function under this name of a module."""
-    before = getattr(module, name)
-    setattr(module, name, function)
-    try:
-        yield
-    finally:
-        setattr(module, name, before)
+        return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name, logger)
 
 
 def plain(value: Any) -> Any:

@@ -11,13 +11,14 @@ import binascii
 import gzip
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from oceanid_cluster.commands.objects import Object, terminating
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
-Difference = tuple[str, str, tuple[str, ...]]
+_LONGEST_LINE = 600
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
 _COPY = "-drift"
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
@@ -27,17 +28,37 @@ _WHOLE = {"Deployment": "spec", "DaemonSet": "spec", "StatefulSet": "spec", "Con
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`, which the runbook uses
 
 
-def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
-    """What differs from the release ``namespace/name``: the object, the paths, and what happened to it.
+@dataclass(frozen=True, order=True)
+class Difference:
+    """One object that differs: what an ``up`` would do about it, its name, the paths.
 
-    That is ``missing``, ``terminating`` or ``update``.
+    ``missing``: an ``up`` would make it again. ``terminating``: nothing, as the cluster is about to delete it.
+    ``release``: the Helm release that it belongs to; None for a resource of the stack.
+    """
+
+    operation: str
+    what: str
+    paths: tuple[str, ...] = ()
+    release: str | None = None
+
+    def line(self) -> str:
+        """The difference in one line, without values."""
+        paths = f" ({', '.join(self.paths)})" if self.paths else ""
+        release = f", in the Helm release {self.release}" if self.release else ""
+        text = f"{self.operation} {self.what}{paths}"
+        return (text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]} …") + release
+
+
+def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
+    """What differs from the release ``namespace/name``.
 
     Raises CommandError when the cluster cannot be asked, or has no such release.
     """
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    found: list[Difference] = [("missing", f"CustomResourceDefinition {crd}", ()) for crd in _absent(crds, kubectl)]
+    absent = [f"CustomResourceDefinition {crd}" for crd in _absent(crds, kubectl)]
+    found = [Difference("missing", what, release=release) for what in absent]
     if manifest.strip():
         live = _by_name(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
@@ -45,16 +66,16 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
         copies = _copies(namespace, manifest, kubectl)
         for place, one in wanted.items():
             if place not in live:
-                found.append(("missing", place, ()))
+                found.append(Difference("missing", place, release=release))
                 continue
             if terminating(live[place]):
-                found.append(("terminating", place, ()))
+                found.append(Difference("terminating", place, release=release))
             paths = {*differences(live[place], one)}
             if place in copies:
                 part = _WHOLE[one["kind"]]
                 paths |= {*differences(live[place].get(part), copies[place].get(part), part)}
             if paths:
-                found.append(("update", place, tuple(sorted(paths))))
+                found.append(Difference("update", place, tuple(sorted(paths)), release))
     return sorted(found)
 
 

@@ -1,7 +1,6 @@
-"""What would the program make? ``python -m oceanid_cluster render FOLDER``: every object as YAML, one file each.
+"""Writes every object that the program would make, as YAML, one file each.
 
-Exit code 0: it is written. 1: the configuration is wrong, or a file of it cannot be read. It asks nobody: no cluster,
-no account, no lock, no secret.
+It asks nobody: no cluster, no account, no lock, no secret.
 """
 
 import argparse
@@ -9,7 +8,7 @@ import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +17,15 @@ import yaml
 from oceanid_cluster.commands.placeholders import without_secrets
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.stack_file import StackFile, read_stack_file, short_name
-from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.processes import CommandError
 
 if TYPE_CHECKING:
     from oceanid_cluster.commands.rendered import Rendered
 
-_EPILOG = """\
+EPILOG = """\
 files: <namespace, or _cluster>/<kind>.<name>.yaml. Placeholders stand for secrets, and nothing that is derived from one
 is shown: what only a secret says (a tunnel's id without its key, the database's port and TLS) is a placeholder, too.
-exit codes: 0 written; 1 the configuration is wrong, or cannot be read"""
+exit codes: 0 written; 2 the configuration is wrong, or cannot be read"""
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
@@ -93,21 +91,14 @@ def _note(line: str) -> None:
     print(f"render: {line}", file=sys.stderr)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run the command; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m oceanid_cluster render", epilog=_EPILOG,
-        description="Writes every object that the program would make, as YAML. It asks nobody, and needs no secret.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )  # fmt: skip
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where to."""
     parser.add_argument("folder", type=Path, help="where to write; it must be empty or absent")
-    parser.add_argument("--stack", help="which stack; else the selected one")
-    options = parser.parse_args(arguments)
-    try:
-        stack = selected_stack(options.stack, os.environ)
-        count = write(render(read_stack_file(stack, os.environ), short_name(stack)), options.folder)
-    except (CommandError, StartUpError) as problem:
-        print(f"render: error: {problem}", file=sys.stderr)
-        return 1
+
+
+def main(options: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    stack = selected_stack(options.stack, os.environ)
+    count = write(render(read_stack_file(stack, os.environ), short_name(stack)), options.folder)
     print(f"{count} objects in {options.folder}")
     return 0

@@ -24,11 +24,6 @@ def one_line(problem: Exception) -> str:
     return "; ".join(" ".join(line.split()).rstrip(".;:") for line in str(problem).splitlines())
 
 
-def passed(rows: Sequence[Row]) -> bool:
-    """Whether nothing failed; a warning is not a failure."""
-    return all(row.state != "failed" for row in rows)
-
-
 def as_table(rows: Sequence[Row]) -> str:
     """The rows as aligned columns."""
     cells = [("AREA", "NAME", "STATE", "DETAIL"), *(dataclasses.astuple(row) for row in rows)]
@@ -39,6 +34,22 @@ def as_table(rows: Sequence[Row]) -> str:
     )
 
 
-def as_json(rows: Sequence[Row]) -> str:
-    """The rows as one JSON document: ``{"passed": …, "rows": […]}``."""
-    return json.dumps({"passed": passed(rows), "rows": [dataclasses.asdict(row) for row in rows]}, indent=2)
+def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
+    """Print the rows, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code, 1 when something failed."""
+    passed = all(row.state != "failed" for row in rows)  # a warning is no failure
+    whole = {"passed": passed, "rows": [dataclasses.asdict(row) for row in rows]}
+    print(json.dumps(whole, indent=2) if in_json else as_table(rows))
+    return 0 if passed else 1
+
+
+def fitting(head: str, lines: Sequence[str], tail: str, limit: int) -> str:
+    """``head``, as many of the lines as fit into ``limit`` bytes with a count of the rest, and ``tail``."""
+    left = limit - len(f"{head}{tail}".encode()) - 100  # the line that counts the rest
+    shown: list[str] = []
+    for line in lines:
+        left -= len(line.encode()) + 1
+        if left < 0:
+            shown.append(f"- … and {len(lines) - len(shown)} more")
+            break
+        shown.append(line)
+    return head + "\n".join(shown) + tail

@@ -6,15 +6,14 @@ from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries
 from oceanid_cluster.commands.stack_file import read_stack_file, short_name
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.cluster import which_cluster
-from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import read_without_secrets
-from oceanid_cluster.startup.processes import CommandError, PermanentError
+from oceanid_cluster.startup.processes import CommandError
 
 
 def stack_settings(stack: str) -> Settings:
-    """What the stack's configuration says, apart from its secrets. Raises CommandError.
+    """What the stack's configuration says, apart from its secrets. Raises StartUpError.
 
     Keys that say which cluster it is are read even if they are stored as secrets.
     """
@@ -25,27 +24,20 @@ def stack_settings(stack: str) -> Settings:
             given[key] = str(entry["value"])
         elif key in which_cluster() and key != name:
             given[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
-    return _settings(given, short_name(stack))
+    return read_without_secrets(given, short_name(stack))
 
 
 def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
     """What the stack's file says, without asking Pulumi, whose backend may be down.
 
-    Raises CommandError for a file that is missing, cannot be read, or does not say which cluster it is.
+    Raises StartUpError for a file that is missing, cannot be read, or does not say which cluster it is.
     """
     file = read_stack_file(stack, environ)
     if unknown := file.encrypted & which_cluster():
         raise CommandError(
             f"'{min(unknown)}' is encrypted in {file.path}, and says which cluster it is: ask without --all"
         )
-    return _settings(file.texts(), short_name(stack))
-
-
-def _settings(given: Mapping[str, str], name: str) -> Settings:
-    try:
-        return read_without_secrets(given, name)
-    except StartUpError as problem:
-        raise PermanentError(str(problem)) from None
+    return read_without_secrets(file.texts(), short_name(stack))
 
 
 def stack_secret(stack: str, name: str) -> Secret | None:

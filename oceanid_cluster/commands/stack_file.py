@@ -31,13 +31,13 @@ class StackFile:
         """The keys whose value, or a part of it, is encrypted."""
         return frozenset(name for name, value in self.values.items() if any(_encrypted_parts(value)))
 
-    def texts(self, replacement: Replacement | None = None) -> dict[str, str]:
+    def texts(self, replacement: Replacement = lambda _name, _value: None) -> dict[str, str]:
         """Each key with its text, as the engine hands it over: objects as JSON.
 
         ``replacement`` says for a value, by its name with dots, which text stands for it; None for its own. An
         encrypted value without a replacement is left out.
         """
-        replaced = {name: _replaced(name, value, replacement or _nothing) for name, value in self.values.items()}
+        replaced = {name: _replaced(name, value, replacement) for name, value in self.values.items()}
         return {
             name: value if isinstance(value, str) else json.dumps(value)
             for name, value in replaced.items()
@@ -74,10 +74,6 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
     imported: object = part(content, "environment").get("imports") or content.get("environment")
     names = cast("list[object]", imported) if isinstance(imported, list) else []
     return StackFile(path, values, tuple(str(name) for name in names))
-
-
-def _nothing(_name: str, _value: object) -> str | None:
-    return None
 
 
 def _ours(name: object) -> bool:

@@ -7,7 +7,6 @@ from oceanid_cluster.commands.readiness import Live, judge, newest_event
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.components.facts import ObjectRef, fix
 from oceanid_cluster.components.label_studio.settings import CLAIM, NAMESPACE, LabelStudioSettings
-from oceanid_cluster.config.parsers import quantity_value
 
 # kubernetes: pkg/volume/util/storageclass.go reads both annotations, also the beta one.
 _DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
@@ -18,11 +17,12 @@ REF = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
 def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], live: Live) -> Row:
     """The row about storage; ``live`` has the claim, if there is one, and the events about it.
 
-    A claim that is bound is accepted, whatever the default classes are: it keeps its class and its size.
+    A claim that is bound is accepted, whatever the default classes are: it keeps its class and its size, and a run says
+    where the configuration asks for others.
     """
     known, default = [str(one["metadata"]["name"]) for one in classes], _defaults(classes)
     if REF in live:
-        return _existing(settings, classes, live)
+        return _existing(classes, live)
     wanted = settings.storage_class
     if wanted:
         state = "ok" if wanted in known else "failed"
@@ -43,10 +43,9 @@ def _defaults(classes: Sequence[Object]) -> list[str]:
     ]
 
 
-def _existing(settings: LabelStudioSettings, classes: Sequence[Object], live: Live) -> Row:
+def _existing(classes: Sequence[Object], live: Live) -> Row:
     claim, verdict = live[REF], judge(REF, live)
     has_class = part(claim, "spec").get("storageClassName")
-    size = str(part(claim, "spec", "resources", "requests").get("storage", ""))
     found = f"claim {NAMESPACE}/{CLAIM}: {verdict.detail}"
     if verdict.reason == "lost":
         return Row("cluster", _NAME, "failed", f"{found}; restore it from the backup")
@@ -54,18 +53,7 @@ def _existing(settings: LabelStudioSettings, classes: Sequence[Object], live: Li
         return Row("cluster", _NAME, "failed", f"{found}; {fix('PersistentVolumeClaim', verdict.reason)}")
     if verdict.reason == "unbound" and (why := _never_bound(has_class, classes, live)):
         return Row("cluster", _NAME, "failed", f"{found}; {why}")
-    has_class = str(has_class or "")
-    notes: list[str] = []
-    if settings.storage_class and settings.storage_class != has_class:
-        command = f"pulumi config set labelStudioStorageClass {has_class}" if has_class else _UNSET_CLASS
-        notes.append(
-            f"a claim's class cannot be changed, labelStudioStorageClass is {settings.storage_class}; run: {command}"
-        )
-    if size and settings.storage and (order := _compare(settings.storage, size)):
-        notes.append(_size(settings.storage, size, order, classes, has_class))
-    if not notes:
-        return Row("cluster", _NAME, "ok", found)
-    return Row("cluster", _NAME, "warning", "; ".join([found, *notes]))
+    return Row("cluster", _NAME, "ok", found)
 
 
 def _never_bound(has_class: str | None, classes: Sequence[Object], live: Live) -> str:
@@ -80,27 +68,3 @@ def _never_bound(has_class: str | None, classes: Sequence[Object], live: Live) -
         return "it has no class, and none is the default: mark one, and it takes that"
     failing = newest_event(live[REF], live).get("reason") in ("FailedBinding", "ProvisioningFailed")
     return "Kubernetes makes no volume for it" if failing else ""
-
-
-_UNSET_CLASS = "pulumi config rm labelStudioStorageClass"
-
-
-def _compare(wanted: str, size: str) -> int:
-    """1 when more is wanted, -1 for less, 0 for the same amount, or if one is not a number to us."""
-    try:
-        left, right = quantity_value(wanted), quantity_value(size)
-    except ValueError:
-        return 0
-    return (left > right) - (left < right)
-
-
-def _size(wanted: str, size: str, order: int, classes: Sequence[Object], has_class: str) -> str:
-    """What to say of a size that is not the claim's."""
-    back = f"run: pulumi config set labelStudioStorage {size}"
-    if order < 0:
-        return f"a claim never shrinks, labelStudioStorage is {wanted}; {back}"
-    own = next((one for one in classes if one["metadata"]["name"] == has_class), None)
-    if own is None or not own.get("allowVolumeExpansion"):
-        return f"class {has_class or 'none'} cannot expand volumes, labelStudioStorage is {wanted}; {back}"
-    patch = f'{{"spec": {{"resources": {{"requests": {{"storage": "{wanted}"}}}}}}}}'
-    return f"labelStudioStorage is {wanted}; grow it by hand: kubectl -n {NAMESPACE} patch pvc {CLAIM} -p '{patch}'"

@@ -3,36 +3,24 @@
 The workflow "Watch" calls it: ``python -m oceanid_cluster workflow watch``. It asks what ``drift`` and ``health`` ask.
 """
 
-import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oceanid_cluster.commands import health, issue
-from oceanid_cluster.commands.drift import Difference, compare
-from oceanid_cluster.commands.redact import Redactor, redactor
-from oceanid_cluster.commands.report import Row
-from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.startup.kubectl import open_cluster
-from oceanid_cluster.startup.processes import CommandError
+from oceanid_cluster.commands.drift import compare
+from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.release_drift import Difference
+from oceanid_cluster.commands.report import Row, fitting
 
-TITLE = "Watch: the cluster differs from the program, or is not ready"
+TITLE = "Watch: the cluster of {stack} differs from the program, or is not ready"
 _CLOSING = "The cluster is as the program says again, and everything is ready."
 ALL_WELL = "no drift, everything is ready"
+# GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
+BODY_BYTES = 60_000
 _TAIL = (
     "\n\nA difference: either somebody changed the cluster by hand, or a change was merged and not deployed:"
     " docs/runbook.md, 'Drift', says what to do. Its other entries are about what is not ready.\n"
 )
-
-
-def unready(stack: str, known: Redactor, seconds: float = 0) -> list[Row]:
-    """The rows of health that failed, and still do after these seconds, without secrets. Raises CommandError."""
-    patience = health.Patience(seconds)
-    try:
-        everything = patience.ask(lambda: health.load_expectations(stack, every=False))
-        kubectl = open_cluster(everything.settings, os.environ)
-        rows = patience.ask(lambda: health.check(kubectl, everything), health.failed)
-    except StartUpError as problem:
-        raise CommandError(" ".join(str(problem).split())) from None
-    return [Row(row.area, row.name, row.state, known.text(row.detail)) for row in rows if row.state == "failed"]
 
 
 def report(stack: str, differing: Sequence[Difference], failed: Sequence[Row]) -> str | None:
@@ -48,18 +36,19 @@ def report(stack: str, differing: Sequence[Difference], failed: Sequence[Row]) -
         *(one.line() for one in differing),
     ]
     shown = [f"- `{' '.join(line.split()).replace('`', chr(39))}`" for line in lines]
-    return issue.fitting(f"The cluster of `{stack}` {' and '.join(said)}:\n\n", shown, _TAIL)
+    return fitting(f"The cluster of `{stack}` {' and '.join(said)}:\n\n", shown, _TAIL, BODY_BYTES)
 
 
-def keep_issue(stack: str, seconds: float) -> str:
+def keep_issue(stack: str, known: Redactor, seconds: float) -> str:
     """Compare and look, and open, update or close the one issue that says so; returns what it says.
 
     What is not ready has so many seconds to get ready: Flux reconciles for a moment every few minutes.
-    Raises CommandError when one of both could not be found out: then no issue is touched.
+    Raises StartUpError when one of both could not be found out: then no issue is touched.
     """
     print(f"comparing {stack} with its cluster", flush=True)
-    known = redactor(stack, os.environ)
-    body = report(stack, compare(stack, known), unready(stack, known, seconds))
+    differing = compare(stack, known)
+    failed = [row for row in health.look(stack, seconds=seconds) if row.state == "failed"]
+    body = report(stack, differing, [replace(row, detail=known.text(row.detail)) for row in failed])
     print(body or ALL_WELL, flush=True)
-    issue.keep(TITLE, body, _CLOSING)
+    issue.keep(TITLE.format(stack=stack), body, _CLOSING)
     return body or ALL_WELL

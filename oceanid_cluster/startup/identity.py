@@ -15,7 +15,6 @@ from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.startup.kubectl import Kubectl
-from oceanid_cluster.startup.processes import CommandError
 from oceanid_cluster.startup.reasons import NO_API, why
 
 KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
@@ -40,14 +39,12 @@ class Identity:
 
 @dataclass(frozen=True)
 class Cluster:
-    """What was read: the UID of namespace kube-system, the names of the nodes, and what Label Studio has already.
+    """What Label Studio has already in the cluster.
 
     ``generated`` is the data of the Secret apps/labelstudio-app-credentials by key, ``claim`` the spec of its volume
     claim; None when there is none.
     """
 
-    uid: str
-    nodes: frozenset[str]
     generated: Mapping[str, Secret] | None = None
     claim: dict[str, Any] | None = None
 
@@ -62,7 +59,7 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     if problems:
         raise StartUpError(refusal(kubectl, problems))
     credentials, claim = _ask(kubectl, _CREDENTIALS, _CLAIM)
-    return Cluster(found.uid, found.nodes, _generated(credentials), _claim(claim))
+    return Cluster(_generated(credentials), _claim(claim))
 
 
 def read_identity(kubectl: Kubectl, settings: Settings) -> Identity:
@@ -71,38 +68,20 @@ def read_identity(kubectl: Kubectl, settings: Settings) -> Identity:
     system, namespaces, *listed = _ask(kubectl, *wanted)
     try:
         clusters: dict[str, list[str]] = {}
-        for one in _items(namespaces):
+        for one in namespaces["items"]:
             if owner := one["metadata"]["labels"].get(labels.PART_OF):
-                clusters.setdefault(owner, []).append(_metadata(one, "name"))
-        nodes = frozenset(_metadata(node, "name") for one in listed for node in _items(one))
-        return Identity(_metadata(system, "uid"), nodes, clusters)
-    except (CommandError, TypeError, KeyError, AttributeError):
+                clusters.setdefault(owner, []).append(str(one["metadata"]["name"]))
+        nodes = frozenset(str(node["metadata"]["name"]) for one in listed for node in one["items"])
+        return Identity(str(system["metadata"]["uid"]), nodes, clusters)
+    except (TypeError, KeyError, AttributeError):  # anything may answer at an address
         raise StartUpError(why(NO_API, kubectl.kubeconfig)) from None
 
 
 def _ask(kubectl: Kubectl, first: str, *paths: str) -> list[Any]:
     """The answers to several paths; the first is asked alone: it may log in."""
-    try:
-        answer = kubectl.raw(first)
-        with ThreadPoolExecutor(len(paths)) as pool:
-            return [answer, *pool.map(kubectl.raw, paths)]
-    except CommandError as problem:
-        raise StartUpError(str(problem)) from None
-
-
-def _metadata(found: Any, name: str) -> str:
-    """A field of an object's metadata. Raises CommandError: anything may answer at an address."""
-    try:
-        return str(found["metadata"][name])
-    except (TypeError, KeyError):
-        raise CommandError(NO_API) from None
-
-
-def _items(found: Any) -> Sequence[Any]:
-    try:
-        return [*found["items"]]
-    except (TypeError, KeyError):
-        raise CommandError(NO_API) from None
+    answer = kubectl.raw(first)
+    with ThreadPoolExecutor(len(paths)) as pool:
+        return [answer, *pool.map(kubectl.raw, paths)]
 
 
 def differences(found: Identity, settings: Settings) -> list[str]:

@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.startup.processes import CommandError, run
+from oceanid_cluster.startup.processes import run
 
 CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
 # Or the operator's own preferences for kubectl change what its commands do (kubectl: pkg/kuberc).
@@ -92,13 +92,10 @@ def load_kubeconfig(
 
 def _read(joined: str, source: str, environ: Mapping[str, str], context: str | None) -> Kubeconfig:
     chosen = ["--context", context] if context else []
-    try:
-        result = run(
-            *VIEW, "--minify", "--flatten", *chosen, variables={**environ, **_only_this(joined)},
-            timeout_seconds=_TIMEOUT_SECONDS,
-        )  # fmt: skip
-    except CommandError as problem:
-        raise StartUpError(f"{problem}; it is needed to read the kubeconfig {joined}") from None
+    result = run(
+        *VIEW, "--minify", "--flatten", *chosen, variables={**environ, **_only_this(joined)},
+        timeout_seconds=_TIMEOUT_SECONDS,
+    )  # fmt: skip
     if result.returncode:
         raise _wrong(source, joined, _reason(result.stderr, joined))
     view: dict[str, Any] = json.loads(result.stdout)

@@ -21,17 +21,10 @@ shows a certificate that was made for other names.
   Add the name to K3s (--tls-san <name>) and restart it, or use a name in the certificate:
   kubectl config set-cluster <cluster> --tls-server-name=kubernetes
 """
-# Go: crypto/tls/alert.go, of the alerts that a server sends about the client's certificate; and tls.go, X509KeyPair.
-_CLIENT_CERTIFICATE_REJECTED = tuple(
-    f"remote error: tls: {alert}"
-    for alert in (
-        "bad certificate", "unsupported certificate", "revoked certificate", "expired certificate",
-        "unknown certificate", "certificate required",
-    )
-)  # fmt: skip
-_CLIENT_CERTIFICATE_BROKEN = ("tls: private key", "tls: found ", "tls: failed to find ", "tls: failed to parse")
-_ANOTHER_PROGRAM = (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake")
-# What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
+_ANOTHER_PROGRAM = f"""\
+is not a Kubernetes API server: another program answers there.
+  Is the SSH tunnel open on that port?  {SSH_TUNNEL}
+"""
 _REASONS = (
     ((" is after ",), _EXPIRED.rstrip()),
     ((" is before ",), _NOT_YET_VALID.rstrip()),
@@ -39,11 +32,11 @@ _REASONS = (
     (_CLIENT_CERTIFICATE_REJECTED, f"rejected the client certificate of the kubeconfig.\n  {_FRESH}"),
     (_CLIENT_CERTIFICATE_BROKEN, f"was not asked: the kubeconfig's client certificate and key are broken.\n  {_FRESH}"),
     (
-        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
-        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
+        (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake"),
+        _ANOTHER_PROGRAM.rstrip(),
     ),
-    (("x509", "certificate"), f"shows a certificate that the kubeconfig does not trust.\n  {_FRESH}"),
-    (("tls: ",), "refused the TLS connection.\n  See why:  kubectl get nodes"),
+    (("remote error: tls",), f"rejects the client certificate of the kubeconfig.\n  {_FRESH}"),
+    (("x509", "certificate", "tls: "), f"shows a certificate that the kubeconfig does not trust.\n  {_FRESH}"),
     (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
     (
         ("(Forbidden)", " forbidden"),
@@ -73,19 +66,13 @@ _ON_THE_WAY = (
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:
     """One message for what kubectl said on standard error when it could not ask; nothing of that is shown."""
-    where = f"{kubeconfig.server} (from {kubeconfig.path})"
-    if any(word in said for word in _ANOTHER_PROGRAM):
-        return (
-            f"{where} is not a Kubernetes API server: another program answers there.\n"
-            f"  Is the SSH tunnel open on that port?  {SSH_TUNNEL}"
-        )
-    who = f"the Kubernetes API server {where}"
+    who = f"{kubeconfig.server} (from {kubeconfig.path})"
     for words, meaning in _REASONS:
         if any(word in said for word in words):
             return f"{who} {meaning}"
     reason = next((f": {word.removeprefix('was ')}" for word in _UNREACHABLE if word in said), "")
     return (
-        f"cannot reach {who}{reason}\n"
+        f"cannot reach the Kubernetes API server {who}{reason}\n"
         f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
         "  Then check:  kubectl get --raw /readyz"
     )

@@ -109,8 +109,8 @@ def test_input_that_is_not_a_state_is_refused_with_one_message(text: str) -> Non
         capture_output=True, check=False, input=text.encode("utf-8", "surrogateescape"),
     )  # fmt: skip
     (said,) = answer.stderr.decode().splitlines()
-    assert answer.returncode == 1
-    assert said.startswith("adopt_state: error: ")
+    assert answer.returncode == 2
+    assert said.startswith("adopt-state: error: ")
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """What a tunnel has at Cloudflare is shown before a deploy replaces it."""
 
 import json
+import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -114,6 +115,21 @@ def test_a_server_that_is_not_there_is_named_as_unreachable_and_clear_text_is_re
         ask("http://127.0.0.1:1")
     with pytest.raises(CommandError, match="not an https address"):
         ask("http://192.0.2.1")
+
+
+def test_an_answer_that_is_no_http_is_one_message() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer_anything() -> None:
+            with server.accept()[0] as connection:
+                connection.recv(10_000)
+                connection.sendall(b"nonsense\r\n\r\n")
+
+        thread = threading.Thread(target=answer_anything)
+        thread.start()
+        with pytest.raises(CommandError, match="Cloudflare's API cannot be reached: nonsense"):
+            ask(f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
 
 
 def test_what_a_deploy_removes_is_named() -> None:

@@ -9,15 +9,17 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands import drift
-from oceanid_cluster.commands.drift import Difference
+from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands import drift, operation
 from oceanid_cluster.commands.operation import Change, Outcome
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.release_drift import differences, release_drift
+from oceanid_cluster.commands.release_drift import Difference, differences, release_drift
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
+
+RELEASE = "ns/name"
 
 
 def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Difference]:
@@ -25,9 +27,12 @@ def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -
     outcome = Outcome(
         code=code, changes=list(changes), terminating=going, errors=["it broke"] * code, releases={"ns/name"}
     )
-    monkeypatch.setattr(drift, "run_engine", lambda *_, **__: outcome)
-    monkeypatch.setattr(drift, "_kubectl", lambda _: None)
-    monkeypatch.setattr(drift, "release_drift", lambda *_: [("update", "Service ns/x", ("spec.type",))])
+    monkeypatch.setattr(operation, "run_engine", lambda *_: outcome)
+    monkeypatch.setattr(drift, "stack_settings", lambda _: None)
+    monkeypatch.setattr(drift, "open_cluster", lambda *_: None)
+    monkeypatch.setattr(
+        drift, "release_drift", lambda *_: [Difference("update", "Service ns/x", ("spec.type",), RELEASE)]
+    )
     return drift.compare("prod", Redactor([]))
 
 
@@ -57,16 +62,14 @@ def test_a_person_gets_a_list_and_an_exit_code(
 ) -> None:
     monkeypatch.setattr(drift, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(drift, "compare", lambda *_: found)
-    assert drift.main(["--stack", "prod"]) == code
+    assert main(["drift", "--stack", "prod"]) == code
     assert capsys.readouterr().out == ("update x (a)\n1 difference\n" if found else "no drift\n")
-    assert drift.main(["--stack", "prod", "--json"]) == code
-    assert json.loads(capsys.readouterr().out)["drift"] == bool(found)
 
 
 def test_could_not_ask_is_exit_code_two(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("PATH", "")
-    assert drift.main([]) == 2
-    assert "drift: cannot tell: 'pulumi' is not installed" in capsys.readouterr().err
+    assert main(["drift"]) == 2
+    assert "drift: error: 'pulumi' is not installed" in capsys.readouterr().err
 
 
 def helm_record(
@@ -99,7 +102,6 @@ class Cluster(Kubectl):
         self,
         *arguments: str,
         stdin: str | None = None,
-        variables: Mapping[str, str] | None = None,  # noqa: ARG002
     ) -> "subprocess.CompletedProcess[str]":
         if self.refusal:
             return subprocess.CompletedProcess(arguments, 1, "", self.refusal)
@@ -120,9 +122,9 @@ def test_drift_inside_a_release_is_what_a_dry_run_of_its_manifest_would_change()
         live=[thing("same", a=1), thing("edited", a=1, b=[1, {"c": 2}])],
         wanted=[thing("same", a=1), thing("edited", a=2, b=[1, {"c": 3}]), thing("lost")],
     )
-    assert release_drift("ns/name", cluster) == [
-        ("missing", "Service ns/lost", ()),
-        ("update", "Service ns/edited", ("spec.a", "spec.b[1].c")),
+    assert release_drift(RELEASE, cluster) == [
+        Difference("missing", "Service ns/lost", (), RELEASE),
+        Difference("update", "Service ns/edited", ("spec.a", "spec.b[1].c"), RELEASE),
     ]
     assert set(cluster.manifests) == {None, "kind: Service"}
 
@@ -131,7 +133,7 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
     going = thing("going", a=1)
     going["metadata"] |= {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["a"]}
     cluster = Cluster([helm_record("kind: Service")], live=[going], wanted=[going])
-    assert release_drift("ns/name", cluster) == [("terminating", "Service ns/going", ())]
+    assert release_drift(RELEASE, cluster) == [Difference("terminating", "Service ns/going", (), RELEASE)]
 
 
 def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() -> None:
@@ -146,9 +148,9 @@ def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() 
     ]
     chart = [workload(name, containers=[{"name": "a"}]) for name in ("added", "sidecar", "restarted")]
     cluster = Cluster([helm_record("kind: Deployment")], live, live, chart)
-    assert release_drift("ns/name", cluster) == [
-        ("update", "Deployment ns/added", ("spec.template.containers[0].env",)),
-        ("update", "Deployment ns/sidecar", ("spec.template.containers",)),
+    assert release_drift(RELEASE, cluster) == [
+        Difference("update", "Deployment ns/added", ("spec.template.containers[0].env",), RELEASE),
+        Difference("update", "Deployment ns/sidecar", ("spec.template.containers",), RELEASE),
     ]
     names = [one["metadata"]["name"] for one in json.loads(str(cluster.manifests[-1]))["items"]]
     assert names == ["added-drift", "sidecar-drift", "restarted-drift"]
@@ -156,20 +158,20 @@ def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() 
 
 def test_a_release_that_helm_does_not_know_is_an_error() -> None:
     with pytest.raises(CommandError, match="no record of the release 'name' in namespace 'ns'"):
-        release_drift("ns/name", Cluster([]))
+        release_drift(RELEASE, Cluster([]))
 
 
 @pytest.mark.parametrize("data", ["", "bm8=", base64.b64encode(base64.b64encode(b"\x1f\x8b\x08nonsense")).decode()])
 def test_a_record_that_cannot_be_read_is_an_error(data: str) -> None:
     broken = {**helm_record(""), "data": {"release": data}}
     with pytest.raises(CommandError, match="cannot be read"):
-        release_drift("ns/name", Cluster([broken]))
+        release_drift(RELEASE, Cluster([broken]))
 
 
 def test_a_cluster_that_does_not_answer_is_an_error() -> None:
     cluster = Cluster([], refusal="E1125 noise\nThe connection to the server 127.0.0.1:1 was refused\n")
     with pytest.raises(CommandError, match=r"cannot reach the Kubernetes API server https://127.0.0.1:1 .*: refused"):
-        release_drift("ns/name", cluster)
+        release_drift(RELEASE, cluster)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oceanid_cluster.commands import graph
@@ -72,23 +72,12 @@ def shown(text: str) -> str:
     return "".join("".join(ET.fromstring(mermaidx.render(text).svg()).itertext()).split())
 
 
-def assert_mermaid_shows(texts: Sequence[str]) -> None:
-    picture = shown(chart(texts))
-    assert "Unsupportedmarkdown" not in picture
-    for text in texts:
-        assert "".join(unescaped(escape(text)).split()) in picture, text
-
-
 @pytest.mark.slow
 def test_mermaid_itself_shows_hostile_names_as_they_are() -> None:
-    assert_mermaid_shows(HOSTILE)
-
-
-@pytest.mark.slow
-@settings(max_examples=2)
-@given(st.lists(st.text(st.characters(codec="latin-1"), min_size=1), min_size=12, max_size=12))
-def test_mermaid_itself_shows_any_name(texts: list[str]) -> None:
-    assert_mermaid_shows(texts)
+    picture = shown(chart(HOSTILE))
+    assert "Unsupportedmarkdown" not in picture
+    for text in HOSTILE:
+        assert "".join(unescaped(escape(text)).split()) in picture, text
 
 
 def test_what_is_not_drawn_has_no_arrow_and_an_empty_group_no_frame() -> None:
@@ -141,11 +130,6 @@ PLACE = ObjectRef("Deployment", "web", "web")
 def test_a_host_name_leads_to_the_pods_behind_its_service(service: str, target: object, problem: list[str]) -> None:
     found = Snapshot({PLACE: WEB, ObjectRef("Deployment", "web", "other"): {}}, [])
     assert graph.target(service, {ObjectRef("Service", "web", "app"): SERVICE}, found) == (target, problem)
-
-
-@pytest.mark.parametrize("text", [None, "", "[", "ingress: 3", "- a", "ingress: [3]\nx: 1"])
-def test_a_file_of_rules_that_was_edited_beyond_reading_has_none(text: str | None) -> None:
-    assert [rule for rule in graph.read_rules(text) if rule] == []
 
 
 def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:

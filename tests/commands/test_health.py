@@ -4,23 +4,25 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.commands import health
+from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands import health, patience
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
-from oceanid_cluster.startup.processes import CommandError, ToolMissingError
+from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
+from tests.samples import settings
 
 
 def test_a_missing_kubectl_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     kubeconfig = Kubeconfig("/nowhere", "c", "https://127.0.0.1:1", Secret("{}"), ())
-    with pytest.raises(ToolMissingError, match="'kubectl' is not installed"):
-        health.Patience(3600).ask(lambda: health.check(Kubectl(kubeconfig), health.Expectation()))
+    with pytest.raises(PermanentError, match="'kubectl' is not installed"):
+        patience.Patience(3600).ask(lambda: health.check(Kubectl(kubeconfig), health.Expectation(settings())))
 
 
 def test_a_pulumi_cloud_that_answers_later_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(patience, "_POLL_SECONDS", 0)
     answers = [CommandError("[502] Bad Gateway"), CommandError("[502] Bad Gateway"), "settings"]
 
     def question() -> str:
@@ -29,13 +31,13 @@ def test_a_pulumi_cloud_that_answers_later_is_waited_for(monkeypatch: pytest.Mon
             raise answer
         return answer
 
-    assert health.Patience(3600).ask(question) == "settings"
+    assert patience.Patience(3600).ask(question) == "settings"
     answers[:] = [CommandError("[502] Bad Gateway")]
     with pytest.raises(CommandError, match="502"):
-        health.Patience(0).ask(question)
+        patience.Patience(0).ask(question)
 
 
 def test_a_stack_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tools.script(tmp_path / "pulumi", "echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    assert health.main(["--stack", "nowhere", "--wait", "3600"]) == 2
+    assert main(["health", "--stack", "nowhere", "--wait", "3600"]) == 2

@@ -226,7 +226,6 @@ def test_both_operations_refresh_with_the_providers_of_this_run(
 def test_a_summary_has_its_heading_and_stays_below_githubs_limit() -> None:
     assert summary("Preview: nothing to change", []) == "### Preview: nothing to change\n\n"
     text = summary("Update", ["~~~~ of somebody", *(f"line {number} é" for number in range(200_000))])
-    assert len(text.encode()) < 1024 * 1024
+    assert 800_000 < len(text.encode()) < 1024 * 1024
     assert text.startswith("### Update\n\n~~~~~~~text\n~~~~ of somebody\nline 0 é\n")
-    assert "bytes are left out" in text
-    assert text.endswith("line 199999 é\n~~~~~~~\n\n")
+    assert text.endswith(" more\n~~~~~~~\n\n")

@@ -105,12 +105,8 @@ def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
         monkeypatch.setenv("PWD", str(folder))
         for name in ("one", "two"):
             ask_pulumi("stack", "select", name)
-            settings = health.load_expectations(None, every=True).settings
-            assert settings
-            assert settings.cluster.kube_context == f"of {name}"
-    settings = health.load_expectations("one", every=True).settings
-    assert settings
-    assert settings.cluster.kube_context == "of one"
+            assert health.load_expectations(None, every=True).settings.cluster.kube_context == f"of {name}"
+    assert health.load_expectations("one", every=True).settings.cluster.kube_context == "of one"
     for stack, words in (("none", "there is no stack 'none'"), ("one", "has no Pulumi.yaml")):
         with pytest.raises(CommandError, match=words):
             health.load_expectations(stack, every=False)

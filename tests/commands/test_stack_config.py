@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.commands import stack_config
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.processes import CommandError
 
 
@@ -81,7 +82,7 @@ def test_a_command_does_not_guess_which_cluster_it_is(
     monkeypatch.chdir(tmp_path)
     text = {"config": {f"oceanid-cluster:{key}": value, "oceanid-cluster:metricsPort": "a wrong one does not matter"}}
     (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps(text), encoding="utf-8")
-    with pytest.raises(CommandError, match=key) as caught:
+    with pytest.raises(StartUpError, match=key) as caught:
         stack_config.local_settings("prod", {})
     assert "metricsPort" not in str(caught.value)
     assert "clusters: canary" not in str(caught.value)

@@ -8,18 +8,19 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.commands import issue, watch
-from oceanid_cluster.commands.drift import Difference
-from oceanid_cluster.commands.health import CheckResult, Expectation, Snapshot
+from oceanid_cluster.commands.health import CheckResult, Snapshot
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
+from oceanid_cluster.commands.release_drift import Difference
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.commands.watch import TITLE, report
+from oceanid_cluster.commands.watch import report
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
 from sandbox.layout import ROOT
 
 BOT = {"login": "github-actions"}
+TITLE = watch.TITLE.format(stack="prod")
 
 
 class Repository:
@@ -74,14 +75,6 @@ def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None
     assert repository.states() == ["open"] * 4 + ["closed"]
 
 
-def test_of_several_issues_of_ours_the_newest_is_kept(repository: Repository) -> None:
-    repository.write((BOT, TITLE), (BOT, TITLE), (BOT, TITLE))
-    issue.keep(TITLE, "now", "closed")
-    assert repository.states() == ["closed", "closed", "open"]
-    assert [one["body"] for one in repository.issues()] == ["", "", "now"]
-    assert repository.issues()[0]["comments"] == ["#3 says it."]
-
-
 def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -> None:
     repository.write((BOT, TITLE), *(({"login": "p", "id": "U"}, "bug") for _ in range(3000)))
     issue.keep(TITLE, "found", "closed")
@@ -119,7 +112,7 @@ def test_every_spelling_of_a_workflow_is_known(
 def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
     found = [Difference("update", f"apps/v1 Deployment {name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
     body = str(report("prod", found, []))
-    assert len(body.encode()) <= issue.BODY_BYTES
+    assert len(body.encode()) <= watch.BODY_BYTES
     assert "differs from the program in 5000 places:" in body
     shown = body.count("\n- `")
     assert shown > 20
@@ -166,26 +159,26 @@ def asked(monkeypatch: pytest.MonkeyPatch, differing: object, rows: object) -> N
             raise said
         return said
 
-    monkeypatch.setattr(watch, "redactor", lambda *_: Redactor(["canary"]))
     monkeypatch.setattr(watch, "compare", lambda *_: answer(differing))
-    monkeypatch.setattr(watch, "open_cluster", lambda *_: None)
-    monkeypatch.setattr(watch.health, "load_expectations", lambda *_, **__: Expectation())
-    monkeypatch.setattr(watch.health, "check", lambda *_: answer(rows))
+    monkeypatch.setattr(watch.health, "look", lambda *_, **__: answer(rows))
 
 
+KNOWN = Redactor(["canary"])
 OK = Row("cluster", "API server", "ok", "https://127.0.0.1")
 
 
 def test_the_issue_closes_when_all_is_well(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/a", "warning", "suspended")])
-    watch.keep_issue("prod", 0)
+    watch.keep_issue("prod", KNOWN, 0)
     assert repository.issues() == []
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/b", "failed", "failed with canary")])
-    watch.keep_issue("prod", 0)
+    watch.keep_issue("prod", KNOWN, 0)
     (found,) = repository.issues()
     assert "not ready: Git kustomization/b: failed with [secret]" in found["body"]
     asked(monkeypatch, [], [OK])
-    assert watch.keep_issue("prod", 0) == watch.ALL_WELL
+    assert watch.keep_issue("another", KNOWN, 0) == watch.ALL_WELL
+    assert repository.states() == ["open"]
+    assert watch.keep_issue("prod", KNOWN, 0) == watch.ALL_WELL
     assert repository.states() == ["closed"]
 
 
@@ -199,7 +192,7 @@ def test_what_could_not_be_asked_touches_no_issue(
     issue.keep(TITLE, "as it was", "closed")
     asked(monkeypatch, differing, rows)
     with pytest.raises(CommandError, match=r"no (engine|cluster)"):
-        watch.keep_issue("prod", 0)
+        watch.keep_issue("prod", KNOWN, 0)
     assert [(one["state"], one["body"]) for one in repository.issues()] == [("open", "as it was")]
 
 

@@ -1,5 +1,6 @@
 """The workflows' steps without a cluster: where the kubeconfig comes from, and what is shown of it."""
 
+import argparse
 import base64
 import json
 import os
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from oceanid_cluster.commands import health, preflight, workflow
+from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands import health, patience, preflight, redact, workflow
 from oceanid_cluster.commands.operation import Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.startup.processes import CommandError
@@ -137,35 +139,40 @@ def test_an_update_that_succeeded_stays_one_without_its_summary(
     monkeypatch.setattr(workflow, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(workflow, "run_engine", lambda *_: Outcome())
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "absent" / "summary"))
-    assert workflow.main(["up", "--stack", "prod"]) == 0
+    assert main(["workflow", "up", "--stack", "prod"]) == 0
     assert f"the job's summary {tmp_path}/absent/summary cannot be written" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("step", "module"), [("preflight", preflight), ("health", health)])
-def test_what_preflight_and_health_say_is_redacted_and_their_exit_code_kept(
-    step: str, module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_in_github_actions_what_a_command_says_is_redacted_and_its_exit_code_kept(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def main(arguments: list[str]) -> int:
-        print(f"{step}: a row with canary", flush=True)
+    def told(options: argparse.Namespace) -> int:
+        print("a row with canary", flush=True)
         print("noise with canary", end="", file=sys.stderr)
-        assert arguments[:2] == ["--stack", "prod"]
-        return 2
+        if options.stack == "none":
+            raise CommandError("no stack of canary")
+        return 1
 
-    monkeypatch.setattr(module, "main", main)
-    monkeypatch.setattr(workflow, "redactor", lambda *_: Redactor(["canary"]))
-    assert workflow.main([step, "--stack", "prod"]) == 2
-    shown = capsys.readouterr()
-    assert shown.out == f"{step}: a row with [secret]\nnoise with [secret]\n"
-    assert shown.err == ""
+    monkeypatch.setattr(preflight, "main", told)
+    monkeypatch.setattr(redact, "redactor", lambda *_: Redactor(["canary"]))
+    assert main(["preflight", "--stack", "prod"]) == 1
+    assert capsys.readouterr().out == "a row with canary\n"
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    assert main(["preflight", "--stack", "prod"]) == 1
+    assert capsys.readouterr() == ("a row with [secret]\nnoise with [secret]\n", "")
+    assert main(["preflight", "--stack", "none"]) == 2
+    assert capsys.readouterr().out.endswith("noise with [secret]preflight: error: no stack of [secret]\n")
 
 
 def test_what_the_configuration_cannot_tell_stops_a_step(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PATH", "")
-    for step in ("preflight", "preview", "up", "health", "watch"):
-        assert workflow.main([step, "--stack", "prod"]) == 1
-        assert f"{step}: error: 'pulumi' is not installed" in capsys.readouterr().err
+    for in_actions in ("true", "false"):
+        monkeypatch.setenv("GITHUB_ACTIONS", in_actions)
+        for step in (["preflight"], ["health"], ["workflow", "preview"], ["workflow", "up"], ["workflow", "watch"]):
+            assert main([*step, "--stack", "prod"]) == 2
+            assert f"{step[0]}: error: 'pulumi' is not installed" in capsys.readouterr().err
 
 
 def test_the_health_gate_waits_for_pulumi_cloud_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,8 +184,9 @@ def test_the_health_gate_waits_for_pulumi_cloud_as_well(monkeypatch: pytest.Monk
             raise answer
         return answer
 
-    monkeypatch.setattr(workflow, "redactor", asked)
-    monkeypatch.setattr(workflow.health, "_POLL_SECONDS", 0)
-    monkeypatch.setattr(workflow.health, "main", lambda arguments: int(float(arguments[-1]) < 3000))
-    assert workflow.main(["health", "--stack", "prod", "--wait", "3600"]) == 0
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setattr(redact, "redactor", asked)
+    monkeypatch.setattr(patience, "_POLL_SECONDS", 0)
+    monkeypatch.setattr(health, "main", lambda _: 0)
+    assert main(["health", "--stack", "prod", "--wait", "3600"]) == 0
     assert answers == []

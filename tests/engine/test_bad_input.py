@@ -111,10 +111,8 @@ COMMANDS = {
     "health of everything": ("health", "--all"),
     "leftovers": ("leftovers", "--stack", "bare"),
     "drift": ("drift", "--stack", "bare"),
-    **{
-        f"step {name}": ("workflow", name, "--stack", "bare")
-        for name in ("preflight", "preview", "up", "health", "watch")
-    },
+    "plan": ("plan", "--stack", "bare"),
+    **{f"step {name}": ("workflow", name, "--stack", "bare") for name in ("preview", "up", "watch")},
 }
 
 

@@ -177,7 +177,7 @@ def test_health_that_never_gets_an_answer_says_so_when_its_time_is_over(engine: 
     with cut_proxy(engine.sandbox.kubeconfig, tmp_path, cut=sys.maxsize) as (proxy, kubeconfig):
         answer = engine.command("health", "--wait", "3", KUBECONFIG=str(kubeconfig))
         assert answer.returncode == 2
-        assert answer.stderr.startswith("health: cannot tell: ")
+        assert answer.stderr.startswith("health: error: ")
         assert proxy.seen > 1
 
 
@@ -210,8 +210,7 @@ def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine:
     elsewhere.write_text(text.replace(server, "https://127.0.0.1:1"), encoding="utf-8")
     answer = engine.command("health", KUBECONFIG=str(elsewhere))
     assert answer.returncode == 2
-    assert answer.stderr.startswith("health: cannot tell: ")
-    assert len(answer.stderr.splitlines()) == 1
+    assert answer.stderr.startswith("health: error: cannot reach the Kubernetes API server")
     answer = engine.command("preflight", KUBECONFIG=str(elsewhere))
     assert answer.returncode == 1
     assert "ssh -L 16443:localhost:6443 tethys -N" in answer.stdout
@@ -238,7 +237,7 @@ def test_preflight_passes_on_our_cluster_and_says_who_manages_what_is_there(engi
     assert f"Flux requires {versions.minimum_kubernetes()} or newer" in row(answer, "version")
     uid = engine.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}")
     assert f"pulumi config set clusterUid {uid}" in row(answer, "identity")
-    assert json.loads(engine.command("preflight", "--stack", "sandbox", "--json").stdout)["passed"] is True
+    assert engine.command("preflight", "--stack", "sandbox").returncode == 0
 
 
 def test_preflight_shows_what_a_deploy_removes_at_cloudflare_and_no_token(clean: Engine) -> None:
@@ -314,20 +313,20 @@ def test_preflight_misses_a_node_and_a_storage_class(bare: Engine) -> None:
 def test_preflight_refuses_a_server_older_than_flux_needs(
     bare: Engine, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    from oceanid_cluster.commands import preflight
+    from oceanid_cluster.__main__ import main
 
     for name, value in bare.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(bare.folder)
     monkeypatch.setattr(versions, "minimum_kubernetes", lambda: "1.99")
-    assert preflight.main([]) == 1
+    assert main(["preflight"]) == 1
     assert "Flux requires 1.99 or newer" in capfd.readouterr().out
 
 
 def test_preflight_needs_the_stack_and_says_so(bare: Engine) -> None:
     answer = bare.command("preflight", "--stack", "nowhere")
     assert answer.returncode == 2
-    assert answer.stderr.startswith("preflight: cannot tell: ")
+    assert answer.stderr.startswith("preflight: error: ")
     assert "nowhere" in answer.stderr
     assert "Traceback" not in answer.stderr
 

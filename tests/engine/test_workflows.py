@@ -62,7 +62,7 @@ def make_job(engine: Engine, workflow: str, temp: Path, world: Mapping[str, Any]
         "PATH": f"{fakes}:{environ['PATH']}",
         "REAL_PULUMI": str(engine.sandbox.bin / "pulumi"),
         "ESC_FAKE": str(esc),
-        "STACK": "sandbox",
+        "PULUMI_STACK": "sandbox",
         "CI": "true",
         "GITHUB_ACTIONS": "true",
         "RUNNER_ENVIRONMENT": "self-hosted",
@@ -249,10 +249,10 @@ def test_the_kubeconfig_is_for_the_runners_user_alone(engine: Engine, tmp_path: 
         ({"environments": {}}, "could not ask ESC"),
         ({"outcome": "unavailable"}, "could not ask ESC"),
         ({"outcome": "diagnostics"}, "unknown provider"),
-        (holding("[secret]"), "placeholder [secret]"),
-        (holding("[unknown]"), "placeholder [unknown]"),
-        (holding(""), "is empty"),
-        (holding("canary-in-no-kubeconfig"), "is not a kubeconfig"),
+        (holding("[secret]"), "is no kubeconfig, or was not decrypted"),
+        (holding("[unknown]"), "is no kubeconfig"),
+        (holding(""), "is no kubeconfig"),
+        (holding("canary-in-no-kubeconfig"), "is no kubeconfig"),
     ],
     ids=["absent", "no environment", "unavailable", "broken environment", "secret", "unknown", "empty", "other text"],
 )
@@ -292,12 +292,10 @@ def test_a_kubeconfigs_content_in_the_variable_is_refused_and_not_shown(engine: 
     assert steps["Get the kubeconfig"].outcome == "failure"
     assert "It must be a path" in steps["Get the kubeconfig"].output
     assert {steps[name].outcome for name in ("Preflight", "Preview", "Up", "Health gate")} == {"skipped"}
-    commands = [f"workflow {step}" for step in ("preflight", "preview", "up", "health", "watch")]
-    for module in (*commands, "drift"):
-        name, *arguments = module.split()
-        answer = engine.command(name, *arguments, "--stack", "sandbox", KUBECONFIG=content)
-        assert answer.returncode != 0, module
-        job.steps.append(Step(module, "failure", answer.stdout + answer.stderr))
+    for command in ("preflight", "health", "plan", "drift", "workflow preview", "workflow up", "workflow watch"):
+        answer = engine.command(*command.split(), "--stack", "sandbox", KUBECONFIG=content, GITHUB_ACTIONS="true")
+        assert answer.returncode != 0, command
+        job.steps.append(Step(command, "failure", answer.stdout + answer.stderr))
     token = json.loads(content)["users"][0]["user"]["token"]
     assert leaks("log", job.log.encode(), {"token": forms(token)}) == []
     assert "Traceback" not in job.log
@@ -312,7 +310,8 @@ def issues_in(file: Path, *known: dict[str, Any]) -> list[dict[str, Any]]:
 
 OPERATOR, IN_THE_RELEASE = "pulumi-system", "pulumi-kubernetes-operator"
 SOMEBODYS = {
-    "author": {"login": "somebody", "id": "U_1"}, "state": "open", "title": TITLE, "body": "", "comments": [],
+    "author": {"login": "somebody", "id": "U_1"}, "state": "open", "title": TITLE.format(stack="sandbox"), "body": "",
+    "comments": [],
 }  # fmt: skip
 
 
@@ -407,7 +406,7 @@ def test_could_not_compare_is_neither_drift_nor_none(engine: Engine, tmp_path: P
     file.write_text(re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1:1", kubeconfig_of(engine)), encoding="utf-8")
     answer = engine.command("drift", "--stack", "sandbox", KUBECONFIG=str(file))
     assert answer.returncode == 2
-    assert "drift: cannot tell: the comparison failed" in answer.stderr
+    assert "drift: error: the preview failed" in answer.stderr
 
 
 def test_a_comparison_that_fails_touches_no_issue(engine: Engine, tmp_path: Path) -> None:

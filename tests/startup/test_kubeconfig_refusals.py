@@ -184,6 +184,12 @@ def test_home_and_relative_paths_are_expanded(tmp_path: Path, monkeypatch: pytes
     assert load_kubeconfig("config", {}, None, HOSTS).path == path
 
 
+def test_without_a_home_a_tilde_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda uid: {}[uid])
+    assert "names the home of an unknown user" in refusal("~/config")
+
+
 def test_without_kubectl_one_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "'kubectl' is not installed, or not on PATH" in refusal(write(tmp_path, document()))
@@ -205,7 +211,7 @@ def test_a_call_takes_nothing_from_the_shell(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("KUBECONFIG", "/elsewhere")
     monkeypatch.setenv("KUBERC", "/preferences")
     kubectl = Kubectl(Kubeconfig("/config", "prod", "https://127.0.0.1:1", Secret(""), ()))
-    said = kubectl.run("get", "nodes", variables={"KUBECONFIG": "/elsewhere"}).stdout
+    said = kubectl.run("get", "nodes").stdout
     assert said == "/config off --context prod --request-timeout=20s get nodes\n"
 
 

@@ -31,7 +31,7 @@ def with_login(server: ApiServer, folder: Path, program: str) -> Kubectl:
 
 
 def test_a_login_program_asks_once_before_anything_else_and_is_heard(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     # As one that keeps its token: it asks the first time, and whoever comes before there is an answer asks again.
     program = f"""
@@ -40,7 +40,7 @@ def test_a_login_program_asks_once_before_anything_else_and_is_heard(
     with serving(cluster([node.host for node in NODES])) as server:
         read_cluster(with_login(server, tmp_path, program), load(REQUIRED, SECRET, "dev"))
     assert (tmp_path / "log").read_text(encoding="utf-8") == "asked\n"
-    assert capsys.readouterr().err == "enter code ABCD"
+    assert capfd.readouterr().err == "enter code ABCD"
     assert server.asked[0] == ("/version", "Bearer canary")
     assert server.asked[1][0] == "/api/v1/namespaces/kube-system"
 
