@@ -157,11 +157,11 @@ class Job:
 
 
 def pairs(text: str) -> Iterator[tuple[str, str]]:
-    """The variables in a GITHUB_ENV file, in the form that our steps use, of one line (FileCommandManager.cs)."""
+    """The variables in a GITHUB_ENV file (FileCommandManager.cs, EnvFileKeyValuePairs), of which we write one form."""
     for line in filter(None, text.split("\n")):
         name, equals, value = line.partition("=")
-        assert equals, line
-        assert "<<" not in name, line
+        if not equals or "<<" in name:
+            raise ValueError(f"Invalid format '{line}'")
         yield name, value
 
 

@@ -1,13 +1,10 @@
 """The documents say what the program does: its keys, its outputs, its commands."""
 
-import ast
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
 import yaml
 
 from oceanid_cluster import versions
@@ -80,10 +77,6 @@ def test_every_default_of_the_example_is_what_the_key_is_without_it() -> None:
     assert settings(given) == settings()
 
 
-def test_the_readme_can_be_read_at_once() -> None:
-    assert len(README.splitlines()) <= 170
-
-
 def test_every_key_of_the_contract_is_read() -> None:
     names = {row.name for row in all_keys()}
     assert set(CONTRACT.split()) <= names
@@ -106,15 +99,6 @@ def test_every_file_that_a_document_names_exists() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_lines_of_documents_are_as_long_as_those_of_code() -> None:
-    """Tables, and commands as they are typed, are as long as they must be."""
-    long: list[str] = []
-    for path in DOCUMENTS:
-        prose = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-        long += [line for line in prose.splitlines() if len(line) > 120 and not line.lstrip().startswith("|")]
-    assert long == []
-
-
 def test_every_documented_command_that_would_take_its_providers_from_the_state_takes_those_of_the_program() -> None:
     """The kubeconfig in the state is the one of the last run. ``import`` alone has no such option: see the runbook."""
     from_state = re.compile(r"pulumi (?:refresh|destroy|(?:up|preview)\b[^`\n]*--refresh)\b[^`\n]*")
@@ -125,19 +109,9 @@ def test_every_documented_command_that_would_take_its_providers_from_the_state_t
     assert len(found) > 10
 
 
-@pytest.mark.parametrize("name", versions.images())
-def test_every_image_is_pinned(name: str) -> None:
-    assert re.fullmatch(r"[a-z0-9./-]+:[A-Za-z0-9._-]+", versions.image(name))
-    assert not versions.image(name).endswith(":latest")
-
-
-def test_the_program_needs_nothing_of_the_sandbox_and_only_its_own_packages() -> None:
-    allowed = {"oceanid_cluster", "pulumi", "pulumi_cloudflare", "pulumi_kubernetes", "pulumi_random", "yaml"}
-    for path in [ROOT / "__main__.py", *(ROOT / "oceanid_cluster").rglob("*.py")]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert {name.partition(".")[0] for name in names} - sys.stdlib_module_names <= allowed, path
+def test_every_image_is_pinned() -> None:
+    for image in map(versions.image, versions.images()):
+        assert re.fullmatch(r"[a-z0-9./-]+:(?!latest$)[A-Za-z0-9._-]+", image)
 
 
 def test_no_other_file_of_the_program_names_a_version() -> None:
@@ -238,10 +212,10 @@ def test_sentences_and_names_are_english() -> None:
     assert found == set()
 
 
-@pytest.mark.parametrize(("pattern", "old", "new"), [(pattern, *pair) for pattern, pair in NOT_ENGLISH.items()])
-def test_each_pattern_finds_the_sentence_for_which_it_was_written(pattern: str, old: str, new: str) -> None:
-    assert re.search(pattern, old)
-    assert not re.search("|".join(NOT_ENGLISH), new)
+def test_each_pattern_finds_the_sentence_for_which_it_was_written() -> None:
+    for pattern, (old, new) in NOT_ENGLISH.items():
+        assert re.search(pattern, old)
+        assert not re.search("|".join(NOT_ENGLISH), new)
 
 
 def test_every_entry_of_the_runbook_that_a_message_names_exists() -> None:

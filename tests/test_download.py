@@ -1,28 +1,26 @@
 """Released tools are downloaded whole and right, or built instead."""
 
-import io
 import platform
-import re
 import socket
-import ssl
 import subprocess
 import tarfile
 import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import trustme
 
 from sandbox import download, golang, layout, releases, tools
-from sandbox.download import Release
 from sandbox.layout import SandboxError
-from tests.published import Answer, Quiet, Site, pack, program, programs, serving
+from tests.published import Site, pack, program, programs, serving
 
 ALL = tuple(dict.fromkeys(releases.BY_PROGRAM.values()))
 RELEASED = tuple(tool for tool in tools.TOOLS if tool.release)
 APISERVER, HELM = tools.ALL["kube-apiserver"], tools.ALL["helm"]
+URL = releases.APISERVER.url
 
 
 @pytest.fixture
@@ -48,8 +46,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         del folder, flags
         for name in packages:
             names.append(name)
-            (target / name).write_text(f'#!/bin/sh\necho "built {name}"\n', encoding="utf-8")
-            (target / name).chmod(0o755)
+            tools.script(target / name, f'echo "built {name}"')
 
     monkeypatch.setattr(golang, "build", build)
     monkeypatch.setattr(golang, "copy", lambda *_: None)
@@ -61,45 +58,34 @@ def run(path: Path) -> str:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
 
 
-def test_every_tool_is_downloaded_in_the_form_of_its_project_and_kept(site: Site, built: list[str]) -> None:
+@pytest.mark.parametrize(("machine", "named"), [("x86_64", "linux-x64"), ("aarch64", "linux-arm64")])
+def test_every_tool_is_downloaded_in_the_form_of_its_project_and_kept(
+    site: Site, built: list[str], machine: str, named: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    for release in ALL:
+        site.publish(release, programs(release))
+    left = tmp_path / "cache" / releases.APISERVER.key / ".download-of-a-killed-run"
+    left.mkdir(parents=True)
     for _ in range(2):
         found = tools.get(RELEASED)
         assert {name: run(path) for name, path in found.items()} == {
-            tool.name: f"released {tool.name}" for tool in RELEASED
+            one.name: f"released {one.name}" for one in RELEASED
         }
-        assert run(found["pulumi"].with_name("pulumi-language-python-exec")) == "released pulumi-language-python-exec"
     assert len(site.asked) == 2 * len(ALL)  # a file and its checksum, once
+    assert any(path.endswith(f"pulumi-v{tools.PULUMI}-{named}.tar.gz") for path in site.asked)
     assert built == []
+    assert not left.exists()
+    assert files(tmp_path) == releases.BY_PROGRAM.keys()  # and nothing else of an archive
 
 
-def test_each_project_has_the_pinned_version_at_its_own_address() -> None:
-    addresses = {release.filled(text) for release in ALL for text in (release.url, release.checksums)}
-    assert all(address.startswith("https://") for address in addresses)
+def test_each_project_is_asked_for_the_pinned_version_over_https() -> None:
     for release in ALL:
         assert f"v{release.version}" in release.filled(release.url)
-
-
-def test_other_machines_have_other_files(site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "aarch64")
-    for release in ALL:
-        site.publish(release, programs(release))
-    found = tools.get([tools.ALL[name] for name in ("etcd", "pulumi", "kube-apiserver")])
-    assert [run(path).split()[0] for path in found.values()] == ["released"] * 3
-    assert any(path.endswith("-linux-arm64.tar.gz") for path in site.asked)
-    assert built == []
-
-
-@pytest.mark.usefixtures("site")
-def test_a_machine_for_which_nothing_is_published_builds(
-    built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    tools.get([tools.ALL["kube-apiserver"]])
-    assert built == ["kube-apiserver"]
-    assert "kube-apiserver (its project publishes no program for linux-riscv64)" in capfd.readouterr().err
+        assert all(release.filled(text).startswith("https://") for text in (release.url, release.checksums))
 
 
 def cut(handler: BaseHTTPRequestHandler) -> None:
@@ -107,6 +93,7 @@ def cut(handler: BaseHTTPRequestHandler) -> None:
     handler.send_header("Content-Length", "1000")
     handler.end_headers()
     handler.wfile.write(b"#!/bin/sh")
+    handler.wfile.flush()
 
 
 def cut_chunk(handler: BaseHTTPRequestHandler) -> None:
@@ -118,156 +105,129 @@ def cut_chunk(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def missing(handler: BaseHTTPRequestHandler) -> None:
-    handler.send_error(404)
+def answer(how: Callable[[BaseHTTPRequestHandler], None], site: Site) -> None:
+    site.answers[site.path(releases.APISERVER, URL)] = how
 
 
-def hung_up(handler: BaseHTTPRequestHandler) -> None:
-    handler.connection.shutdown(socket.SHUT_RDWR)
+def stall(site: Site) -> None:
+    def how(handler: BaseHTTPRequestHandler) -> None:
+        cut(handler)
+        site.over.wait(30)
+
+    answer(how, site)
 
 
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (cut, "ended after 9 of 1000 bytes"),
-        (cut_chunk, "after 9 bytes"),
-        (missing, "HTTP 404"),
-        (hung_up, "closed connection"),
-    ],
-)
-@pytest.mark.parametrize("wanted", ["auto", "download"])
-def test_what_does_not_arrive_whole_is_never_used(
-    site: Site, built: list[str], answer: Answer, reason: str, wanted: str,
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str],
+def trickle(site: Site) -> None:
+    def how(handler: BaseHTTPRequestHandler) -> None:
+        cut(handler)
+        try:
+            while not site.over.wait(0.02):
+                handler.wfile.write(b"x")
+        except OSError:
+            pass
+
+    answer(how, site)
+
+
+def checksums(content: bytes, site: Site) -> None:
+    for release in (releases.APISERVER, releases.KWOK, releases.HELM):
+        site.pages[site.path(release, release.checksums)] = content
+
+
+def link(site: Site) -> None:
+    entry = tarfile.TarInfo(releases.HELM.filled(releases.HELM.programs[0][1]))
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/bin/sh"
+    site.serve(releases.HELM, pack({}, entry))
+
+
+WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
+    # Not whole.
+    "ended after 9 of 1000 bytes": ("kube-apiserver", partial(answer, cut)),
+    "after 9 bytes": ("kube-apiserver", partial(answer, cut_chunk)),
+    "HTTP 404": ("kube-apiserver", partial(answer, lambda handler: handler.send_error(404))),
+    "closed connection": ("kube-apiserver", partial(answer, lambda it: it.connection.shutdown(socket.SHUT_RDWR))),
+    "timed out after": ("kube-apiserver", stall),
+    "kB/s is too slow": ("kube-apiserver", trickle),
+    # Not what the project published.
+    "has the SHA-256": ("helm", lambda site: site.serve(releases.HELM, b"other", digest="1" * 64)),
+    "no SHA-256 of kube-apiserver": ("kube-apiserver", partial(checksums, b"<html>not found</html>")),
+    "no SHA-256 of kwok-linux-amd64": ("kwok", partial(checksums, b'{"message": "rate limit exceeded"}')),
+    "no SHA-256 of helm": ("helm", partial(checksums, b"0  other\n")),
+    "/helm in ": ("helm", link),
+    "holds no": ("helm", lambda site: site.serve(releases.HELM, pack({"elsewhere/helm": b""}))),
+    "cannot be unpacked": ("helm", lambda site: site.serve(releases.HELM, b"no archive at all")),
+}
+
+
+@pytest.mark.parametrize("reason", WRONG)
+def test_what_is_not_whole_or_not_what_was_published_is_never_used(
+    site: Site, built: list[str], reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = answer
-    monkeypatch.setenv("TOOLS", wanted)
-    if wanted == "download":
-        with pytest.raises(SandboxError, match=rf"kube-apiserver: .*{reason}"):
-            tools.get([APISERVER, HELM])
-        assert built == []
-    else:
-        found = tools.get([APISERVER, HELM])
-        assert [run(path) for path in found.values()] == ["released helm", "built kube-apiserver"]
-        said = [line for line in capfd.readouterr().err.splitlines() if "instead of downloaded: kube-apiserver" in line]
-        assert len(said) == 1
-        assert reason in said[0]
-    assert files(tmp_path / "cache" / releases.APISERVER.key) == set()
-
-
-def broken(site: Site, how: str) -> Release:
-    """Publish one release wrongly."""
-    helm, apiserver, kwok = releases.HELM, releases.APISERVER, releases.KWOK
-    member, sums = helm.filled(helm.programs[0][1]), site.path(helm, helm.checksums)
-    match how:
-        case "has the SHA-256":
-            site.serve(apiserver, program("kube-apiserver"), digest="1" * 64)
-            return apiserver
-        case "no SHA-256 of kube-apiserver":
-            site.pages[site.path(apiserver, apiserver.checksums)] = b"<html>not found</html>"
-            return apiserver
-        case "no SHA-256 of kwok-linux-amd64":
-            site.pages[site.path(kwok, kwok.checksums)] = b'{"message": "rate limit exceeded"}'
-            return kwok
-        case "no SHA-256 of helm":
-            site.pages[sums] = site.pages[sums].replace(b"  helm", b"  other-helm")
-        case "/helm in ":
-            buffer = io.BytesIO()
-            with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
-                link = tarfile.TarInfo(member)
-                link.type, link.linkname = tarfile.SYMTYPE, "/bin/sh"
-                packed.addfile(link)
-            site.serve(helm, buffer.getvalue())
-        case "holds no":
-            site.serve(helm, pack({"elsewhere/helm": b""}))
-        case _:
-            site.serve(helm, b"no archive at all")
-    return helm
-
-
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "has the SHA-256", "no SHA-256 of kube-apiserver", "no SHA-256 of kwok-linux-amd64", "no SHA-256 of helm",
-        "/helm in ", "holds no", "cannot be unpacked",
-    ],
-)  # fmt: skip
-def test_what_is_not_what_its_project_published_is_never_used(
-    site: Site, built: list[str], reason: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    release = broken(site, reason)
-    name = release.programs[0][0]
+    monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
+    name, damage = WRONG[reason]
+    damage(site)
     assert run(tools.get([tools.ALL[name]])[name]) == f"built {name}"
     assert built == [name]
     assert reason in capfd.readouterr().err
-    assert files(tmp_path / "cache" / release.key) == set()
+    assert files(tmp_path / "cache" / releases.BY_PROGRAM[name].key) == set()
 
 
-def test_an_archive_writes_its_program_and_nothing_else(site: Site, built: list[str], tmp_path: Path) -> None:
-    member = releases.HELM.filled(releases.HELM.programs[0][1])
-    outside = {"../../outside": b"x", f"{tmp_path}/absolute": b"x", "linux-amd64/../../up": b"x", "README": b"x"}
-    site.serve(releases.HELM, pack({**outside, member: program("helm")}))
-    found = tools.get([HELM])
-    assert run(found["helm"]) == "released helm"
-    assert files(tmp_path) == {f"cache/{releases.HELM.key}/helm"}
-    assert built == []
-
-
-def test_what_a_killed_download_left_is_cleared(site: Site, tmp_path: Path) -> None:
-    left = tmp_path / "cache" / releases.APISERVER.key / ".download-of-a-killed-run"
-    left.mkdir(parents=True)
-    (left / "file").write_bytes(b"half")
-    assert run(tools.get([APISERVER])["kube-apiserver"]) == "released kube-apiserver"
-    assert not left.exists()
-    assert site.asked
-
-
-def test_without_the_internet_everything_is_built_and_one_line_says_so(
+def test_a_redirect_to_http_is_refused(
     site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", f"{site.address}{handler.path}")
+        handler.end_headers()
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with serving(authority.issue_cert("127.0.0.1")) as secure:
+        secure.answers = dict.fromkeys(site.pages, redirect)
+        monkeypatch.setattr(download, "BASES", secure.bases)
+        tools.get([APISERVER])
+    assert built == ["kube-apiserver"]
+    assert "which is not HTTPS" in capfd.readouterr().err
+    assert site.asked == []
+
+
+def test_without_an_answer_tools_are_built_and_one_line_says_so_or_it_fails_if_wished(
+    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         closed = f"http://127.0.0.1:{nobody.getsockname()[1]}"
-        monkeypatch.setattr(download, "BASES", dict.fromkeys(site.bases, closed))
+        monkeypatch.setattr(download, "BASES", {**site.bases, "kubernetes": closed})
         found = tools.get(RELEASED)
-        assert sorted(built) == sorted(found)
-        assert len([line for line in capfd.readouterr().err.splitlines() if "instead of downloaded" in line]) == 1
-        assert not any((tmp_path / "cache").glob("released-*"))
+        assert built == [name for name in found if name.startswith("kube-")]
+        (line,) = [line for line in capfd.readouterr().err.splitlines() if "instead of downloaded" in line]
+        assert all(name in line for name in built)
         monkeypatch.setenv("TOOLS", "download")
         with pytest.raises(SandboxError, match="TOOLS=download") as failure:
             tools.get(RELEASED)
-    assert str(failure.value).count("refused") == len(RELEASED)
+    assert str(failure.value).count("refused") == len(built)
 
 
-def test_a_silent_host_is_asked_once(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        port = mute.getsockname()[1]
-        monkeypatch.setattr(download, "BASES", {**site.bases, "kubernetes": f"http://127.0.0.1:{port}"})
-        found = tools.get(RELEASED)
-        mute.setblocking(False)
-        mute.accept()[0].close()
-        with pytest.raises(BlockingIOError):
-            mute.accept()
-    assert [name for name in found if name in built] == built
-    assert set(built) == {"kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-    assert re.search("no answer in|timed out", capfd.readouterr().err)
-
-
-def test_a_silent_name_server_delays_nobody(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+@pytest.mark.parametrize(
+    ("machine", "reason"),
+    [("x86_64", "no answer in 0.2 s"), ("riscv64", "its project publishes no program for linux-riscv64")],
+)
+def test_an_unavailable_tool_is_built_without_delay(
+    site: Site, built: list[str], machine: str, reason: str, monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     def mute(*_: object, **__: object) -> list[object]:
         site.over.wait(30)
         return []
 
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(download, "_PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(socket, "getaddrinfo", mute)
+    monkeypatch.setattr(socket, "getaddrinfo", mute)  # a silent name server
     assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
     assert built == ["kube-apiserver"]
-    assert "no answer in 0.2 s" in capfd.readouterr().err
+    assert reason in capfd.readouterr().err
 
 
 def test_what_another_sandbox_is_downloading_is_awaited(
@@ -282,97 +242,18 @@ def test_what_another_sandbox_is_downloading_is_awaited(
         assert waiting.wait(30)
         (target / "kube-apiserver").write_bytes(program("kube-apiserver"))
     second.join()
-    assert site.asked == []
-    assert built == []
+    assert site.asked == built == []
 
 
-def test_a_download_that_stops_is_given_up(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def stall(handler: BaseHTTPRequestHandler) -> None:
-        cut(handler)
-        handler.wfile.flush()
-        site.over.wait(30)
-
-    monkeypatch.setattr(download, "STALL_SECONDS", 0.3)
-    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = stall
-    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
-    assert built == ["kube-apiserver"]
-    assert "timed out after 9 bytes" in capfd.readouterr().err
-
-
-def test_a_download_that_takes_longer_than_a_build_is_given_up(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    def trickle(handler: BaseHTTPRequestHandler) -> None:
-        cut(handler)
-        while not site.over.wait(0.02):
-            try:
-                handler.wfile.write(b"x")
-            except OSError:
-                return
-
-    monkeypatch.setattr(download, "STALL_SECONDS", 1)
-    site.answers[site.path(releases.APISERVER, releases.APISERVER.url)] = trickle
-    assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
-    assert built == ["kube-apiserver"]
-    assert "kB/s is too slow" in capfd.readouterr().err
-
-
-def test_build_asks_nobody(site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_variable_tools_says_how(site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOOLS", "downlaod")
+    with pytest.raises(SandboxError, match="TOOLS=downlaod is none of auto, download, build"):
+        tools.get([APISERVER])
     monkeypatch.setenv("TOOLS", "build")
-    assert set(tools.get(tools.TOOLS)) == {tool.name for tool in tools.TOOLS} == set(built)
-    assert site.asked == []
-
-
-def test_what_was_built_is_not_downloaded_unless_that_is_wanted(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TOOLS", "build")
-    tools.get([APISERVER])
-    monkeypatch.setenv("TOOLS", "auto")
+    tools.get(tools.TOOLS)
+    assert built == [tool.name for tool in tools.TOOLS]
+    monkeypatch.setenv("TOOLS", "auto")  # what was built is not downloaded
     assert run(tools.get([APISERVER])["kube-apiserver"]) == "built kube-apiserver"
     assert site.asked == []
     monkeypatch.setenv("TOOLS", "download")
     assert run(tools.get([APISERVER])["kube-apiserver"]) == "released kube-apiserver"
-    assert built == ["kube-apiserver"]
-
-
-def test_an_unknown_wish_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TOOLS", "downlaod")
-    with pytest.raises(SandboxError, match="TOOLS=downlaod is none of auto, download, build"):
-        tools.get([APISERVER])
-    assert site.asked == []
-
-
-def test_a_redirect_to_http_is_refused(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    class Redirect(Quiet):
-        def do_GET(self) -> None:  # noqa: N802 - named by the standard library
-            self.send_response(302)
-            self.send_header("Location", f"{site.address}/kubernetes{self.path}")
-            self.end_headers()
-
-        def do_HEAD(self) -> None:  # noqa: N802 - named by the standard library
-            self.do_GET()
-
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
-    server = HTTPServer(("127.0.0.1", 0), Redirect)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        monkeypatch.setattr(download, "BASES", {**site.bases, "kubernetes": f"https://localhost:{server.server_port}"})
-        tools.get([APISERVER])
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert built == ["kube-apiserver"]
-    assert "which is not HTTPS" in capfd.readouterr().err
-    assert site.asked == []

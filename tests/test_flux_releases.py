@@ -11,7 +11,7 @@ import pytest
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.flux.component import GATES
-from sandbox import golang
+from sandbox import golang, tools
 from sandbox.gitops import CONTROLLERS
 from sandbox.layout import ROOT
 
@@ -24,12 +24,18 @@ def test_the_gates_are_those_of_the_pinned_release() -> None:
     assert PRODUCTION["controllers"].keys() == set(ROLES)
 
 
-@pytest.mark.parametrize("role", ROLES)
-def test_the_page_names_the_version_of_each_side(role: str) -> None:
+def test_the_page_names_the_version_of_each_side() -> None:
     page = (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
-    ours = golang.pinned("flux-controllers", f"github.com/fluxcd/{role}")
-    assert f"| {role} | {PRODUCTION['controllers'][role]['version']} | {ours} |" in page
+    for role in ROLES:
+        ours = golang.pinned("flux-controllers", f"github.com/fluxcd/{role}")
+        assert f"| {role} | {PRODUCTION['controllers'][role]['version']} | {ours} |" in page
     assert f"(chart {PRODUCTION['chart']}, " in page
+
+
+def test_the_sandbox_runs_a_kubernetes_that_flux_runs_on() -> None:
+    minor = tools.KUBERNETES.rpartition(".")[0]
+    assert [int(part) for part in minor.split(".")] >= [int(part) for part in versions.minimum_kubernetes().split(".")]
+    assert f"(Kubernetes {minor}, " in (ROOT / "docs" / "sandbox.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

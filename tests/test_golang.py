@@ -1,9 +1,7 @@
 """How far a build is: what is compiled of what has to be, how long that took, and what is left."""
 
-import os
 import subprocess
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,69 +9,23 @@ import pytest
 from sandbox import golang, progress
 from sandbox.progress import Progress
 
-CORES = os.cpu_count() or 1
-
-
-def judged(builds: golang.Builds, lines: Sequence[str]) -> list[tuple[int, float, str]]:
-    return [builds.judge(line) for line in lines]
-
-
-def test_a_package_is_compiled_once_as_many_others_have_started_as_there_are_cores() -> None:
-    names = [f"p{number}" for number in range(CORES + 3)]
-    steps = judged(golang.Builds(dict.fromkeys(names, 1), 1), names[:-1])
-    assert [done for done, _, _ in steps] == [0] * CORES + [1, 2]
-    assert [doing for _, _, doing in steps] == names[:-1]
-
-
-def test_only_when_every_package_has_started_does_it_link() -> None:
-    builds = golang.Builds({"a": 1, "b": 1}, 1)
-    steps = judged(builds, ["a", "", "", "go: a line about something else", "b", ""])
-    assert [doing for _, _, doing in steps] == ["a", "a", "a", "a", "linking", "linking"]
-    done, part, _ = steps[-1]
-    assert done == builds.total == 2
-    assert 0.9 < part < 1
-
-
-def test_a_large_package_is_more_work_than_a_small_one() -> None:
-    rest = [f"rest{number}" for number in range(CORES)]
-    costs = {"large": 900, "small": 100} | dict.fromkeys(rest, 0)
-    for first, part in (("large", 0.9), ("small", 0.1)):
-        _, judged_part, _ = judged(golang.Builds(costs, 0), [first, *rest])[-1]
-        assert judged_part == pytest.approx(part)
-
-
-def test_a_build_of_compiled_packages_only_links() -> None:
-    assert golang.Builds({}, 1).judge("") == (0, 0, "linking")
-
 
 @pytest.mark.parametrize(
-    ("done", "part", "line"),
+    ("total", "part", "line"),
     [
-        (50, 0.5, "sandbox: building [  50/100] 120 s, about 2 min left  some/package"),
-        (90, 0.8, "sandbox: building [  90/100] 120 s, about 30 s left  some/package"),
-        (50, 0.01, "sandbox: building [  50/100] 120 s  some/package"),
-        (100, None, "sandbox: building [ 100/100] 120 s  some/package"),
-        (25, None, "sandbox: building [  25/100] 120 s, about 6 min left  some/package"),
+        (100, 0.5, "sandbox: building [  50/100] 120 s, about 2 min left  some/package"),
+        (100, 0.01, "sandbox: building [  50/100] 120 s  some/package"),
+        (0, None, "sandbox: building 120 s  some/package"),
     ],
 )
 def test_a_line_says_done_of_all_and_the_time_passed_and_left(
-    done: int, part: float | None, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    total: int, part: float | None, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown = Progress("building", 100)
+    shown = Progress("building", total)
     start = time.monotonic()
     monkeypatch.setattr(progress.time, "monotonic", lambda: start + 120)
-    shown.show(done, part, "some/package")
+    shown.show(50, part, "some/package")
     assert capsys.readouterr().err == f"{line}\n"
-
-
-def test_what_has_no_known_end_says_no_time_left(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = Progress("reading modules", 0)
-    start = time.monotonic()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: start + 20)
-    shown.show(0, 0, "go: downloading x")
-    assert capsys.readouterr().err == "sandbox: reading modules 20 s  go: downloading x\n"
 
 
 @pytest.mark.slow
@@ -89,21 +41,13 @@ def test_a_build_reports_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_p
         encoding="utf-8",
     )
     (target := tmp_path / "built").mkdir()
-    shown: list[tuple[int, float | None, str]] = []
-    totals: list[int] = []
-    start = Progress.__init__
-
-    def init(self: Progress, doing: str, total: int, unit: str = "") -> None:
-        totals.append(total)
-        start(self, doing, total, unit)
-
+    shown: list[tuple[int, float, str]] = []
     monkeypatch.setattr(golang, "ROOT", tmp_path)
-    monkeypatch.setattr(Progress, "__init__", init)
-    monkeypatch.setattr(Progress, "show", lambda _, done, part=None, what="": shown.append((done, part, what)))
+    monkeypatch.setattr(Progress, "show", lambda _, done, part, what: shown.append((done, part, what)))
     golang.build("some", {"hello": "oceanid.invalid/some/cmd/hello"}, "-s -w", target)
     answer = subprocess.run([target / "hello"], capture_output=True, text=True, check=True)
     assert answer.stderr == f"{unique}\n"
+    assert "oceanid.invalid/some/large" in {what for _, _, what in shown}
     done, part, doing = shown[-1]
-    assert done == totals[-1] >= 2
-    assert part
-    assert doing == "linking"
+    assert (done >= 2, doing) == (True, "linking")
+    assert 0.9 < part < 1

@@ -41,6 +41,7 @@ def test_a_generated_password_is_a_secret_of_the_wished_length_and_characters(ra
         assert set(result["value"]) <= set(alphabet)
         results.add(result["value"])
     assert len(results) == 4
+    assert "result" not in json_format.MessageToDict(random.create(PASSWORD, INPUTS, preview=True).properties)
 
 
 @pytest.mark.slow
@@ -58,22 +59,12 @@ def test_a_generated_password_stays_until_something_about_it_changes(random: Pro
 
 
 @pytest.mark.slow
-def test_a_preview_generates_no_password(random: Provider) -> None:
-    assert "result" not in json_format.MessageToDict(random.create(PASSWORD, INPUTS, preview=True).properties)
-
-
-@pytest.mark.slow
 def test_the_fake_ends_with_its_engine() -> None:
     with running(tools.get([tools.RANDOM])[tools.RANDOM.name]) as provider:
         provider.configure({})
         assert provider.process.stdin
         provider.process.stdin.close()
         assert provider.process.wait(timeout=60) == 0
-
-
-@pytest.mark.slow
-def test_a_provider_is_asked_for_its_version() -> None:
-    assert plugins.told_version(str(tools.get([tools.RANDOM])[tools.RANDOM.name])) == ""
 
 
 def test_a_program_that_is_not_a_provider_is_named() -> None:

@@ -8,6 +8,8 @@ import pytest
 from sandbox.layout import ROOT
 from tests import tiers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def collected() -> list[str]:

@@ -1,4 +1,4 @@
-"""The workflows as files: what may run where, with which rights, and pinned to what."""
+"""The workflows as files: what may run where, and with which rights. zizmor checks that every action is pinned."""
 
 import re
 from typing import Any
@@ -17,49 +17,27 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_the_five_workflows() -> None:
-    assert NAMES == ["ci.yml", "deploy-cluster.yml", "diff.yml", "nightly.yml", "watch.yml"]
+def test_every_job_has_the_least_rights_and_keeps_no_credentials() -> None:
+    for name in NAMES:
+        document = load(name)
+        assert document["permissions"] == {}
+        for job in document["jobs"].values():
+            rights = {right: level for right, level in job["permissions"].items() if right != "id-token"}
+            assert rights in ({"contents": "read"}, {"contents": "read", "issues": "write"})
+        checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
+        assert checkouts
+        assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_action_is_pinned_to_a_commit_with_its_version_beside_it(name: str) -> None:
-    text = (WORKFLOWS / name).read_text(encoding="utf-8")
-    used = re.findall(r"uses: (.*)", text)
-    assert used
-    for one in used:
-        assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", one), one
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_job_has_the_least_rights_and_keeps_no_credentials(name: str) -> None:
-    document = load(name)
-    assert document["permissions"] == {}
-    for job in document["jobs"].values():
-        rights = {right: level for right, level in job["permissions"].items() if right != "id-token"}
-        assert rights in ({"contents": "read"}, {"contents": "read", "issues": "write"})
-    for step in steps(name):
-        if step.get("uses", "").startswith("actions/checkout@"):
-            depth = {"fetch-depth": 2} if name == "diff.yml" else {}  # the merge, and what it is merged into
-            assert step["with"] == {"persist-credentials": False, **depth}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_step_is_one_line_into_which_nothing_is_pasted(name: str) -> None:
-    lines = [step["run"] for step in steps(name) if "run" in step]
-    assert lines
-    assert not [line for line in lines if "\n" in line.strip() or "${{" in line]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_pull_request_never_reaches_the_self_hosted_runner(name: str) -> None:
-    document = load(name)
-    triggers = set(document["on"])
-    hosts = [job["runs-on"] for job in document["jobs"].values()]
-    if any(trigger.startswith("pull_request") for trigger in triggers):
-        assert triggers <= {"push", "pull_request"}  # pull_request_target would run with our rights
-        assert hosts == ["ubuntu-24.04"]
-    else:
-        assert all(job["if"] == "github.ref == 'refs/heads/main'" for job in document["jobs"].values())
+def test_a_pull_request_never_reaches_the_self_hosted_runner() -> None:
+    for name in NAMES:
+        document = load(name)
+        triggers = set(document["on"])
+        if any(trigger.startswith("pull_request") for trigger in triggers):
+            assert triggers <= {"push", "pull_request"}  # pull_request_target would run with our rights
+            assert [job["runs-on"] for job in document["jobs"].values()] == ["ubuntu-24.04"]
+        else:
+            assert all(job["if"] == "github.ref == 'refs/heads/main'" for job in document["jobs"].values())
 
 
 def test_the_diff_of_a_pull_request_runs_its_code_without_any_token() -> None:
@@ -67,6 +45,7 @@ def test_the_diff_of_a_pull_request_runs_its_code_without_any_token() -> None:
     assert set(document["on"]) == {"pull_request"}
     (job,) = document["jobs"].values()
     assert job["permissions"] == {"contents": "read"}
+    assert job["steps"][0]["with"]["fetch-depth"] == 2  # the merge, and what it is merged into
     assert "env" not in job
     assert [step["env"] for step in job["steps"] if "env" in step] == [{"BASE": "HEAD^1"}]
     text = (WORKFLOWS / "diff.yml").read_text(encoding="utf-8")
@@ -96,24 +75,16 @@ def test_a_cluster_is_one_line_in_the_matrix_of_both_workflows() -> None:
 
 
 def test_a_deploy_that_waits_as_long_as_it_may_is_not_killed() -> None:
-    longest = max(minutes for minutes in range(1, 1000) if accepts(minutes))
-    chain = 5  # __main__.py: Flux, the operator, the tunnel, Label Studio, the adapter wait for each other
+    longest, chain = 60, 5  # minutes; __main__.py: Flux, the operator, the tunnel, Label Studio, the adapter
+    (row,) = [row for row in all_keys() if row.name == "readyTimeoutMinutes"]
+    with pytest.raises(ValueError, match=str(longest)):
+        row.parse(str(longest + 1))
     (deploy,) = load("deploy-cluster.yml")["jobs"].values()
     (gate,) = [step["run"] for step in deploy["steps"] if "oceanid_cluster health" in step.get("run", "")]
     waits = longest * chain + int(gate.rpartition(" ")[2]) / 60
     assert deploy["timeout-minutes"] >= waits + 60
     (login,) = [step["with"] for step in deploy["steps"] if "auth-actions" in step.get("uses", "")]
     assert login["token-expiration"] >= deploy["timeout-minutes"] * 60
-
-
-def accepts(minutes: int) -> bool:
-    """Whether ``readyTimeoutMinutes`` may be this."""
-    (row,) = [row for row in all_keys() if row.name == "readyTimeoutMinutes"]
-    try:
-        row.parse(str(minutes))
-    except ValueError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("name", ["deploy-cluster.yml", "watch.yml"])

@@ -40,16 +40,13 @@ def main() -> None:
         operation: {name: report.spread(took[name]) for name in report.CONTENDERS}
         for operation, took in seconds.items()
     }
-    say("the program alone")
-    registered = report.spread([alone.seconds(REQUIRED) for _ in range(runs)])
-    imports = alone.slowest_imports(REQUIRED)
     results: report.Results = {
         "conditions": {**_machine(runs), **parts}, "operations": operations,
-        "cpu": {name: report.spread(took) for name, took in used.items()},
-        "alone": {"last registration": registered, "imports": imports}, "growth": _growth(runs),
+        "cpu": report.spread(used), "alone": report.spread([alone.seconds(REQUIRED) for _ in range(runs)]),
+        "growth": _growth(runs),
     }  # fmt: skip
     write(results)
-    print(report.operations_table(results), report.cpu_table(results), report.growth_table(results), sep="\n\n")
+    print(report.operations_table(results), report.other_figures(results), sep="\n\n")
     for line in report.missed(results):
         say(f"missed: {line}")
 
@@ -72,10 +69,10 @@ def write(results: report.Results) -> None:
         (DOCS / name).write_text(text, encoding="utf-8")
 
 
-def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, dict[str, list[float]], dict[str, str]]:
-    """Seconds by operation and contender, CPU seconds by program, and the parts that all contenders used."""
+def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, list[float], dict[str, str]]:
+    """Seconds by operation and contender, CPU seconds of the program, and the parts that all contenders used."""
     seconds: Seconds = defaultdict(lambda: defaultdict(list))
-    used: dict[str, list[float]] = defaultdict(list)
+    used: list[float] = []
     parts: dict[str, str] = {}
     objects: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""The program alone: how long it takes until its last registration, what its imports cost, and how it grows.
+"""The program alone: how long it takes until its last registration, and how that grows.
 
 A process of its own runs ``__main__.py`` under Pulumi's mocks, which answer at once: no engine, no provider, and
 nothing is read of a cluster. The mocks run in the same process, so their work is counted, too.
@@ -6,7 +6,6 @@ nothing is read of a cluster. The mocks run in the same process, so their work i
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -16,8 +15,6 @@ from oceanid_cluster.commands.registrations import run_program
 from tests.recorded import ROOT, STACK
 
 SIZES: Mapping[str, tuple[int, ...]] = {"nodes": (3, 30, 300), "ingress rules": (2, 100, 1000)}
-_IMPORT = re.compile(r"import time: +(\d+) \| +\d+ \| +(\S+)")
-_TOP = 10
 
 
 def configuration(required: Mapping[str, str], what: str, size: int) -> dict[str, str]:
@@ -39,14 +36,9 @@ def configuration(required: Mapping[str, str], what: str, size: int) -> dict[str
 def seconds(config: Mapping[str, str]) -> float:
     """Seconds from the start of Python to the last registration."""
     start = time.monotonic()
-    return float(_run(config).stdout) - start
-
-
-def slowest_imports(config: Mapping[str, str]) -> dict[str, float]:
-    """Milliseconds of the modules that take longest to import, each without those that it imports."""
-    found = [(int(own) / 1000, name) for own, name in _IMPORT.findall(_run(config, "-X", "importtime").stderr)]
-    program = [one for one in found if not one[1].startswith("tests")]
-    return {name: milliseconds for milliseconds, name in sorted(program, reverse=True)[:_TOP]}
+    command = [sys.executable, "-m", "tests.bench.alone"]
+    answer = subprocess.run(command, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=True)
+    return float(answer.stdout) - start
 
 
 def environment(config: Mapping[str, str]) -> dict[str, str]:
@@ -54,11 +46,6 @@ def environment(config: Mapping[str, str]) -> dict[str, str]:
     own = {f"oceanid-cluster:{name}": text for name, text in config.items()}
     inherited = {name: value for name, value in os.environ.items() if name not in ("CI", "GITHUB_ACTIONS")}
     return {**inherited, "PULUMI_CONFIG": json.dumps(own), "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(own))}
-
-
-def _run(config: Mapping[str, str], *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, *options, "-m", "tests.bench.alone"]
-    return subprocess.run(command, cwd=ROOT, env=environment(config), capture_output=True, text=True, check=True)
 
 
 def main() -> None:

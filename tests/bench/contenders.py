@@ -91,10 +91,10 @@ class Stack:
 class Program(Stack):
     """This program, with the sandbox's configuration."""
 
-    def __init__(self, sandbox: Engine, objects: dict[str, list[Manifest]], used: dict[str, list[float]]) -> None:
+    def __init__(self, sandbox: Engine, objects: dict[str, list[Manifest]], used: list[float]) -> None:
         """``sandbox`` has a bare cluster; ``objects`` gets what it makes there, for a ``Limit``.
 
-        ``used`` gets the CPU seconds of a no-op preview by program.
+        ``used`` gets the CPU seconds of a no-op preview.
         """
         super().__init__(sandbox, sandbox.folder, destroy=("--run-program",))
         self._objects, self._used = objects, used
@@ -102,8 +102,7 @@ class Program(Stack):
     def edit(self) -> None:
         """Keep what is installed and what a preview of it uses, and add a label to one node."""
         command = [str(self.sandbox.sandbox.bin / "pulumi"), "preview", "--expect-no-changes", "--non-interactive"]
-        for name, took in cpu.seconds(command, self.folder, self.sandbox.environment()).items():
-            self._used[name].append(took)
+        self._used.append(cpu.seconds(command, self.folder, self.sandbox.environment()))
         # Secrets in clear: they are the sandbox's fake ones.
         state = json.loads(self.pulumi("stack", "export", "--show-secrets"))
         name = "pulumi-kubernetes-operator"

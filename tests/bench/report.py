@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from tests.bench.cpu import TOTAL
-
 Results = dict[str, Any]
 
 BEGIN, END = "<!-- measured: begin (make bench) -->", "<!-- measured: end -->"
@@ -48,7 +46,7 @@ def missed(results: Results) -> list[str]:
         for other, most in targets.items()
         if ratio(results, operation, other) > most
     ]
-    used = results["cpu"][TOTAL]["median"]
+    used = results["cpu"]["median"]
     if used > CPU_SECONDS:
         lines.append(f"no-op preview: {used:.2f} CPU seconds, target {CPU_SECONDS}")
     for what, sizes in results["growth"].items():
@@ -65,7 +63,7 @@ def page(document: str, results: Results) -> str:
     if not begin or not end:
         raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
     parts = (_conditions(results), operations_table(results), "![seconds of each operation](performance.svg)",
-             _other_figures(results), "![seconds of the program by size](growth.svg)")  # fmt: skip
+             other_figures(results), "![seconds of the program by size](growth.svg)")  # fmt: skip
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
@@ -85,25 +83,6 @@ def operations_table(results: Results) -> str:
     return "\n".join(rows)
 
 
-def cpu_table(results: Results) -> str:
-    """One row for each program that takes part in a no-op preview, those that take most first, and the total."""
-    rows = ["| no-op preview | CPU seconds |", "|---|---|"]
-    programs = {name: measured for name, measured in results["cpu"].items() if name != TOTAL}
-    for name, measured in sorted(programs.items(), key=lambda row: -row[1]["median"]):
-        rows.append(f"| `{name}` | {_range(measured)} |")
-    return "\n".join([*rows, f"| {TOTAL} | {_range(results['cpu'][TOTAL])} (target {CPU_SECONDS:g}) |"])
-
-
-def growth_table(results: Results) -> str:
-    """One row for each size: seconds of the program, and what it takes more than with the smallest size."""
-    rows = ["| size | program alone, s | more than with the smallest, s |", "|---|---|---|"]
-    for what, sizes in results["growth"].items():
-        for size, measured in sizes.items():
-            more = measured["median"] - sizes[min(sizes, key=int)]["median"]
-            rows.append(f"| {int(size):,} {what} | {_range(measured)} | {more:.2f} |")
-    return "\n".join(rows)
-
-
 def _conditions(results: Results) -> str:
     conditions = results["conditions"]
     return "\n".join(
@@ -111,8 +90,9 @@ def _conditions(results: Results) -> str:
     )
 
 
-def _other_figures(results: Results) -> str:
-    cpu, alone = (_range(one) for one in (results["cpu"][TOTAL], results["alone"]["last registration"]))
+def other_figures(results: Results) -> str:
+    """Two lines: CPU seconds of a no-op preview, and seconds of the program alone."""
+    cpu, alone = (_range(results[name]) for name in ("cpu", "alone"))
     return (
         f"A no-op preview takes {cpu} CPU seconds (target {CPU_SECONDS:g}).\n"
         f"The program alone, from the start of Python to its last registration, takes {alone} s."

@@ -17,17 +17,11 @@ def access(audiences: Mapping[str, str], **others: str) -> dict[str, str]:
     return {"cloudflareAccessTeam": "reef", "cloudflareAccessAudiences": json.dumps(audiences), **others}
 
 
-@pytest.mark.parametrize("given", ["reef", " Reef\n", "REEF"])
-def test_a_team_is_written_as_the_issuer_of_its_tokens_is(given: str) -> None:
-    assert parse_team(given) == "reef"
-
-
-@pytest.mark.parametrize(
-    "given", ["", "https://reef.cloudflareaccess.com", "reef.cloudflareaccess.com", "a team", "-x"]
-)
-def test_a_value_that_is_not_the_name_of_a_team_is_refused(given: str) -> None:
-    with pytest.raises(ValueError, match="is not the name of an Access team: write 'example'"):
-        parse_team(given)
+def test_a_team_is_its_name_as_the_issuer_of_its_tokens_writes_it() -> None:
+    assert parse_team(" Reef\n") == "reef"
+    for given in ("", "https://reef.cloudflareaccess.com", "reef.cloudflareaccess.com", "-x"):
+        with pytest.raises(ValueError, match="is not the name of an Access team: write 'example'"):
+            parse_team(given)
 
 
 def test_host_names_and_tags_are_written_as_they_are_compared() -> None:
@@ -39,10 +33,9 @@ def test_host_names_and_tags_are_written_as_they_are_compared() -> None:
     ("given", "reason"),
     [
         ("x", "is not an object such as"),
-        ("[]", "is not an object such as"),
         ({"https://k3s.boathou.se": TAG}, "has a scheme"),
         ({"k3s.boathou.se": "6f1b3c2e-1111-4222-8333-444455556666"}, "not its id"),
-        ({"k3s.boathou.se": TAG[:-1]}, "has for 'k3s.boathou.se' a value that is not an audience tag"),
+        ({"k3s.boathou.se": TAG[:-1]}, "has for 'k3s.boathou.se'"),
         ({"k3s.boathou.se": [TAG]}, "64 hexadecimal digits"),
     ],
 )
@@ -90,19 +83,13 @@ def test_a_wrong_tag_is_said_once() -> None:
         settings(access({"k3s.boathou.se": "x"}))
 
 
-@pytest.mark.parametrize(
-    ("flag", "name"),
-    [
+def test_a_tag_and_a_team_are_kept_while_their_rules_are_turned_off() -> None:
+    for flag, name in (
         ("enableLabelStudio", "label.boathou.se"),
         ("enableNodeTunnels", "gpu.boathou.se"),
         ("enableCloudflareTunnel", "k3s.boathou.se"),
         ("exposeKubelet", "*.pod.boathou.se"),
-    ],
-)
-def test_a_tag_is_kept_while_its_rule_is_turned_off(flag: str, name: str) -> None:
-    assert settings(access({name: TAG}, **{flag: "false"}))
-
-
-def test_the_keys_of_access_ask_for_nothing_without_a_tunnel() -> None:
+    ):
+        assert settings(access({name: TAG}, **{flag: "false"}))
     off = {"enableCloudflareTunnel": "false", "enableNodeTunnels": "false"}
     assert settings({**off, "cloudflareAccessTeam": "reef"})

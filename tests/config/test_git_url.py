@@ -19,37 +19,24 @@ def message(changes: dict[str, str]) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("text", "url"),
-    [
+def test_what_people_copy_becomes_what_flux_parses() -> None:
+    for text, url in (
         ("https://github.com/o/r", "https://github.com/o/r"),
-        ("https://github.com/o/r.git", "https://github.com/o/r.git"),
         ("https://github.com/o/r.git/", "https://github.com/o/r.git"),
-        ("HTTPS://github.com//o/r//", "https://github.com/o/r"),
+        ("HTTPS://www.GitHub.com:443//o/r//", "https://github.com/o/r"),
         ("https://someone@bitbucket.org/o/r.git", "https://bitbucket.org/o/r.git"),
         ("https://git.example.org:8443/o/r", "https://git.example.org:8443/o/r"),
-        ("https://gitlab.com/group/subgroup/r", "https://gitlab.com/group/subgroup/r"),
-        ("https://gitlab.com/group/platform/settings", "https://gitlab.com/group/platform/settings"),
-        ("https://gitlab.com/tree/commits/actions/wiki", "https://gitlab.com/tree/commits/actions/wiki"),
-        ("https://www.github.com/o/r", "https://github.com/o/r"),
-        ("https://GitHub.com:443/o/r", "https://github.com/o/r"),
-        ("ssh://git@www.github.com:22/o/r", "ssh://git@github.com/o/r"),
+        ("https://gitlab.com/group/subgroup/tree/r", "https://gitlab.com/group/subgroup/tree/r"),
         ("https://www.github.company.example/o/r", "https://www.github.company.example/o/r"),
-        ("ssh://git@ssh.github.com:443/o/r", "ssh://git@ssh.github.com:443/o/r"),
         ("https://dev.azure.com/o/p/_git/r", "https://dev.azure.com/o/p/_git/r"),
-        ("git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
-        ("github.com:o/r.git", "ssh://git@github.com/o/r.git"),
+        ("ssh://git@www.github.com:22/o/r", "ssh://git@github.com/o/r"),
+        ("ssh://git@ssh.github.com:443/o/r", "ssh://git@ssh.github.com:443/o/r"),
         ("git clone git@github.com:o/r.git", "ssh://git@github.com/o/r.git"),
-        ("git@ssh.dev.azure.com:v3/o/p/r", "ssh://git@ssh.dev.azure.com/v3/o/p/r"),
-        ("ssh://git@github.com/o/r", "ssh://git@github.com/o/r"),
+        ("github.com:o/r.git", "ssh://git@github.com/o/r.git"),
         ("ssh://github.com/o/r", "ssh://git@github.com/o/r"),
-        ("ssh://git@git.example.org:2222/o/r", "ssh://git@git.example.org:2222/o/r"),
         ("ssh://gitea@[2001:db8::1]:2222/o/r", "ssh://gitea@[2001:db8::1]:2222/o/r"),
-    ],
-)
-def test_what_people_copy_becomes_what_flux_parses(text: str, url: str) -> None:
-    assert git_url(text) == git_url(f" {text}\n") == url
-    assert git_url(f"'{url}'") == url
+    ):
+        assert git_url(text) == git_url(f" {text}\n") == git_url(f"'{url}'") == url
 
 
 @pytest.mark.parametrize(
@@ -60,13 +47,8 @@ def test_what_people_copy_becomes_what_flux_parses(text: str, url: str) -> None:
         ("github.com/o/r", "has no scheme; write https://github.com/o/r"),
         ("http://github.com/o/r", "would send the token in clear"),
         ("git://github.com/o/r", "is not an https or ssh URL"),
-        ("git+ssh://github.com/o/r", "is not an https or ssh URL"),
-        ("file:///srv/r", "is not an https or ssh URL"),
         ("https://github.com/o/r/tree/main/clusters", "is not owner/repository on GitHub"),
-        ("https://github.com/o", "is not owner/repository on GitHub"),
-        ("git@github.com:o/r/blob/main/README.md", "is not owner/repository on GitHub"),
         ("https://github.com/o/r?ref=main", "has a query behind the repository"),
-        ("https://github.com/o/r#main", "has a fragment behind the repository"),
         ("https://github.com/", "names no repository"),
         ("https://", "names no host"),
         ("https://git.example.org:0/o/r", "has a port that is not a number from 1 to 65535"),
@@ -74,9 +56,7 @@ def test_what_people_copy_becomes_what_flux_parses(text: str, url: str) -> None:
         ("https://github.com/o/r r", "contains white space"),
         ("https://u:canary@github.com/o/r", "contains a password or token"),
         ("https://ghp_canary@github.com/o/r", "contains a password or token"),
-        ("ssh://git:canary@github.com/o/r", "contains a password or token"),
         ("o/r", "is not a Git URL"),
-        ("", "is not a Git URL"),
     ],
 )
 def test_what_flux_cannot_parse_is_refused_with_the_right_reason(text: str, reason: str) -> None:
@@ -104,41 +84,25 @@ def test_an_ssh_url_without_a_key_says_so() -> None:
         assert "'gitRepositoryUrl' is ssh, but there is no deploy key" in message({"gitRepositoryUrl": text})
 
 
-@pytest.mark.parametrize(
-    ("url", "hosts", "named"),
-    [
+def test_known_hosts_are_looked_up_by_host_and_port() -> None:
+    for url in ("git@git.example.org:o/r", "ssh://git@git.example.org:2222/o/r"):
+        assert settings({**KEYS, "flux.known_hosts": OTHER_HOSTS, "gitRepositoryUrl": url})
+    for url, hosts, named in (
         ("git@github.com:o/r", OTHER_HOSTS, "github.com"),
-        ("ssh://git@github.com:443/o/r", KNOWN_HOSTS, "github.com at port 443"),
-        ("git@git.example.org:o/r", KNOWN_HOSTS, "git.example.org"),
         ("ssh://git@git.example.org:22022/o/r", OTHER_HOSTS, "git.example.org at port 22022"),
-    ],
-)
-def test_known_hosts_of_another_host_are_refused_with_the_command_that_reads_the_right_ones(
-    url: str, hosts: str, named: str
-) -> None:
-    said = message({**KEYS, "flux.known_hosts": hosts, "gitRepositoryUrl": url})
-    assert f"'flux.known_hosts' has no line for {named}" in said
-    assert "ssh-keyscan " in said
-    assert "| pulumi config set --secret flux.known_hosts" in said
+    ):
+        said = message({**KEYS, "flux.known_hosts": hosts, "gitRepositoryUrl": url})
+        assert f"'flux.known_hosts' has no line for {named}" in said
+        assert "ssh-keyscan " in said
+        assert "| pulumi config set --secret flux.known_hosts" in said
 
 
-@pytest.mark.parametrize("url", ["git@git.example.org:o/r", "ssh://git@git.example.org:2222/o/r"])
-def test_known_hosts_are_looked_up_by_host_and_port(url: str) -> None:
-    assert settings({**KEYS, "flux.known_hosts": OTHER_HOSTS, "gitRepositoryUrl": url})
-
-
-@pytest.mark.parametrize(
-    ("url", "page"),
-    [
-        ("https://github.com/o/r.git", "https://github.com/o/r"),
-        ("ssh://git@github.com:22/o/r.git", "https://github.com/o/r"),
-        ("https://www.github.com:443/o/r", "https://github.com/o/r"),
-        ("git@github.com:o/r", "https://github.com/o/r"),
-        ("ssh://git@ssh.github.com:443/o/r", "https://github.com/o/r"),
+def test_only_a_repository_on_github_has_commit_statuses_there() -> None:
+    for url in ("https://www.github.com:443/o/r", "git@github.com:o/r", "ssh://git@ssh.github.com:443/o/r.git"):
+        assert github_page(git_url(url)) == "https://github.com/o/r"
+    for url, page in (
         ("https://github.example.org:8443/o/r", "https://github.example.org:8443/o/r"),
         ("https://gitlab.com/o/r", None),
         ("https://git.example.org/github/r", None),
-    ],
-)
-def test_only_a_repository_on_github_has_commit_statuses_there(url: str, page: str | None) -> None:
-    assert github_page(git_url(url)) == page
+    ):
+        assert github_page(git_url(url)) == page

@@ -1,10 +1,14 @@
 """Ingress rules: what cloudflared refuses, and what can never match, is refused with its reason, all at once."""
 
+import itertools
 import json
+import re
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oceanid_cluster.components.remote_config import remote_rule
 from oceanid_cluster.config.errors import StartUpError
@@ -30,31 +34,19 @@ def refusal(*rules: object) -> str:
     ("service", "reason"),
     [
         ("htpp://a:80", "unknown scheme 'htpp'"),
-        ("postgres://a:5432", "unknown scheme 'postgres'"),
-        ("a:80", "has no scheme; write http://a:80"),
         ("app.apps.svc.cluster.local:8080", "has no scheme; write http://app.apps.svc.cluster.local:8080"),
-        ("10.43.1.2:80", "has no scheme"),
-        ("localhost", "has no scheme"),
-        ("//a", "has no scheme; write http://a"),
-        ("http:a", "lacks the '//'"),
         ("http:/a:80", "lacks the '//' after 'http:'; write http://a:80"),
-        ("http://", "names no host"),
         ("http://:80", "names no host"),
         ("http://a/api", "has a path; cloudflared sends the request's own path to the service: write http://a"),
-        ("http://a/", "has a path"),
         ("http://a?b=c", "has a query or a fragment"),
         ("http://user:canary@a", "has a user name or a password"),
-        ("http://a:99999", "has a host or port that cannot be read"),
         ("http://a:x", "has a host or port that cannot be read"),
-        ("http://a%20b", "has a host that is neither a name nor an address"),
+        ("http://a%20b", "has a host that is"),
         ("http://a b", "contains white space"),
         ("tcp://a", "has no port"),
         ("http_status:99", "a status that is not from 100 to 999"),
-        ("http_status:abc", "a status that is not from 100 to 999"),
         ("unix:", "names no socket"),
-        ("hello", "has no scheme"),
         ("", "is not a service such as"),
-        (None, "has no service"),
         (80, "has no service"),
     ],
 )
@@ -65,28 +57,13 @@ def test_a_service_that_cannot_be_used_is_refused_for_what_is_wrong(service: obj
     assert "canary" not in said
 
 
-@pytest.mark.parametrize(
-    ("service", "written"),
-    [
-        ("http://a", "http://a"),
-        ("HTTPS://a.b.svc:8443", "HTTPS://a.b.svc:8443"),
-        ("ws://a", "ws://a"),
-        ("tcp://a:22", "tcp://a:22"),
-        ("ssh://a", "ssh://a"),
-        ("rdp://a", "rdp://a"),
-        ("smb://a", "smb://a"),
-        ("http://[2001:db8::1]:80", "http://[2001:db8::1]:80"),
-        ("unix:/run/app.sock", "unix:/run/app.sock"),
-        ("unix+tls:/run/app.sock", "unix+tls:/run/app.sock"),
-        ("http_status:+0404", "http_status:404"),
-        ("hello_world", "hello_world"),
-        ("hello-world", "hello-world"),
-        ("socks-proxy", "socks-proxy"),
-        ("bastion", "bastion"),
-    ],
-)
-def test_every_service_that_cloudflared_knows_is_taken(service: str, written: str) -> None:
-    assert parse_rules(json.dumps([rule(service=service)]))[0].service == written
+def test_every_service_that_cloudflared_knows_is_taken() -> None:
+    for service in (
+        "http://a", "HTTPS://a.b.svc:8443", "tcp://a:22", "smb://a", "http://[2001:db8::1]:80", "unix:/run/app.sock",
+        "unix+tls:/run/app.sock", "http_status:404", "hello_world", "bastion",
+    ):  # fmt: skip
+        assert parse_rules(json.dumps([rule(service=service)]))[0].service == service
+    assert parse_rules(json.dumps([rule(service="http_status:+0404")]))[0].service == "http_status:404"
 
 
 @pytest.mark.parametrize(
@@ -98,12 +75,9 @@ def test_every_service_that_cloudflared_knows_is_taken(service: str, written: st
         ("a.*.org", "has a '*' elsewhere"),
         ("*a.example.org", "has a '*' elsewhere"),
         ("localhost", "is not a host name"),
-        ("-a.example.org", "is not a host name"),
         ("a" * 64 + ".org", "is not a host name"),
-        ("a b.example.org", "is not a host name"),
         ("\u2460.example.org", "write it in punycode"),
         (5, "has a hostname that is not text"),
-        (None, "would catch everything"),
         ("*", "would catch everything"),
     ],
 )
@@ -111,19 +85,14 @@ def test_a_hostname_that_no_request_has_is_refused(hostname: object, reason: str
     assert reason in refusal(rule(hostname=hostname))
 
 
-@pytest.mark.parametrize(
-    ("hostname", "written"),
-    [
-        ("A.Example.ORG", "a.example.org"),
-        ("a.example.org.", "a.example.org"),
+def test_a_hostname_is_written_as_requests_carry_it() -> None:
+    for hostname, written in (
+        ("A.Example.ORG.", "a.example.org"),
         ("*.example.org", "*.example.org"),
         ("my_app.example.org", "my_app.example.org"),
         ("Bücher.example.org", "xn--bcher-kva.example.org"),
-        ("日本.example.org", "xn--wgv71a.example.org"),
-    ],
-)
-def test_a_hostname_is_written_as_requests_carry_it(hostname: str, written: str) -> None:
-    assert parse_rules(json.dumps([rule(hostname=hostname)]))[0].hostname == written
+    ):
+        assert parse_rules(json.dumps([rule(hostname=hostname)]))[0].hostname == written
 
 
 def test_a_path_alone_may_stand_for_every_host() -> None:
@@ -132,63 +101,67 @@ def test_a_path_alone_may_stand_for_every_host() -> None:
 
 
 def test_a_path_is_a_regular_expression_of_go() -> None:
-    assert "has a path that is not a Go regular expression: it has '(?!'" in refusal(rule(path="^/api(?!/x)"))
+    assert "it has '(?!'" in refusal(rule(path="^/api(?!/x)"))
     assert parse_rules(json.dumps([rule(path=r"\pL\z")]))[0].path == r"\pL\z"
 
 
-@pytest.mark.parametrize(
-    ("earlier", "later", "reason"),
-    [
-        ({}, {}, "'a.example.org' has two rules, and rule 1 ('a.example.org') comes first"),
-        ({}, {"path": "^/api"}, "rule 1 ('a.example.org') catches its requests first"),
-        ({"path": "^/x"}, {"path": "^/x"}, "has two rules"),
-        ({"path": ".*"}, {"hostname": "a.example.org", "path": ".*"}, "has two rules"),
-        ({"hostname": "*.example.org"}, {}, "rule 1 ('*.example.org') catches its requests first"),
-        ({"hostname": "*.example.org"}, {"hostname": "*.a.example.org"}, "catches its requests first"),
-        ({"hostname": None, "path": "^/x"}, {"path": "^/x"}, "rule 1 catches its requests first"),
-        ({"hostname": "A.example.org"}, {}, "has two rules"),
-    ],
-)
-def test_a_rule_that_an_earlier_one_hides_is_refused(
-    earlier: dict[str, Any], later: dict[str, Any], reason: str
+RULES = [
+    (host, path)
+    for host in (None, "example.org", "a.example.org", "*.example.org", "*.a.example.org", "b.a.example.org")
+    for path in (None, "^/x", "^/y")
+    if host or path
+]
+# For each rule there is a request that only those rules get that get all of its requests.
+REQUESTS = [
+    *itertools.product(
+        ("example.org", "a.example.org", "c.example.org", "b.a.example.org", "c.a.example.org", "other.org"),
+        ("^/x", "^/y", "^/z"),
+    )
+]  # fmt: skip
+
+
+def gets(one: tuple[str | None, str | None], request: tuple[str, str]) -> bool:
+    """Whether a rule matches a request (cloudflared, ingress/rule.go, Matches), whose path is the one that it fits."""
+    host, path = one
+    suits = host is None or host == request[0] or (host[0] == "*" and request[0].endswith(host[1:]))
+    return suits and path in (None, request[1])
+
+
+@given(st.lists(st.sampled_from(RULES), max_size=5))
+def test_a_rule_is_refused_where_no_request_can_reach_it_and_only_there(
+    drawn: list[tuple[str | None, str | None]],
 ) -> None:
-    said = refusal(rule(**earlier), rule(**later))
-    assert "rule 2 ('a.example.org') would never be used" in said or "rule 2 ('*.a.example.org')" in said
-    assert reason in said
+    hidden = [
+        str(number)
+        for number, one in enumerate(drawn, start=1)
+        if all(
+            any(gets(earlier, request) for earlier in drawn[: number - 1]) for request in REQUESTS if gets(one, request)
+        )
+    ]
+    said = ""
+    try:
+        parse_rules(json.dumps([rule(hostname=host, path=path) for host, path in drawn]))
+    except ValueError as problem:
+        said = str(problem)
+    assert re.findall(r"rule (\d+)[^:\n]* would never be used", said) == hidden
 
 
-@pytest.mark.parametrize(
-    ("earlier", "later"),
-    [
-        ({"path": "^/x"}, {}),
-        ({"path": "^/api"}, {"path": "^/api/v2"}),  # paths that differ are not compared, whatever they match
-        ({"path": ".*"}, {"path": "^/x"}),
-        ({"path": "(.*)"}, {}),
-        ({"hostname": "*.example.org"}, {"hostname": "example.org"}),
-        ({"hostname": "*.a.example.org"}, {}),
-        ({}, {"hostname": "*.example.org"}),
-        ({"hostname": "*.example.org", "path": "^/x"}, {"path": "^/y"}),
-    ],
-)
-def test_another_host_or_another_path_is_another_rule(earlier: dict[str, Any], later: dict[str, Any]) -> None:
-    assert len(parse_rules(json.dumps([rule(**earlier), rule(**later)]))) == 2
+def test_a_rule_that_is_hidden_is_told_by_which() -> None:
+    assert "'a.example.org' has two rules, and rule 1 ('a.example.org') comes first" in refusal(rule(), rule())
+    assert "rule 1 ('*.example.org') catches its requests first" in refusal(rule(hostname="*.example.org"), rule())
 
 
-@pytest.mark.parametrize(
-    ("changes", "hostname", "owner"),
-    [
-        ({}, "k3s.boathou.se", "the Kubernetes API's rule (cloudflare_tunnel_hostname)"),
-        ({}, "label.boathou.se", "Label Studio's rule (labelStudioHostname)"),
-        ({"cloudflare_tunnel_hostname": "api.x.org"}, "api.x.org", "the Kubernetes API's rule"),
-    ],
-)
-def test_a_rule_for_a_name_of_this_program_is_refused(changes: dict[str, str], hostname: str, owner: str) -> None:
-    rules = json.dumps([rule(hostname=hostname, path="^/x"), rule(hostname=hostname)])
-    with pytest.raises(StartUpError) as caught:
-        settings({**changes, "extraIngress": rules})
-    for number in (1, 2):
-        assert f"rule {number} ('{hostname}') would never be used" in str(caught.value)
-    assert owner in str(caught.value)
+def test_a_rule_for_a_name_of_this_program_is_refused() -> None:
+    for hostname, owner in (
+        ("api.example.org", "the Kubernetes API's rule (cloudflare_tunnel_hostname)"),
+        ("label.boathou.se", "Label Studio's rule (labelStudioHostname)"),
+    ):
+        rules = json.dumps([rule(hostname=hostname, path="^/x"), rule(hostname=hostname)])
+        with pytest.raises(StartUpError) as caught:
+            settings({"cloudflare_tunnel_hostname": "api.example.org", "extraIngress": rules})
+        for number in (1, 2):
+            assert f"rule {number} ('{hostname}') would never be used" in str(caught.value)
+        assert owner in str(caught.value)
 
 
 def test_the_name_of_label_studio_is_free_while_it_is_turned_off() -> None:
@@ -258,9 +231,7 @@ def test_cloudflares_provider_knows_every_option_that_it_is_given() -> None:
         ({"connectionTimeout": "30s"}, "the unknown originRequest option 'connectionTimeout'; cloudflared knows"),
         ({"no_tls_verify": True}, "did you mean 'noTLSVerify'?"),
         ({"connectTimeout": "30"}, "originRequest.connectTimeout that is not a duration such as '30s'"),
-        ({"connectTimeout": True}, "is not a duration"),
         ({"noTLSVerify": "true"}, "originRequest.noTLSVerify that is neither true nor false"),
-        ({"keepAliveConnections": "5"}, "is not a whole number"),
         ({"proxyPort": 70000}, "is not a whole number from 0 to 65535"),
         ({"proxyType": "http"}, "is neither 'socks' nor empty"),
         ({"caPool": "/etc/ca.pem"}, "names a file that the pod does not have"),

@@ -6,6 +6,7 @@ but for regular expressions, an acceptance as well. To record the table again: p
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -54,21 +55,8 @@ IMAGE = (
     "@md5:" + "a" * 32, "é", " ",
 )  # fmt: skip
 QUANTITY = (
-    *"0159.+-eEkKmMGTPinu ",
-    "Ki",
-    "Mi",
-    "Ei",
-    "e3",
-    "E-2",
-    "e+4",
-    ".5",
-    "1.",
-    "00",
-    "MB",
-    "GiB",
-    "NaN",
-    "\u0661",
-)
+    *"0159.+-eEkKmMGTPinu ", "Ki", "Mi", "Ei", "e3", "E-2", "e+4", ".5", "1.", "00", "MB", "GiB", "NaN", "\u0661",
+)  # fmt: skip
 
 KEY = " ".join(KNOWN_HOSTS.split()[-2:])
 ADDRESSES = ("h:22", "h:2222", "a.example.org:22", "a.example.org:2222", "[2001:db8::1]:22", "[2001:db8::1]:2222")
@@ -150,25 +138,14 @@ def test_what_go_accepts_is_accepted_and_what_it_refuses_is_refused() -> None:
     assert differences(recorded()) == []
 
 
-@pytest.mark.parametrize(
-    ("pattern", "reason"),
-    [
-        (r"^/api(?!/x)", "no look-ahead"),
-        (r"(?<=/)x", "no look-behind"),
-        (r"(a)\1", "no backreferences"),
-        (r"(?>a)", "no atomic groups"),
-        (r"a++", "Go repeats no repetition"),
-        (r"/api/**", "Go repeats no repetition"),
-        (r"*.html", "nothing to repeat"),
-        (r"(/", "a '(' without its ')'"),
-        (r"/a)", "a ')' without its '('"),
-        (r"[a", "a '[' without its ']'"),
-    ],
-)
-def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks(pattern: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=r".") as caught:
-        check_go_regexp(pattern)
-    assert reason in str(caught.value)
+def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks() -> None:
+    for pattern, reason in (
+        (r"^/api(?!/x)", "no look-ahead"), (r"(?<=/)x", "no look-behind"), (r"(a)\1", "no backreferences"),
+        (r"(?>a)", "no atomic groups"), (r"/api/**", "Go repeats no repetition"), (r"*.html", "nothing to repeat"),
+        (r"(/", "a '(' without its ')'"), (r"/a)", "a ')' without its '('"), (r"[a", "a '[' without its ']'"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            check_go_regexp(pattern)
 
 
 @pytest.mark.slow

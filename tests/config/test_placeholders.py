@@ -1,21 +1,18 @@
 """Placeholders for what is not known."""
 
-import pytest
-
 from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config.placeholders import placeholder
-from oceanid_cluster.config.schema import Key
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from tests.samples import ACCOUNT, NODE_TUNNEL
 
 ROWS = {row.name: row for row in all_keys()}
 
 
-@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
-def test_every_key_has_a_placeholder_that_its_own_parser_takes(row: Key) -> None:
-    text = placeholder(row)
-    row.parse(text)
-    assert text == placeholder(row)
+def test_every_key_has_a_placeholder_that_its_own_parser_takes() -> None:
+    for row in ROWS.values():
+        text = placeholder(row)
+        row.parse(text)
+        assert text == placeholder(row)
 
 
 def test_what_must_differ_differs() -> None:

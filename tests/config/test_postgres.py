@@ -41,34 +41,28 @@ def test_what_a_vendor_prints_means_what_libpq_makes_of_it(text: str) -> None:
         assert as_libpq_would(parse_postgres_url(pasted)) == expected
 
 
-def test_a_user_name_with_an_at_sign_is_understood() -> None:
+def test_what_libpq_takes_is_taken() -> None:
     url = parse_postgres_url("postgres://user@server:p@server.postgres.database.azure.com/db")
     assert as_libpq_would(url)["user"] == "user@server"
-    assert as_libpq_would(url)["host"] == "server.postgres.database.azure.com"
-
-
-@pytest.mark.parametrize("password", ["$ecret", "a'b'c", 'a"b', r"a\\b", "a`b", "%5BYOUR-PASSWORD%5D", "p&q=r"])
-def test_a_password_stays_as_it_is(password: str) -> None:
-    for pasted in ("{}", "'{}'", "DATABASE_URL={}"):
-        url = parse_postgres_url(pasted.format(f"postgres://u:{password}@h.example.org/db"))
-        assert as_libpq_would(url)["password"] == unquote(password)
-
-
-def test_what_libpq_takes_at_the_end_of_a_query_is_taken() -> None:
-    for query in ("?", "?sslmode=require", "?sslmode=require&", "?ssl=true&"):
+    for query in ("?", "?sslmode=require&", "?ssl=true&"):
         url = parse_postgres_url(f"postgres://u:p@h.example.org/db{query}")
         assert url.tls == ({"PGSSLMODE": "require"} if len(query) > 1 else {})
 
 
-@pytest.mark.parametrize(
-    "query", ["sslmode=verify-full", "sslrootcert=system", "sslmode=verify-full&sslrootcert=system"]
-)
-def test_a_verified_connection_gets_the_systems_certificates(query: str) -> None:
-    assert parse_postgres_url(f"postgres://u:p@h.example.org/db?{query}").tls == {
-        "PGSSLMODE": "verify-full",
-        "PGSSLROOTCERT": "system",
-        "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
-    }
+def test_a_password_stays_as_it_is() -> None:
+    for password in ("$ecret", "a'b'c", 'a"b', r"a\\b", "a`b", "%5BYOUR-PASSWORD%5D", "p&q=r"):
+        for pasted in ("{}", "'{}'", "DATABASE_URL={}"):
+            url = parse_postgres_url(pasted.format(f"postgres://u:{password}@h.example.org/db"))
+            assert as_libpq_would(url)["password"] == unquote(password)
+
+
+def test_a_verified_connection_gets_the_systems_certificates() -> None:
+    for query in ("sslmode=verify-full", "sslrootcert=system", "sslmode=verify-full&sslrootcert=system"):
+        assert parse_postgres_url(f"postgres://u:p@h.example.org/db?{query}").tls == {
+            "PGSSLMODE": "verify-full",
+            "PGSSLROOTCERT": "system",
+            "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt",
+        }
 
 
 @pytest.mark.parametrize(
@@ -79,40 +73,25 @@ def test_a_verified_connection_gets_the_systems_certificates(query: str) -> None
         ("postgres://u:p@h/db?sslmode=verify-full&sslrootcert=/rds.pem", "parameter sslrootcert, a file"),
         ("postgres://u:p@h/db?sslmode=strict", "unknown sslmode; libpq knows disable"),
         ("postgres://u:p@h/db?sslmode=require&canary=1", "(number 2) that Label Studio's libpq cannot be given"),
-        ("postgres://u:p@h/db?pgbouncer=true", "It takes sslmode, sslrootcert, user,"),
-        ("postgres://u:p@h/db?keepalives_idle=30", "cannot be given; leave it out"),
         ("postgres://u:p@h/db?canary", "is not name=value"),
-        ("postgres://u:p@h/db?&sslmode=require", "is not name=value"),
         ("postgres://u:p@h/db&sslmode=require", "has an & in its database name: its parameters begin with ?"),
         ("postgres://u:p@h1:5432,h2:5432/db", "names several hosts"),
         ("postgres://u:p@/db?host=/cloudsql/project:region:instance", "names a Unix socket"),
-        ("postgres://u:p@%2Fvar%2Frun/db", "names a Unix socket"),
         ("postgres://u:p@/db", "names no host"),
         ("postgres://u:p@localhost/db", "leads to the pod itself"),
-        ("postgres://u:p@127.0.0.1/db", "leads to the pod itself"),
         ("postgres://u:p@h:0/db", "has a port that is not a number"),
         ("postgres://u:p@h:port/db", "has a port that is not a number"),
         ("postgres://u@h/db", "lacks a user or a password"),
         ("postgres://u:[YOUR-PASSWORD]@h/db", "still has a placeholder"),
-        ("postgres://u:<password>@h/db", "still has a placeholder"),
-        ("postgres://u:****@h/db", "still has a placeholder"),
-        ("postgres://u:${PASSWORD}@h/db", "still has a placeholder"),
         ("postgres://u:p@h", "names no database"),
-        ("postgres://u:p@h?sslmode=require", "names no database"),
         ("postgres://u:ca/nary@h/db", "has a slash in its database name or password"),
         ("postgres://u:100%@h/db", "has a percent sign in its password"),
         ("postgres://u:%ff@h/db", "that are not UTF-8"),
         ("jdbc:postgresql://h:5432/db", "is not one URL of PostgreSQL such as postgres://"),
-        ("postgresql+psycopg2://u:p@h/db", "is not one URL of PostgreSQL such as postgres://"),
-        ("host=h user=canary password=canary dbname=db", "is not one URL of PostgreSQL such as postgres://"),
-        ("psql -h h -U canary db", "is not one URL of PostgreSQL such as postgres://"),
         ("PGPASSWORD=canary psql -h h -U u db", "is not one URL of PostgreSQL such as postgres://"),
-        ("psql 'host=h user=canary'", "is not one URL of PostgreSQL such as postgres://"),
         ("psql 'postgres://u:canary@h/db", "is not one URL of PostgreSQL such as postgres://"),
         ("psql postgres://u:canary@h/db postgres://u:canary@g/db", "is not one URL of PostgreSQL such as postgres://"),
-        ("mysql://u:p@h/db", "is not one URL of PostgreSQL such as postgres://"),
         ("postgres://u:p q@h/db", "is not one URL of PostgreSQL such as postgres://"),
-        ("", "is not one URL of PostgreSQL such as postgres://"),
     ],
 )
 def test_what_cannot_connect_is_refused_by_name_and_nothing_of_it_is_shown(url: str, reason: str) -> None:

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-_REPOSITORY = "https://github.com/example/example/issues"
 _BODY_LIMIT = 65536  # characters; GitHub's own check of a body
+_Issues = list[dict[str, Any]]
 
 
 def _author(author: dict[str, str]) -> dict[str, Any]:
@@ -23,88 +23,59 @@ def _author(author: dict[str, str]) -> dict[str, Any]:
     return {"is_bot": False, "login": author["login"], "id": author["id"], "name": author.get("name", "")}
 
 
-def _list(options: argparse.Namespace, issues: list[dict[str, Any]]) -> int:
-    """``listIssues`` of list/http.go: newest first, and as many as the limit, which is 30 unless it is given.
-
-    With ``--app`` it asks for the creator ``app/<name>``, of whom the API knows no issue (cli/cli issue 5888).
-    """
+def _list(options: argparse.Namespace, issues: _Issues) -> None:
+    """``listIssues`` of list/http.go: newest first, and as many as the limit, which is 30 unless it is given."""
     numbered = [(number, one) for number, one in enumerate(issues, 1) if one["state"] == options.state]
-    found = [] if options.app else numbered[::-1][: options.limit]
-    fields = options.json.split(",")
+    found = numbered[::-1][: options.limit]
     known = [{"number": n, "title": one["title"], "author": _author(one["author"])} for n, one in found]
-    print(json.dumps([{name: one[name] for name in fields} for one in known], separators=(",", ":")))
-    return 0
+    print(json.dumps([{name: one[name] for name in options.json.split(",")} for one in known], separators=(",", ":")))
 
 
-def _refused(body: str, mutation: str, prefix: str) -> bool:
-    """Whether GitHub refuses the body, and what gh then prints."""
-    if len(body) <= _BODY_LIMIT:
-        return False
-    print(f"{prefix}GraphQL: Body is too long (maximum is {_BODY_LIMIT} characters) ({mutation})", file=sys.stderr)
-    return True
-
-
-def _create(options: argparse.Namespace, issues: list[dict[str, Any]]) -> int:
+def _body(mutation: str) -> str:
+    """The body on standard input; GitHub refuses one that is too long."""
     body = sys.stdin.read()
-    if _refused(body, "createIssue", ""):
-        return 1
+    if len(body) > _BODY_LIMIT:
+        sys.exit(f"GraphQL: Body is too long (maximum is {_BODY_LIMIT} characters) ({mutation})")
+    return body
+
+
+def _create(options: argparse.Namespace, issues: _Issues) -> None:
     author = {"login": "github-actions"}  # GH_TOKEN is the workflow's own
+    body = _body("createIssue")
     issues.append({"author": author, "state": "open", "title": options.title, "body": body, "comments": []})
-    print(f"{_REPOSITORY}/{len(issues)}")
-    return 0
 
 
-def _edit(options: argparse.Namespace, issues: list[dict[str, Any]]) -> int:
-    body = sys.stdin.read()
-    if _refused(body, "updateIssue", f"failed to update {_REPOSITORY}/{options.number}: "):
-        print("failed to update 1 issue", file=sys.stderr)
-        return 1
-    issues[options.number - 1]["body"] = body
-    print(f"{_REPOSITORY}/{options.number}")
-    return 0
+def _edit(options: argparse.Namespace, issues: _Issues) -> None:
+    issues[options.number - 1]["body"] = _body("updateIssue")
 
 
-def _close(options: argparse.Namespace, issues: list[dict[str, Any]]) -> int:
-    issue = issues[options.number - 1]
-    where = f"example/example#{options.number} ({issue['title']})"
-    if issue["state"] == "closed":
-        print(f"! Issue {where} is already closed", file=sys.stderr)
-        return 0
-    issue["comments"].append(options.comment)
-    issue["state"] = "closed"
-    print(f"✓ Closed issue {where}", file=sys.stderr)
-    return 0
+def _close(options: argparse.Namespace, issues: _Issues) -> None:
+    issues[options.number - 1]["comments"].append(options.comment)
+    issues[options.number - 1]["state"] = "closed"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
+    """Answer one command."""
     parser = argparse.ArgumentParser()
-    verbs = parser.add_subparsers(dest="noun", required=True).add_parser("issue").add_subparsers(required=True)
+    verbs = parser.add_subparsers(required=True).add_parser("issue").add_subparsers(required=True)
     one = verbs.add_parser("list")
     one.set_defaults(do=_list)
-    one.add_argument("--app")
     one.add_argument("--state", choices=["open", "closed"], default="open")
     one.add_argument("--limit", type=int, default=30)
     one.add_argument("--json", required=True)
-    one = verbs.add_parser("create")
-    one.set_defaults(do=_create)
-    one.add_argument("--title", required=True)
-    one.add_argument("--body-file", choices=["-"], required=True)
-    one = verbs.add_parser("edit")
-    one.set_defaults(do=_edit)
-    one.add_argument("number", type=int)
-    one.add_argument("--body-file", choices=["-"], required=True)
-    one = verbs.add_parser("close")
-    one.set_defaults(do=_close)
-    one.add_argument("number", type=int)
-    one.add_argument("--comment", required=True)
+    for name, do in (("create", _create), ("edit", _edit), ("close", _close)):
+        one = verbs.add_parser(name)
+        one.set_defaults(do=do)
+        if name != "create":
+            one.add_argument("number", type=int)
+        for flag in {"create": ("--title", "--body-file"), "edit": ("--body-file",), "close": ("--comment",)}[name]:
+            one.add_argument(flag, required=True)
     options = parser.parse_args(arguments)
     file = Path(os.environ["GH_FAKE"])
-    issues: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
-    code = options.do(options, issues)
-    if not code:
-        file.write_text(json.dumps(issues), encoding="utf-8")
-    return code
+    issues: _Issues = json.loads(file.read_text(encoding="utf-8"))
+    options.do(options, issues)
+    file.write_text(json.dumps(issues), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
