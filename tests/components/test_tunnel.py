@@ -14,6 +14,7 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
     extra = {"extraIngress": '[{"hostname": "app.example.org", "service": "http://app"}]'}
     document = config_file(program({**REQUIRED, **extra}), "cloudflare-config")
     assert document["tunnel"] == TUNNEL
+    assert (document["protocol"], document["no-autoupdate"]) == ("auto", True)
     assert "warp-routing" not in document
     ca = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
     verified = {"caPool": ca, "originServerName": "kubernetes.default.svc"}

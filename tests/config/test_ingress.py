@@ -6,14 +6,12 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oceanid_cluster.components.remote_config import remote_rule
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.ingress import CATCH_ALL, parse_rules
-from oceanid_cluster.manifests.cloudflared import config_file
+from oceanid_cluster.config.ingress import parse_rules
 from tests.samples import settings
 
 
@@ -202,8 +200,7 @@ OPTIONS = {
 
 def test_the_options_of_cloudflared_are_written_to_its_file_and_to_cloudflare() -> None:
     (only,) = parse_rules(json.dumps([rule(originRequest=OPTIONS)]))
-    written = yaml.safe_load(config_file("id", [only, CATCH_ALL], 2000, "auto"))["ingress"][0]
-    assert written["originRequest"] == {**OPTIONS, "tlsTimeout": "10s"}
+    assert only.document()["originRequest"] == {**OPTIONS, "tlsTimeout": "10s"}
     assert remote_rule(only)["origin_request"] == {
         "connect_timeout": 90, "tls_timeout": 10, "tcp_keep_alive": 1, "no_happy_eyeballs": True,
         "keep_alive_connections": 10, "keep_alive_timeout": 90, "http_host_header": "b.example.org",
