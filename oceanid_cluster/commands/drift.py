@@ -16,8 +16,8 @@ EPILOG = "exit codes: 0 no drift; 1 drift; 2 the comparison failed"
 def compare(stack: str, known: Redactor) -> list[Difference]:
     """What differs between the cluster and the program, the objects of Helm releases included.
 
-    A provider that would only be told of a new kubeconfig is no difference. Raises StartUpError when the comparison did
-    not come to an end.
+    A provider that only gets a new kubeconfig is not a difference. Raises StartUpError when the comparison did not
+    come to an end.
     """
     outcome = preview(stack, known, say=None)
     changes = [*outcome.changes, *outcome.terminating]

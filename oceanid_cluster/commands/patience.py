@@ -13,7 +13,7 @@ Answer = TypeVar("Answer")
 
 
 class Patience:
-    """Time that something may take, which counts from now on."""
+    """Time that something may take, from now on."""
 
     def __init__(self, seconds: float) -> None:
         """``seconds`` may be zero: then nothing is waited for."""

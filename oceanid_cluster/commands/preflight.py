@@ -34,7 +34,7 @@ from oceanid_cluster.startup.identity import Identity, differences, is_another, 
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
-_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; it counts when the key is off
+_ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; used when the key is off
 EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 

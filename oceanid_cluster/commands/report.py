@@ -36,7 +36,7 @@ def as_table(rows: Sequence[Row]) -> str:
 
 def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
     """Print the rows, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code, 1 when something failed."""
-    passed = all(row.state != "failed" for row in rows)  # a warning is no failure
+    passed = all(row.state != "failed" for row in rows)  # a warning is not a failure
     whole = {"passed": passed, "rows": [dataclasses.asdict(row) for row in rows]}
     print(json.dumps(whole, indent=2) if in_json else as_table(rows))
     return 0 if passed else 1

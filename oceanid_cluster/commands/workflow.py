@@ -52,7 +52,7 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
     if not (read_all(str(target)) or {}).get("clusters"):
         target.unlink()
         raise CommandError(
-            f"'{KUBECONFIG_PATH}' of '{environment}' is no kubeconfig, or was not decrypted;"
+            f"'{KUBECONFIG_PATH}' of '{environment}' is not a kubeconfig, or was not decrypted;"
             " docs/esc.md says how to store it"
         )
     print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")

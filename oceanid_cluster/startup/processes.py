@@ -36,7 +36,7 @@ def run(
     """
     environ = {**os.environ, **(variables or {})}
     try:
-        result = subprocess.run(  # what is not UTF-8 in an answer is no reason to fail
+        result = subprocess.run(  # an answer that is not UTF-8 must not fail
             command, input=stdin, env=environ, stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.PIPE,
             check=False, encoding="utf-8", errors="replace", timeout=timeout_seconds,
         )  # fmt: skip

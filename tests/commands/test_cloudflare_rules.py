@@ -117,7 +117,7 @@ def test_a_server_that_is_not_there_is_named_as_unreachable_and_clear_text_is_re
         ask("http://192.0.2.1")
 
 
-def test_an_answer_that_is_no_http_is_one_message() -> None:
+def test_an_answer_that_is_not_http_is_one_message() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def answer_anything() -> None:
