@@ -6,7 +6,7 @@ every component.
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oceanid_cluster.commands import report
@@ -112,7 +112,7 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
         if resource and resource not in crds:
             verdict = Verdict("missing", f"CRD {resource} is not installed")
         results.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
-    results += _others(kubectl, everything, live)
+    results += _others(kubectl, everything, live, crds)
     shown = {one.ref for one in results}
     of_flux = [ref for ref, one in live.items() if is_of_flux(one) and ref not in shown]
     return Snapshot(live, results, [CheckResult(GIT, ref, judge(ref, live)) for ref in of_flux])
@@ -131,12 +131,14 @@ def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[Ch
     return results
 
 
-def _others(kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:
+def _others(
+    kubectl: Kubectl, everything: Expectation, live: Mapping[ObjectRef, Object], crds: Collection[str]
+) -> list[CheckResult]:
     """What else must be there and is not, or is being deleted: a Secret, a ConfigMap, a Service, a namespace."""
     shown = {one.ref for one in EXPECTED}
     namespaces = {ObjectRef("Namespace", "", one.namespace) for one in CHAIN if one.name in everything.components}
     others = {ref for ref in everything.state.objects | namespaces if ref not in shown and ref not in live}
-    found = find(kubectl, others)
+    found = find(kubectl, others, crds)
     verdicts = {ref: judge(ref, found) for ref in sorted(others)}
     return [
         CheckResult("state", ref, verdict, fix(ref.kind, verdict.reason))

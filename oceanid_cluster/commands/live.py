@@ -1,6 +1,6 @@
-"""Looks up many objects in few questions: ``kubectl get`` by name, one question for each namespace."""
+"""Looks up many objects in few questions: ``kubectl get`` by name, a question or two for each namespace."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from oceanid_cluster.commands.objects import Object, ref_of
 from oceanid_cluster.components.facts import ObjectRef
@@ -8,18 +8,20 @@ from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 from oceanid_cluster.startup.kubectl import Kubectl
 
 
-def find(kubectl: Kubectl, refs: Iterable[ObjectRef]) -> dict[ObjectRef, Object]:
+def find(kubectl: Kubectl, refs: Iterable[ObjectRef], crds: Collection[str]) -> dict[ObjectRef, Object]:
     """The objects that exist among ``refs``: kind, metadata and the specification, never the data of a Secret.
 
-    Raises CommandError.
+    ``crds`` are those in the cluster: kubectl refuses a whole question about a kind that is not served. Raises
+    CommandError.
     """
-    groups: dict[tuple[str, str], list[ObjectRef]] = {}
+    groups: dict[tuple[str, bool], list[str]] = {}
     for ref in sorted(set(refs)):
-        kind = ref.kind if ref.kind in CUSTOM_RESOURCES else ""  # its CRD may be missing: a question of its own
-        groups.setdefault((ref.namespace, kind), []).append(ref)
+        custom = CUSTOM_RESOURCES.get(ref.kind)
+        if custom is None or custom.resource in crds:
+            resource = custom.resource if custom else ref.kind.lower()
+            groups.setdefault((ref.namespace, custom is not None), []).append(f"{resource}/{ref.name}")
     found: dict[ObjectRef, Object] = {}
-    for (namespace, _), wanted in groups.items():
-        names = [f"{_resource(ref.kind)}/{ref.name}" for ref in wanted]
+    for (namespace, _), names in groups.items():
         scope = ["-n", namespace] if namespace else []
         for one in kubectl.get(*scope, *names, "--ignore-not-found", "--show-managed-fields"):
             kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
@@ -32,11 +34,6 @@ def events(kubectl: Kubectl, about: ObjectRef) -> dict[ObjectRef, Object]:
     selector = f"involvedObject.kind={about.kind},involvedObject.name={about.name}"
     found = kubectl.get("events", "-n", about.namespace, "--field-selector", selector)
     return {ref_of(one): one for one in found}
-
-
-def _resource(kind: str) -> str:
-    """How kubectl is asked for a kind."""
-    return CUSTOM_RESOURCES[kind].resource if kind in CUSTOM_RESOURCES else kind.lower()
 
 
 def installed_crds(kubectl: Kubectl) -> frozenset[str]:

@@ -137,9 +137,10 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     """Storage, and what exists already, component by component."""
     turned_on = [section.facts for section in settings.components if section.enabled]
     wanted = {CLAIM, *(ref for facts in turned_on for ref in facts.refs())}
-    crds = [ObjectRef("CustomResourceDefinition", "", name) for name in installed_crds(kubectl)]
+    installed = installed_crds(kubectl)
+    crds = [ObjectRef("CustomResourceDefinition", "", name) for name in installed]
     wanted |= {ref for ref in crds if any(is_crd_of_a_chart(facts, ref) for facts in turned_on)}
-    live = find(kubectl, wanted)
+    live = find(kubectl, wanted, installed)
     rows: list[Row] = []
     if settings.label_studio.enabled:
         classes = kubectl.get("storageclasses")
