@@ -68,11 +68,11 @@ reset: $(READY) ## stop the sandbox and delete it
 
 PYTEST := $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test: $(READY) lint ## every promise, the real engine included (some twenty minutes); ARGS='-k name' for some
+test: $(READY) lint ## every promise, the real engine included (a quarter of an hour); ARGS='-k name' for some
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTEST) $(ARGS)
 
-test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (about an hour)
+test-full: $(READY) lint ## the same, and the long variants of tests/tiers.py (half an hour)
 	@$(SANDBOX) tools >/dev/null
 	@$(PYTEST) --full $(ARGS)
 

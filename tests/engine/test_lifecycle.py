@@ -97,7 +97,7 @@ def test_components_turned_off_keep_what_cannot_be_made_again_and_are_adopted_wh
     for flag in OFF:
         clean.configure(flag, None)
     refused = deploy(clean)
-    assert refused.returncode == 1
+    assert refused.returncode == 2
     assert re.search(
         r'"(node-tunnels|label-studio-data|flux-system|cloudflared|cert-manager)" already exists', refused.stdout
     )
@@ -143,7 +143,7 @@ def test_a_pod_that_never_gets_ready_is_named_with_its_reason_and_the_rest_stays
     clean.configure("gitRepositoryIntervalSeconds", "75")
     answer = deploy(clean)
     text = answer.stdout + answer.stderr
-    assert answer.returncode == 1
+    assert answer.returncode == 2
     assert re.search(r"label-studio-\w+-\w+\b.*didn't match Pod's node affinity/selector", text), text
     assert "Traceback" not in text
     state = clean.state()
