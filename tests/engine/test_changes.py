@@ -21,7 +21,10 @@ def pods(engine: Engine) -> dict[str, str]:
 
 
 def rolled(before: dict[str, str], engine: Engine) -> set[str]:
-    """The workloads whose pods are other ones now."""
+    """The workloads whose pods are other ones now; an old pod may outlive the run by a moment."""
+    for one in engine.objects("deployments", "daemonsets"):
+        name, ns = f"{one['kind']}/{one['metadata']['name']}", one["metadata"]["namespace"]
+        engine.kubectl("rollout", "status", name, "-n", ns, "--timeout=60s")
     return {before[uid] for uid in before.keys() - pods(engine).keys()}
 
 
