@@ -26,9 +26,10 @@ _SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" font-fa
 
 def spread(seconds: Sequence[float]) -> dict[str, Any]:
     """Minimum, median and maximum of repeated measurements in seconds, which must be one at least."""
+    rounded = [round(one, 3) for one in seconds]  # first, so that the file's figures follow from its own seconds
     return {
-        "minimum": round(min(seconds), 3), "median": round(statistics.median(seconds), 3),
-        "maximum": round(max(seconds), 3), "seconds": [round(one, 3) for one in seconds],
+        "minimum": min(rounded), "median": round(statistics.median(rounded), 3), "maximum": max(rounded),
+        "seconds": rounded,
     }  # fmt: skip
 
 
