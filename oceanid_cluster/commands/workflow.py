@@ -1,11 +1,12 @@
 """The steps of the workflows that no other command does."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
 from oceanid_cluster.commands import health, watch
@@ -41,21 +42,31 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     later = environ.get("GITHUB_ENV")
-    try:
-        if later:
-            _append(later, f"KUBECONFIG={target}\n")
+    with _removed_on_failure(target):
         target.unlink(missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(value if isinstance(value, str) else json.dumps(value))
-    except OSError as problem:
-        raise CommandError(f"cannot write {problem.filename}: {problem.strerror}") from None
-    if not (read_all(str(target)) or {}).get("clusters"):
-        target.unlink()
-        raise CommandError(
-            f"'{KUBECONFIG_PATH}' of '{environment}' is not a kubeconfig, or was not decrypted;"
-            " docs/esc.md says how to store it"
-        )
+        if not (read_all(str(target)) or {}).get("clusters"):
+            raise CommandError(
+                f"'{KUBECONFIG_PATH}' of '{environment}' is not a kubeconfig, or was not decrypted;"
+                " docs/esc.md says how to store it"
+            )
+        if later:
+            _append(later, f"KUBECONFIG={target}\n")
     print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
+
+
+@contextlib.contextmanager
+def _removed_on_failure(target: Path) -> Generator[None]:
+    """What fails in here leaves no file behind; a file that cannot be written is a CommandError."""
+    try:
+        yield
+    except BaseException as problem:
+        with contextlib.suppress(OSError):
+            target.unlink(missing_ok=True)
+        if isinstance(problem, OSError):
+            raise CommandError(f"cannot write {problem.filename}: {problem.strerror}") from None
+        raise
 
 
 def _append(file: str, text: str) -> None:

@@ -133,6 +133,19 @@ def test_a_file_that_cannot_be_written_is_named(esc: Path, tmp_path: Path) -> No
     assert not (tmp_path / "kubeconfig").exists()
 
 
+@pytest.mark.parametrize("wrong", ["what ESC has", "no kubectl"])
+def test_a_failed_step_leaves_neither_a_kubeconfig_nor_a_variable(
+    esc: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    write(esc, {"oceanid-cluster:kubeconfig": "canary" if wrong == "what ESC has" else CONTENT})
+    if wrong == "no kubectl":
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    with pytest.raises(CommandError):
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"GITHUB_ENV": str(tmp_path / "env")})
+    assert not (tmp_path / "kubeconfig").exists()
+    assert not (tmp_path / "env").exists()
+
+
 def test_an_update_that_succeeded_stays_one_without_its_summary(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
