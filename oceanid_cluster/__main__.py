@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.guard import in_github_actions
 
 _NAME = "python -m oceanid_cluster"
 # Command, and what it answers, in the order in which one needs them.
@@ -60,11 +61,10 @@ def main(arguments: Sequence[str]) -> int:
         own.add_argument("--stack", help="the stack to look at; default: the selected stack")
     if hasattr(command, "add_options"):
         command.add_options(own)
-    options = own.parse_args(chosen.arguments)
+    options = own.parse_args(chosen.arguments, argparse.Namespace(known=None))
     with contextlib.ExitStack() as outside:
         try:
-            in_actions = os.environ.get("GITHUB_ACTIONS") == "true"
-            if in_actions and "stack" in options and chosen.command not in _KNOW_NO_SECRET:
+            if in_github_actions(os.environ) and "stack" in options and chosen.command not in _KNOW_NO_SECRET:
                 outside.enter_context(_redacted(options))
             code: int = command.main(options)
         except StartUpError as problem:
@@ -74,15 +74,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
-    """What is printed in here has no secret of the stack; a Pulumi Cloud that is down gets the command's own time."""
+    """What is printed in here has no secret of the stack; a Pulumi Cloud that is down gets the command's own time.
+
+    The command finds the stack and its redactor in ``options``, and asks for neither again.
+    """
+    from oceanid_cluster.commands import redact
     from oceanid_cluster.commands.patience import Patience
     from oceanid_cluster.commands.pulumi_cli import selected_stack
-    from oceanid_cluster.commands.redact import Redactor, redacted, redactor
 
-    def known() -> Redactor:
-        return redactor(selected_stack(options.stack, os.environ), os.environ)
+    def known() -> redact.Redactor:
+        options.stack = selected_stack(options.stack, os.environ)
+        return redact.redactor(options.stack, os.environ)
 
-    return redacted(Patience(getattr(options, "wait", 0)).ask(known))
+    options.known = Patience(getattr(options, "wait", 0)).ask(known)
+    return redact.redacted(options.known)
 
 
 def _run() -> int:

@@ -36,7 +36,7 @@ def _difference(change: Change) -> Difference:
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
-    found = compare(stack, redactor(stack, os.environ))
+    found = compare(stack, options.known or redactor(stack, os.environ))
     count = f"{len(found)} difference{'s' if len(found) > 1 else ''}" if found else "no drift"
     print("\n".join([*(one.line() for one in found), count]))
     return 1 if found else 0

@@ -15,7 +15,7 @@ _HARMLESS = ("create", "update", "import")
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
-    outcome = preview(stack, redactor(stack, os.environ))
+    outcome = preview(stack, options.known or redactor(stack, os.environ))
     print(outcome.count())
     lost = [change.line() for change in outcome.changes if change.operation not in _HARMLESS]
     if lost:

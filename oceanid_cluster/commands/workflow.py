@@ -158,7 +158,7 @@ def main(options: argparse.Namespace) -> int:
         kubeconfig(options.environment, options.target.absolute(), os.environ)
         return 0
     stack = selected_stack(options.stack, os.environ)
-    known = redactor(stack, os.environ)
+    known = options.known or redactor(stack, os.environ)
     if options.step == "watch":
         said = watch.keep_issue(stack, known, options.wait)
         _add_to_summary(f"Watch of {stack}", said.splitlines(), os.environ)

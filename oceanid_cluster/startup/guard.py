@@ -3,8 +3,6 @@
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
-import pulumi
-
 from oceanid_cluster.config.errors import StartUpError
 
 
@@ -14,7 +12,14 @@ def start_up_checks() -> Generator[None]:
     try:
         yield
     except StartUpError as problem:
+        import pulumi  # commands that only look are quicker without it
+
         raise pulumi.RunError(str(problem)) from None
+
+
+def in_github_actions(environ: Mapping[str, str]) -> bool:
+    """Whether this is a job of GitHub Actions. It sets GITHUB_ACTIONS on every job; a job may change CI."""
+    return environ.get("GITHUB_ACTIONS", "").strip().lower() not in ("", "false", "0")
 
 
 def check_not_hosted_ci(environ: Mapping[str, str]) -> None:
@@ -23,11 +28,9 @@ def check_not_hosted_ci(environ: Mapping[str, str]) -> None:
     ``environ`` is the process environment, with the variables that GitHub sets on every job ("Variables reference" in
     its documentation). Raises StartUpError before anything else is read.
     """
-    # Whatever CI says: GitHub sets GITHUB_ACTIONS on every job, and a job may change CI.
-    in_actions = environ.get("GITHUB_ACTIONS", "").strip().lower() not in ("", "false", "0")
     runner = environ.get("RUNNER_ENVIRONMENT", "").strip().lower()
     self_hosted = runner == "self-hosted" or (not runner and environ.get("SELF_HOSTED") == "true")
-    if runner == "github-hosted" or (in_actions and not self_hosted):
+    if runner == "github-hosted" or (in_github_actions(environ) and not self_hosted):
         raise StartUpError(
             "CLUSTER STACK CANNOT RUN IN GITHUB ACTIONS\n"
             "  found: GITHUB_ACTIONS is set, and this is not a self-hosted runner.\n"

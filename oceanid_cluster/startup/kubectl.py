@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.startup.guard import in_github_actions
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.processes import CommandError, NoAnswerError, last_words, run
 from oceanid_cluster.startup.reasons import NO_ANSWER, is_on_the_way, login_unanswered, why
@@ -42,7 +43,7 @@ class Kubectl:
         """Have the kubeconfig's login program, if it has one, ask a person once: before several calls at a time."""
         if not self._logs_in:
             return
-        somebody_reads = os.environ.get("GITHUB_ACTIONS") != "true"  # there, what is not redacted is not shown
+        somebody_reads = not in_github_actions(os.environ)  # there, what is not redacted is not shown
         try:
             result = self._call(("get", "--raw", "/version"), LOGIN_SECONDS, show_errors=somebody_reads)
         except NoAnswerError:
