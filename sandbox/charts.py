@@ -1,5 +1,6 @@
 """The Helm charts of Flux and the operator: upstream's if they are available, else small local ones."""
 
+import functools
 import os
 import shutil
 import socket
@@ -105,6 +106,7 @@ def _local() -> Path:
     return target
 
 
+@functools.cache  # whoever asks for one of several things there waits once
 def answers(host: str) -> bool:
     """Whether a host takes connections on port 443, within seconds."""
     try:

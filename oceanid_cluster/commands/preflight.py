@@ -1,6 +1,6 @@
-"""Looks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage.
+"""Checks whether a deploy may start: the way to the cluster, its identity and version, the nodes, the storage.
 
-And at what is already there, compared with the stack's state. It reads, and changes nothing.
+It compares what is already there with the stack's state. It reads, and changes nothing.
 """
 
 import argparse
