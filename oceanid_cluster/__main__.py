@@ -92,6 +92,8 @@ def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[
 
 def _run() -> int:
     """``main`` as a program: whoever reads its output may stop early, as ``head`` does, and a person may end it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # they end us as Ctrl-C does: the engine is told before we go
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()

@@ -4,9 +4,11 @@ The engine's own display shows whole objects with their status; its events (sdk/
 matters. Both operations refresh first, with the providers of this run (``--run-program``), not with those of the state.
 """
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -171,6 +173,7 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
         process = subprocess.Popen(
             ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
         )  # fmt: skip
     except FileNotFoundError:
         raise CommandError("'pulumi' is not installed, or not on PATH") from None
@@ -178,7 +181,11 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
         words: list[str] = []
         reader = threading.Thread(target=lambda: words.extend(cast("IO[str]", process.stderr)))
         reader.start()
-        other = _read(process.stdout or (), events)
+        try:
+            other = _read(process.stdout or (), events)
+        except BaseException:
+            _stop(process)
+            raise
         reader.join()
     outcome = events.outcome
     outcome.code = process.returncode
@@ -192,6 +199,20 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
         for one in outcome.changes
     ]
     return outcome
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """Tell the engine to end, as Ctrl-C does: its current steps end, its state is saved, its plugins stop.
+
+    Each further Ctrl-C is passed on, too. The engine's output is read until it has ended: one that nobody listens to
+    dies of SIGPIPE, and its plugins live on.
+    """
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(KeyboardInterrupt):
+            for _ in process.stdout or ():
+                pass
+            process.wait()
 
 
 def _read(lines: Iterable[str], events: Events) -> list[str]:

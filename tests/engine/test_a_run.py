@@ -1,8 +1,13 @@
 """From nothing to a Git-driven cluster, and a second time: promises about whole runs."""
 
+import contextlib
 import json
+import os
 import re
+import signal
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from oceanid_cluster.components.settings import CHAIN
+from sandbox import cluster
 from tests import fuzz
 from tests.engine.engine import PODS, Engine
 from tests.engine.prepared import FIRST_UP
@@ -79,6 +85,37 @@ def test_a_second_run_changes_nothing(engine: Engine) -> None:
     summary = answer.stdout.partition("Resources:")[2]
     assert "unchanged" in summary
     assert not any(word in summary for word in ("created", "updated", "deleted", "replaced"))
+
+
+@pytest.mark.parametrize(
+    ("number", "kill"),
+    [(signal.SIGINT, os.killpg), (signal.SIGTERM, os.kill)],
+    ids=["Ctrl-C in a terminal", "the end of a job"],
+)
+def test_an_interrupted_comparison_leaves_no_process_behind(
+    engine: Engine, number: signal.Signals, kill: Callable[[int, int], None]
+) -> None:
+    """An engine that loses its reader dies, and its plugins live on."""
+    command = [sys.executable, "-m", "oceanid_cluster", "drift", "--stack", "sandbox"]
+    run = subprocess.Popen(
+        command, cwd=engine.folder, env=engine.environment(), text=True, process_group=0,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert cluster.wait_for(lambda: runs(engine, "pulumi-language-python-exec"), 60)
+    kill(run.pid, number)
+    output, errors = run.communicate()
+    assert run.returncode == 128 + number, output + errors
+    assert "Traceback" not in errors
+    assert cluster.wait_for(lambda: not runs(engine, "pulumi"), 10)
+
+
+def runs(engine: Engine, word: str) -> bool:
+    """Whether a process of the engine runs in a sandbox whose command line has the word."""
+    for pid, role in cluster.processes(engine.sandbox).items():
+        with contextlib.suppress(OSError):
+            if role == "engine" and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return True
+    return False
 
 
 def test_the_engine_writes_no_logs_of_its_own_in_a_sandbox(engine: Engine) -> None:
