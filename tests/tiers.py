@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 ENGINE = "tests/engine"
 _BROKEN = f"{ENGINE}/test_crash.py::test_the_next_up_finishes_what_a_broken_one_began"
-_KILLED = f"{_BROKEN}[engine killed"
+_KILLED = f"{_BROKEN}[everything killed, pko-helm creating"  # engine and provider among it
 _LIFECYCLE = f"{ENGINE}/test_lifecycle.py"
 _DESTROYED = f"{_LIFECYCLE}::test_destroy_ends_where_flux_is_dead_keeps_what_cannot_be_made_again_and_up_works_after_it"
 _NOT_AWAITED = "tests/test_program.py::test_nothing_waits_for_the_root_kustomization"
@@ -28,6 +28,7 @@ WITNESSES = {
         for what in (
             "engine stopped by Ctrl-C",
             "engine told to end",
+            "engine killed",
             "language host killed",
             "provider killed",
             "API server killed",
@@ -53,6 +54,9 @@ WITNESSES = {
     ),
     **{f"{_CONTENT}[{source} on one line]": f"{_CONTENT}[KUBECONFIG]" for source in ("KUBECONFIG", "kubeconfigPath")},
     f"{_HALF_WAY}[labelstudio-app-credentials": f"{_HALF_WAY}[labelstudio-db-credentials",
+    f"{_WORKFLOWS}::test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret": (
+        f"{_HALF_WAY}[labelstudio-db-credentials"
+    ),
     f"{_WORKFLOWS}::test_could_not_compare_is_neither_drift_nor_none": (
         f"{_WORKFLOWS}::test_a_comparison_that_fails_touches_no_issue"
     ),
