@@ -113,7 +113,20 @@ def test_what_kubectl_takes_for_a_kubeconfig_is_one(esc: Path, tmp_path: Path, t
 
 
 @pytest.mark.parametrize(
-    "text", ["canary", "{}", "a: [canary", "kind: Pod", "clusters: canary", 5, [], {"a": "canary"}]
+    "text",
+    [
+        "canary",
+        "",
+        "[secret]",
+        "[unknown]",
+        "{}",
+        "a: [canary",
+        "kind: Pod",
+        "clusters: canary",
+        5,
+        [],
+        {"a": "canary"},
+    ],
 )
 def test_what_kubectl_takes_for_none_is_refused_and_leaves_no_file(
     esc: Path, tmp_path: Path, text: object, capsys: pytest.CaptureFixture[str]
@@ -122,6 +135,23 @@ def test_what_kubectl_takes_for_none_is_refused_and_leaves_no_file(
     with pytest.raises(CommandError, match="is not a kubeconfig") as problem:
         workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {})
     assert "canary" not in str(problem.value) + capsys.readouterr().out
+    assert not (tmp_path / "kubeconfig").exists()
+
+
+@pytest.mark.parametrize(
+    ("world", "words"),
+    [
+        ({"environments": {ENVIRONMENT: {}}}, "has no key 'pulumiConfig.oceanid-cluster:kubeconfig'"),
+        ({"environments": {}}, "could not ask ESC"),
+        ({"outcome": "unavailable"}, "could not ask ESC"),
+        ({"outcome": "diagnostics"}, "unknown provider"),
+    ],
+    ids=["no key", "no environment", "unavailable", "a broken environment"],
+)
+def test_an_esc_that_gives_no_kubeconfig_says_why(esc: Path, tmp_path: Path, world: object, words: str) -> None:
+    esc.write_text(json.dumps(world), encoding="utf-8")
+    with pytest.raises(CommandError, match=words):
+        workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {})
     assert not (tmp_path / "kubeconfig").exists()
 
 

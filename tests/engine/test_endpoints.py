@@ -50,32 +50,6 @@ def test_the_comparison_finds_no_drift(stale: Engine) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
-def test_the_commands_ask_the_cluster_of_the_configuration_wherever_the_shell_points(
-    stale: Engine, tmp_path: Path
-) -> None:
-    elsewhere = json.loads(stale.sandbox.kubeconfig.read_text(encoding="utf-8"))
-    elsewhere["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    both = json.loads(stale.sandbox.kubeconfig.read_text(encoding="utf-8"))
-    for section in ("clusters", "users", "contexts"):
-        both[section].append({**elsewhere[section][0], "name": "elsewhere"})
-    both["contexts"][1]["context"] = {"cluster": "elsewhere", "user": "elsewhere"}
-    both["current-context"] = "elsewhere"
-    shell = tmp_path / "shell"
-    shell.write_text(json.dumps(both), encoding="utf-8")
-    stale.configure("kubeContext", "sandbox")
-    try:
-        for command in (("preflight",), ("leftovers",), ("health", "--json")):
-            answer = stale.command(*command, KUBECONFIG=str(shell))
-            assert "127.0.0.1:1 " not in answer.stdout + answer.stderr
-            assert answer.returncode in (0, 1), answer.stdout + answer.stderr
-            assert "error" not in answer.stderr
-        stale.configure("kubeconfigPath", str(stale.sandbox.kubeconfig))
-        variables: dict[str, str] = {"KUBECONFIG": ""}
-        assert stale.command("leftovers", **variables).returncode == 0
-    finally:
-        stale.reset_configuration()
-
-
 def test_an_object_is_imported_with_the_commands_of_the_runbook(stale: Engine) -> None:
     text = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     (block,) = re.findall(r"^pulumi (up .*\npulumi import (?:.*\\\n)*.*)$", text, re.MULTILINE)

@@ -188,21 +188,6 @@ def test_a_configuration_that_cannot_work_is_not_waited_for(clean: Engine) -> No
     assert "has no context 'nowhere'" in answer.stderr
 
 
-def test_the_cluster_of_the_configuration_is_asked_whatever_the_shell_points_at(clean: Engine, tmp_path: Path) -> None:
-    flux_reports(clean)
-    several = str(elsewhere(clean, tmp_path))
-    assert clean.command("health", "--all", KUBECONFIG=several).returncode == 2
-    clean.configure("kubeContext", "sandbox")
-    for shell, by_file in ((several, False), ("", True)):
-        if by_file:
-            clean.configure("kubeconfigPath", several)
-        for command in (("health",), ("health", "--all"), ("preflight",)):
-            answer = clean.command(*command, KUBECONFIG=shell)
-            assert answer.returncode == 0, answer.stdout + answer.stderr
-        answer = clean.command("leftovers", KUBECONFIG=shell)
-        assert "the stack is still up" in answer.stdout, answer.stdout + answer.stderr
-
-
 def test_a_cluster_that_cannot_be_asked_is_neither_healthy_nor_unhealthy(engine: Engine, tmp_path: Path) -> None:
     text = engine.sandbox.kubeconfig.read_text(encoding="utf-8")
     server = json.loads(text)["clusters"][0]["cluster"]["server"]

@@ -10,6 +10,7 @@ from typing import Any
 from sandbox import gitops, tools
 from sandbox.layout import CONFIGURATION, ROOT
 from tests.engine.engine import Answer, Engine
+from tests.engine.test_health_and_preflight import elsewhere
 
 COMMANDS = (("health", "--all"), ("graph", "--all"), ("preflight",), ("health",), ("leftovers",))
 
@@ -32,20 +33,28 @@ def run(folder: Path, variables: dict[str, str], *command: str | Path) -> Answer
 
 def test_every_command_asks_the_cluster_of_the_stack_that_pulumi_has_selected(clean: Engine, tmp_path: Path) -> None:
     """As the runbook's break-glass: no PULUMI_STACK, and a kubeconfig whose current context is another cluster's."""
-    document = kubeconfig(clean)
-    document["clusters"].append({"name": "other", "cluster": {"server": "https://127.0.0.1:1"}})
-    document["contexts"].append({"name": "other", "context": {"cluster": "other", "user": "sandbox-admin"}})
-    document["current-context"] = "other"
-    (tmp_path / "kubeconfig").write_text(json.dumps(document), encoding="utf-8")
-    clean.configure("kubeContext", "sandbox")
+    several = str(elsewhere(clean, tmp_path))
     assert clean.pulumi("stack", "select", "sandbox", variables={"PULUMI_STACK": None}).returncode == 0
-    variables = {**clean.environment(), "KUBECONFIG": str(tmp_path / "kubeconfig")}
+    variables = {**clean.environment(), "KUBECONFIG": several}
     del variables["PULUMI_STACK"]
-    for command in COMMANDS:
-        answer = run(clean.folder, variables, sys.executable, "-m", "oceanid_cluster", *command)
-        assert answer.returncode in (0, 1), answer.stderr
-        assert "cannot" not in answer.stderr
-        assert "127.0.0.1:1 " not in answer.stdout
+
+    def ask(*command: str) -> Answer:
+        return run(clean.folder, variables, sys.executable, "-m", "oceanid_cluster", *command)
+
+    astray = ask("health", "--all")
+    assert astray.returncode == 2
+    assert "127.0.0.1:1 " in astray.stderr, "so that the answers below could be wrong"
+    clean.configure("kubeContext", "sandbox")
+    for shell in (several, ""):
+        variables["KUBECONFIG"] = shell
+        if not shell:
+            clean.configure("kubeconfigPath", several)
+        for command in COMMANDS:
+            answer = ask(*command)
+            assert answer.returncode in (0, 1), answer.stderr
+            assert "cannot" not in answer.stderr
+            assert "127.0.0.1:1 " not in answer.stdout
+        assert "the stack is still up" in answer.stdout
 
 
 def test_a_sandbox_has_one_configuration_wherever_one_stands(engine: Engine) -> None:
