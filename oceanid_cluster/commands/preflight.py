@@ -183,7 +183,7 @@ def access_rows(settings: Settings) -> list[Row]:
     if unchecked:
         fix = 'docs/runbook.md, "Who may use a host name"'
         said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({fix})")
-    return [Row("tunnel", "Access", "ok", "; ".join(said))]
+    return [Row("tunnel", "Access", "warning" if unchecked else "ok", "; ".join(said))]
 
 
 def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> list[Row]:
