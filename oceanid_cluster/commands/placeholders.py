@@ -1,9 +1,10 @@
 """The configuration of a stack without its secrets, which placeholders replace."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from oceanid_cluster.commands.stack_file import StackFile, is_encrypted
-from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.placeholders import placeholder
 from oceanid_cluster.config.schema import Key
 from oceanid_cluster.startup.configuration import load, missing_secrets
@@ -23,10 +24,22 @@ def without_secrets(file: StackFile, stack: str) -> tuple[dict[str, str], tuple[
     environment may hold it. Raises StartUpError for what is wrong in the file, as a run would.
     """
     ours = _Placeholders(file)
-    checked = ours.completed(file.texts(lambda name, value: ours.of(name) if is_encrypted(value) else None), stack)
+    return ours.completed(file.texts(ours.of_secret), stack), check(file, stack).warnings
+
+
+def check(file: StackFile, stack: str, known: Mapping[str, str] = MappingProxyType({})) -> Settings:
+    """What a run would read of ``stack``, with placeholders for the encrypted values that are not ``known``.
+
+    Raises StartUpError for what is wrong in the rest, as a run would.
+    """
+    ours = _Placeholders(file)
+
+    def replacement(name: str, value: object) -> str | None:
+        return known[name] if name in known else ours.of(name) if is_encrypted(value) else None
+
+    checked = ours.completed(file.texts(replacement), stack)
     own = {name for name, value in file.values.items() if value not in (None, "")}
-    settings = load(checked, file.encrypted | (checked.keys() - own), stack)
-    return ours.completed(file.texts(ours.of_secret), stack), settings.warnings
+    return load(checked, file.encrypted | (checked.keys() - own), stack, file.path.parent)
 
 
 class _Placeholders:
