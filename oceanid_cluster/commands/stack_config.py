@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from oceanid_cluster.commands.placeholders import check
 from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries
 from oceanid_cluster.commands.stack_file import ENCRYPTED, StackFile, read_stack_file, short_name, stack_file
-from oceanid_cluster.components.settings import Settings, all_keys
+from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.cluster import which_cluster
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT
-from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.processes import CommandError
 
@@ -64,13 +63,3 @@ def _settings(file: StackFile, stack: str, known: Mapping[str, str]) -> Settings
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return settings
-
-
-def stack_secret(stack: str, name: str) -> Secret | None:
-    """The value of one secret key, in whichever spelling it is there; None when it is not. Raises CommandError."""
-    spellings = next(row.spellings for row in all_keys() if row.name == name)
-    given = entries(stack)
-    found = next((key for key in spellings if f"{PROJECT}:{key}" in given), None)
-    if found is None:
-        return None
-    return Secret(ask_pulumi("config", "get", found, stack=stack).rstrip("\n"))
