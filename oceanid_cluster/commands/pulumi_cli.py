@@ -3,13 +3,11 @@
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from oceanid_cluster.startup.configuration import FOLDER_VARIABLE, project_folder
 from oceanid_cluster.startup.processes import CommandError, PermanentError, last_words, run
 
-# The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
-FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 _SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
 _TIMEOUT_SECONDS = 30
 _NO_PROJECT = "no Pulumi.yaml project file found"
@@ -22,11 +20,6 @@ _WITHOUT_PULUMI = (
 
 class StackMissingError(PermanentError):
     """There is no such stack, or none is selected."""
-
-
-def project_folder(environ: Mapping[str, str]) -> Path:
-    """The folder in which the CLI looks for the project and its stack files."""
-    return Path(environ.get(FOLDER_VARIABLE) or ".").absolute()
 
 
 def how_to_choose_the_folder(environ: Mapping[str, str]) -> str:

@@ -53,7 +53,7 @@ def _settings(file: StackFile, stack: str, known: Mapping[str, str]) -> Settings
     """
     name = short_name(stack)
     try:
-        settings = check(file, name, known)
+        settings = check(file, name, known, complete=False)
         warnings = settings.warnings
     except StartUpError as problem:
         readable = read_without_secrets(file.texts(lambda key, _: known.get(key)), name)

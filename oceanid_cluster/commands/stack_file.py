@@ -10,8 +10,9 @@ import yaml
 
 from oceanid_cluster.commands.objects import Object, part
 from oceanid_cluster.commands.plain_yaml import loader
-from oceanid_cluster.commands.pulumi_cli import how_to_choose_the_folder, project_folder
+from oceanid_cluster.commands.pulumi_cli import how_to_choose_the_folder
 from oceanid_cluster.config.schema import PROJECT
+from oceanid_cluster.startup.configuration import project_folder
 from oceanid_cluster.startup.processes import CommandError
 
 ENCRYPTED = {"secure": ""}  # any encrypted value: it is not decrypted here

@@ -1,8 +1,8 @@
 """Reads the configuration of a stack and checks all of it, so that every problem is told in one go."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
-from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,11 +15,16 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT, ConfigErrors, Key, Reader, keys_of
 
 S = TypeVar("S")
+# The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
+FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 
 
-def load(
-    given: Mapping[str, str], stored_secret: frozenset[str], stack: str, folder: str | PathLike[str] = "."
-) -> Settings:
+def project_folder(environ: Mapping[str, str]) -> Path:
+    """The folder in which the CLI looks for the project and its stack files."""
+    return Path(environ.get(FOLDER_VARIABLE) or ".").absolute()
+
+
+def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, folder: Path = Path()) -> Settings:
     """Read and check the whole configuration of ``stack``.
 
     ``given`` maps keys of this project, without the namespace, to their text; ``stored_secret`` names those that are
@@ -31,7 +36,7 @@ def load(
     check_together(settings, problems)
     settings = replace(settings, warnings=(*settings.warnings, *advice(settings)))
     if problems:
-        raise StartUpError(problems.message(stack, Path(folder), settings.warnings))
+        raise StartUpError(problems.message(stack, folder, settings.warnings))
     return settings
 
 
@@ -103,8 +108,8 @@ def load_from_engine() -> Settings:
     }
     secret_names = pulumi.runtime.config.get_config_secret_keys_env()
     stored_secret = frozenset(name.removeprefix(prefix) for name in secret_names)
-    # The folder of Pulumi.yaml; under mocks there is none.
-    settings = load(given, stored_secret, pulumi.get_stack(), pulumi.runtime.get_root_directory() or ".")
+    folder = pulumi.runtime.get_root_directory() or project_folder(os.environ)  # older language hosts tell none
+    settings = load(given, stored_secret, pulumi.get_stack(), Path(folder))
     for warning in settings.warnings:
         pulumi.log.warn(warning)
     return settings

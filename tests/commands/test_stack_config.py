@@ -91,6 +91,7 @@ def test_what_is_wrong_is_said_as_a_run_says_it(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     config = {**WRONG, **more, "ghcrToken": {"secure": "v1:canary"}}
+    del config["postgres_url"]
     write(tmp_path, config)
     given = {name: REQUIRED.get(name, "t") if isinstance(value, dict) else value for name, value in config.items()}
     secret = frozenset(name for name, value in config.items() if isinstance(value, dict))
@@ -111,11 +112,25 @@ def test_what_is_wrong_is_said_as_a_run_says_it(
             assert capsys.readouterr().err == f"warning: {of_a_run.value}\n"
     for words in (
         "'metricsPort'",
+        "'postgres_url' is missing",
         "'exposeKubelet'",
         "did you mean 'kubeContext'?",
         str(tmp_path / "Pulumi.prod.yaml"),
     ):
         assert words in str(of_a_run.value)
+
+
+@pytest.mark.parametrize("elsewhere", [{"environment": ["default/oceanid-cluster"]}, {}], ids=["ESC", "an object"])
+def test_a_secret_that_may_be_elsewhere_is_not_called_missing(
+    elsewhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {name: value for name, value in REQUIRED.items() if name.endswith("Ip")}
+    config: dict[str, Any] = {f"oceanid-cluster:{name}": value for name, value in known.items()}
+    config |= {} if elsewhere else {"oceanid-cluster:more": {"secure": "v1:canary"}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps({"config": config, **elsewhere}), encoding="utf-8")
+    stack_config.local_settings("prod", {})
+    assert capsys.readouterr().err == ""
 
 
 def test_what_is_hardly_meant_is_warned_of(
