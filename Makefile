@@ -94,7 +94,7 @@ diff: $(READY) ## what the commits since BASE change in the cluster: objects, fi
 	@$(PYTHON) -m sandbox.diff
 
 docs: $(READY) ## bring the table of docs/configuration.md and Pulumi.example.yaml up to date
-	@$(PYTHON) -m oceanid_cluster.commands.reference
+	@$(PYTHON) -m docs.keys
 
 lock: $(READY) ## pin requirements*.in with hashes
 	@for set in requirements requirements-dev requirements-go requirements-kubectl; do \

@@ -28,7 +28,7 @@ _KNOW_NO_SECRET = ("render",)  # and it must run for forks, where Pulumi cannot 
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command with its own arguments; returns its exit code, 2 when it raises StartUpError.
+    """Run one command with its own arguments; returns its exit code, 2 when it cannot do its work.
 
     In GitHub Actions everything that it says goes through the redactor of its stack.
     """
@@ -52,25 +52,45 @@ def main(arguments: Sequence[str]) -> int:
         parser.print_help()
         return 2
     chosen = parser.parse_args(arguments)
-    command = importlib.import_module(f"oceanid_cluster.commands.{chosen.command}")
+    try:
+        return _run(chosen.command, chosen.arguments)
+    except ModuleNotFoundError as problem:
+        package = str(problem.name).partition(".")[0]
+        if package == __package__:
+            raise
+        print(f"{chosen.command}: error: {_not_installed(package)}", file=sys.stderr)
+        return 2
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    """Run the command ``name``; returns its exit code. Raises ModuleNotFoundError."""
+    command = importlib.import_module(f"oceanid_cluster.commands.{name}")
     own = argparse.ArgumentParser(
-        prog=f"{_NAME} {chosen.command}", description=command.__doc__, epilog=command.EPILOG,
+        prog=f"{_NAME} {name}", description=command.__doc__, epilog=command.EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    if chosen.command != "workflow":  # not every step of it has one
+    if name != "workflow":  # not every step of it has one
         own.add_argument("--stack", help="the stack to look at; default: the selected stack")
     if hasattr(command, "add_options"):
         command.add_options(own)
-    options = own.parse_args(chosen.arguments, argparse.Namespace(known=None))
+    options = own.parse_args(arguments, argparse.Namespace(known=None))
     with contextlib.ExitStack() as outside:
         try:
-            if in_github_actions(os.environ) and "stack" in options and chosen.command not in _KNOW_NO_SECRET:
+            if in_github_actions(os.environ) and "stack" in options and name not in _KNOW_NO_SECRET:
                 outside.enter_context(_redacted(options))
             code: int = command.main(options)
         except StartUpError as problem:
-            print(f"{chosen.command}: error: {problem}", file=sys.stderr)
+            print(f"{name}: error: {problem}", file=sys.stderr)
             return 2
     return code
+
+
+def _not_installed(package: str) -> str:
+    """The message for a package of requirements.txt that this Python lacks."""
+    return (
+        f"the Python package '{package}' is not installed for {sys.executable}.\n"
+        f"Install what the program needs:  {sys.executable} -m pip install --require-hashes -r requirements.txt"
+    )
 
 
 def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
@@ -90,7 +110,7 @@ def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[
     return redact.redacted(options.known)
 
 
-def _run() -> int:
+def _program() -> int:
     """``main`` as a program: whoever reads its output may stop early, as ``head`` does, and a person may end it."""
     for number in (signal.SIGTERM, signal.SIGHUP):  # they end us as Ctrl-C does: the engine is told before we go
         signal.signal(number, lambda number, _: sys.exit(128 + number))
@@ -102,9 +122,10 @@ def _run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT
     return code
 
 
 if __name__ == "__main__":
-    sys.exit(_run())
+    sys.exit(_program())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
+from docs import keys
 from oceanid_cluster import versions
-from oceanid_cluster.commands import example, reference
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
 from oceanid_cluster.config.schema import PROJECT, keys_of
 from tests.recorded import ROOT
@@ -51,12 +51,12 @@ flux.runtime_info flux.verification_keys flux.alert_type flux.alert_address flux
 
 
 def test_the_table_of_keys_is_made_from_the_keys() -> None:
-    assert reference.written(TABLE) == TABLE, "run: make docs"
+    assert keys.with_table(TABLE) == TABLE, "run: make docs"
 
 
 def test_the_example_of_a_stacks_file_is_made_from_the_keys() -> None:
     text = (ROOT / "Pulumi.example.yaml").read_text(encoding="utf-8")
-    assert text == example.example(), "run: make docs"
+    assert text == keys.example(), "run: make docs"
     assert yaml.safe_load(text) == {"config": {f"{PROJECT}:{name}": "" for name in sorted(REQUIRED, key=ORDER.index)}}
     named = re.findall(rf"^  (?:# )?{PROJECT}:(\S+):", text, re.MULTILINE)
     assert sorted(named) == sorted(ORDER)

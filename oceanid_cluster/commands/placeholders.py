@@ -1,9 +1,10 @@
 """The configuration of a stack without its secrets, which placeholders replace."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from oceanid_cluster.commands.stack_file import StackFile, is_encrypted
-from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.placeholders import placeholder
 from oceanid_cluster.config.schema import Key
 from oceanid_cluster.startup.configuration import load, missing_secrets
@@ -23,14 +24,30 @@ def without_secrets(file: StackFile, stack: str) -> tuple[dict[str, str], tuple[
     environment may hold it. Raises StartUpError for what is wrong in the file, as a run would.
     """
     ours = _Placeholders(file)
-    checked = ours.completed(file.texts(lambda name, value: ours.of(name) if is_encrypted(value) else None), stack)
+    return ours.completed(file.texts(ours.of_secret), stack), check(file, stack, complete=True).warnings
+
+
+def check(file: StackFile, stack: str, known: Mapping[str, str] = MappingProxyType({}), *, complete: bool) -> Settings:
+    """What a run would read of ``stack``, with placeholders for the encrypted values that are not ``known``.
+
+    With ``complete`` also for secrets that are needed and not there. Raises StartUpError for what is wrong in the rest,
+    as a run would.
+    """
+    ours = _Placeholders(file)
+
+    def replacement(name: str, value: object) -> str | None:
+        return known[name] if name in known else ours.of(name) if is_encrypted(value) else None
+
+    checked = file.texts(replacement)
+    if complete or file.environments or ours.hidden():
+        checked = ours.completed(checked, stack)
     own = {name for name, value in file.values.items() if value not in (None, "")}
-    settings = load(checked, file.encrypted | (checked.keys() - own), stack)
-    return ours.completed(file.texts(ours.of_secret), stack), settings.warnings
+    return load(checked, file.encrypted | (checked.keys() - own), stack, file.path.parent)
 
 
 class _Placeholders:
     def __init__(self, file: StackFile) -> None:
+        self._file = file
         self._rows = {name: row for row in all_keys() for name in row.spellings}
         plain = file.texts()
         self._given = {row.name: plain[name].strip() for name, row in self._rows.items() if plain.get(name)}
@@ -41,6 +58,10 @@ class _Placeholders:
         if row and row.name in (*_IDS.values(), _ACCOUNT):
             return None
         return self._of_key(row) if row else "placeholder"
+
+    def hidden(self) -> bool:
+        """Whether an encrypted object may hold further keys."""
+        return any(is_encrypted(value) for name, value in self._file.values.items() if name not in self._rows)
 
     def of_secret(self, name: str, value: object) -> str | None:
         """A placeholder for what is encrypted, or the value of a secret key; None for everything else."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 
 from oceanid_cluster import versions
 from oceanid_cluster.commands import report
-from oceanid_cluster.commands.cloudflare_rules import API, API_VARIABLE, Route, check_routes, remote_routes
 from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
 from oceanid_cluster.commands.leftovers import shell_options
 from oceanid_cluster.commands.live import events, find, installed_crds
@@ -20,7 +19,7 @@ from oceanid_cluster.commands.readiness import Live, is_pending, judge
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.scheduling import barriers, missing_labels
-from oceanid_cluster.commands.stack_config import stack_secret, stack_settings
+from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
 from oceanid_cluster.commands.storage import REF as CLAIM
 from oceanid_cluster.commands.storage import check_storage
@@ -29,7 +28,6 @@ from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.nodes import Node
-from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.startup.identity import Identity, differences, is_another, is_known, read_identity
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
@@ -38,7 +36,7 @@ _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; us
 EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 
-def check(settings: Settings, state: StackState, environ: Mapping[str, str], stack: str) -> list[Row]:
+def check(settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
     """Every check; those that need our cluster are left out where it cannot be reached, or another one answers."""
     try:
         kubectl = open_cluster(settings, environ)
@@ -55,7 +53,7 @@ def check(settings: Settings, state: StackState, environ: Mapping[str, str], sta
         rows += _objects(kubectl, settings, state, environ)
     except CommandError as problem:
         rows.append(Row("cluster", "API server", "failed", report.one_line(problem)))
-    return [*rows, *access_rows(settings), *tunnel_rows(settings, stack, environ)]
+    return [*rows, *access_rows(settings)]
 
 
 def _version(kubectl: Kubectl) -> Row:
@@ -183,32 +181,10 @@ def access_rows(settings: Settings) -> list[Row]:
     if unchecked:
         fix = 'docs/runbook.md, "Who may use a host name"'
         said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({fix})")
-    return [Row("tunnel", "Access", "ok", "; ".join(said))]
-
-
-def tunnel_rows(settings: Settings, stack: str, environ: Mapping[str, str]) -> list[Row]:
-    """What the deploy replaces at Cloudflare; nothing without ``manageTunnelConfig``."""
-    if not settings.cloudflare.manage_config:
-        return []
-    lists = {
-        "cloudflare_tunnel_token": (settings.tunnel.enabled, settings.tunnel_rules),
-        "cloudflare_node_tunnel_token": (settings.node_tunnels.enabled, settings.node_tunnel_rules),
-    }
-    rows: list[Row] = []
-    try:
-        api_token = stack_secret(stack, "cloudflare_api_token")
-        for key, (enabled, rules) in lists.items():
-            token = stack_secret(stack, key) if enabled and api_token else None
-            if api_token and token:
-                ours = [Route(rule.hostname or "", rule.path or "") for rule in rules if rule.hostname or rule.path]
-                remote = remote_routes(parse_tunnel_token(token.value), api_token, environ.get(API_VARIABLE) or API)
-                rows.append(check_routes(key.removesuffix("_token"), ours, remote))
-    except (CommandError, ValueError) as problem:
-        rows.append(Row("tunnel", "rules at Cloudflare", "warning", f"not known: {report.one_line(problem)}"))
-    return rows
+    return [Row("tunnel", "Access", "warning" if unchecked else "ok", "; ".join(said))]
 
 
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
-    return report.show(check(stack_settings(stack), read_state(stack), os.environ, stack))
+    return report.show(check(stack_settings(stack), read_state(stack), os.environ))

@@ -1,28 +1,32 @@
 """Asks the Pulumi CLI: which stack, and what it holds. The one place that knows what its refusals mean."""
 
 import json
+import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
+from oceanid_cluster.startup.configuration import FOLDER_VARIABLE, project_folder
 from oceanid_cluster.startup.processes import CommandError, PermanentError, last_words, run
 
-# The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
-FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 _SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
 _TIMEOUT_SECONDS = 30
 _NO_PROJECT = "no Pulumi.yaml project file found"
 _NO_STACK = "no stack named"
 _NONE_SELECTED = "no stack selected"
+_WITHOUT_PULUMI = (
+    "Without Pulumi:  health --all --stack <name>, graph --all --stack <name>, render <folder> --stack <name>"
+)
 
 
 class StackMissingError(PermanentError):
     """There is no such stack, or none is selected."""
 
 
-def project_folder(environ: Mapping[str, str]) -> Path:
-    """The folder in which the CLI looks for the project and its stack files."""
-    return Path(environ.get(FOLDER_VARIABLE) or ".").absolute()
+def how_to_choose_the_folder(environ: Mapping[str, str]) -> str:
+    """Why the CLI looks in ``project_folder``, and how to have it look in another folder."""
+    if environ.get(FOLDER_VARIABLE):
+        return f"The variable {FOLDER_VARIABLE} leads to that folder; to use the current one:  unset {FOLDER_VARIABLE}"
+    return "That is the current folder; run it where the file is:  cd <clone>"
 
 
 def selected_stack(given: str | None, environ: Mapping[str, str]) -> str:
@@ -35,33 +39,31 @@ def selected_stack(given: str | None, environ: Mapping[str, str]) -> str:
     chosen = given or environ.get("PULUMI_STACK", "")
     if chosen:
         return chosen
-    try:
-        return ask_pulumi(*_SHOW_NAME, timeout_seconds=_TIMEOUT_SECONDS).strip()
-    except StackMissingError:
-        raise
-    except CommandError as problem:
-        raise CommandError(f"{problem}\nName the stack, and Pulumi is not asked for it:  --stack <name>") from None
+    return ask_pulumi(*_SHOW_NAME, timeout_seconds=_TIMEOUT_SECONDS).strip()
 
 
 def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float | None = None) -> str:
     """What ``pulumi`` answers, about a stack.
 
-    Raises StackMissingError when there is no such stack, or none is selected; CommandError when it cannot answer.
+    Raises StackMissingError when there is no such stack, or none is selected; CommandError, which says what works
+    without Pulumi, when it cannot answer.
     """
     chosen = ["--stack", stack] if stack else []
-    result = run("pulumi", *arguments, "--non-interactive", *chosen, stdin="", timeout_seconds=timeout_seconds)
+    try:
+        result = run("pulumi", *arguments, "--non-interactive", *chosen, stdin="", timeout_seconds=timeout_seconds)
+    except CommandError as problem:
+        raise type(problem)(f"{problem}\n{_WITHOUT_PULUMI}") from None
     if not result.returncode:
         return result.stdout
     said = result.stderr + result.stdout
     if _NO_PROJECT in said:
-        raise PermanentError(
-            "this folder is not the program's: it has no Pulumi.yaml.\nRun it where that file is:  cd <clone>"
-        )
+        folder, choice = project_folder(os.environ), how_to_choose_the_folder(os.environ)
+        raise PermanentError(f"there is no Pulumi.yaml in {folder}, nor above it.\n{choice}")
     if _NO_STACK in said or (stack and _NONE_SELECTED in said):
         raise StackMissingError(f"there is no stack '{stack}'; see which there are:  pulumi stack ls")
     if _NONE_SELECTED in said:
         raise StackMissingError("no stack is selected; choose one:  pulumi stack select <name>  (or: --stack <name>)")
-    raise CommandError(f"'pulumi {' '.join(arguments[:2])}' failed: {last_words(result)}")
+    raise CommandError(f"'pulumi {' '.join(arguments[:2])}' failed: {last_words(result)}\n{_WITHOUT_PULUMI}")
 
 
 def entries(stack: str, *options: str) -> Mapping[str, dict[str, Any]]:

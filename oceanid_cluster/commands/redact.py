@@ -118,7 +118,10 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
     run itself then says so, and asks nobody.
     """
     try:
-        cluster = read_without_secrets(given, "").cluster
+        settings = read_without_secrets(given, "")
+        if settings is None:
+            return []
+        cluster = settings.cluster
         kubeconfig = load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, None)
         # What is in use has its files read already; what is not may be in an answer of kubectl.
         documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]

@@ -1,34 +1,40 @@
 """The stack's configuration as far as it is not secret, for commands that only look."""
 
+import os
+import sys
 from collections.abc import Mapping
 
+from oceanid_cluster.commands.placeholders import check
 from oceanid_cluster.commands.pulumi_cli import ask_pulumi, entries
-from oceanid_cluster.commands.stack_file import read_stack_file, short_name
-from oceanid_cluster.components.settings import Settings, all_keys
+from oceanid_cluster.commands.stack_file import ENCRYPTED, StackFile, read_stack_file, short_name, stack_file
+from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.cluster import which_cluster
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT
-from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.processes import CommandError
 
 
 def stack_settings(stack: str) -> Settings:
-    """What the stack's configuration says, apart from its secrets. Raises StartUpError.
+    """What the stack's configuration says, apart from its secrets; warns of what is wrong. Raises StartUpError.
 
     Keys that say which cluster it is are read even if they are stored as secrets.
     """
-    given: dict[str, str] = {}
+    values: dict[str, object] = {}
+    known: dict[str, str] = {}
     for name, entry in entries(stack).items():
         key = name.removeprefix(f"{PROJECT}:")
-        if not entry.get("secret") and "value" in entry and key != name:
-            given[key] = str(entry["value"])
-        elif key in which_cluster() and key != name:
-            given[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
-    return read_without_secrets(given, short_name(stack))
+        if key == name:
+            continue
+        secret = entry.get("secret") or "value" not in entry
+        values[key] = ENCRYPTED if secret else str(entry["value"])
+        if secret and key in which_cluster():
+            known[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
+    return _settings(StackFile(stack_file(stack, os.environ), values, ()), stack, known)
 
 
 def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
-    """What the stack's file says, without asking Pulumi, whose backend may be down.
+    """What the stack's file says, without asking Pulumi, whose backend may be down; warns of what is wrong.
 
     Raises StartUpError for a file that is missing, cannot be read, or does not say which cluster it is.
     """
@@ -37,14 +43,23 @@ def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
         raise CommandError(
             f"'{min(unknown)}' is encrypted in {file.path}, and says which cluster it is: ask without --all"
         )
-    return read_without_secrets(file.texts(), short_name(stack))
+    return _settings(file, stack, {})
 
 
-def stack_secret(stack: str, name: str) -> Secret | None:
-    """The value of one secret key, in whichever spelling it is there; None when it is not. Raises CommandError."""
-    spellings = next(row.spellings for row in all_keys() if row.name == name)
-    given = entries(stack)
-    found = next((key for key in spellings if f"{PROJECT}:{key}" in given), None)
-    if found is None:
-        return None
-    return Secret(ask_pulumi("config", "get", found, stack=stack).rstrip("\n"))
+def _settings(file: StackFile, stack: str, known: Mapping[str, str]) -> Settings:
+    """What the file says, as a run would read it; as far as possible where a run would refuse it, with its message.
+
+    Raises that message when it is about which cluster it is.
+    """
+    name = short_name(stack)
+    try:
+        settings = check(file, name, known, complete=False)
+        warnings = settings.warnings
+    except StartUpError as problem:
+        readable = read_without_secrets(file.texts(lambda key, _: known.get(key)), name)
+        if readable is None:
+            raise
+        settings, warnings = readable, (str(problem),)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return settings

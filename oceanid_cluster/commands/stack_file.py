@@ -10,10 +10,12 @@ import yaml
 
 from oceanid_cluster.commands.objects import Object, part
 from oceanid_cluster.commands.plain_yaml import loader
-from oceanid_cluster.commands.pulumi_cli import project_folder
+from oceanid_cluster.commands.pulumi_cli import how_to_choose_the_folder
 from oceanid_cluster.config.schema import PROJECT
+from oceanid_cluster.startup.configuration import project_folder
 from oceanid_cluster.startup.processes import CommandError
 
+ENCRYPTED = {"secure": ""}  # any encrypted value: it is not decrypted here
 _LOADER = loader()
 Replacement = Callable[[str, object], str | None]
 
@@ -66,8 +68,8 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
         json.dumps(values)  # as the engine hands them over
     except FileNotFoundError:
         raise CommandError(
-            f"there is no file {path}, which says which cluster it is.\n"
-            "Run it where the stack's file is, or name the stack:  --stack <name>"
+            f"there is no file {path}, which says which cluster it is.\n{how_to_choose_the_folder(environ)}\n"
+            "Or name another stack:  --stack <name>"
         ) from None
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
         raise CommandError(f"the stack's file {path} cannot be read, or is not YAML") from None

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from difflib import SequenceMatcher
+from pathlib import Path
 from typing import Any, ParamSpec, cast
 
 P = ParamSpec("P")
@@ -114,10 +115,10 @@ class ConfigErrors:
     def __bool__(self) -> bool:
         return bool(self._problems)
 
-    def message(self, stack: str, warnings: Iterable[str]) -> str:
-        """All problems, and then the warnings, as one text for the operator."""
+    def message(self, stack: str, folder: Path, warnings: Iterable[str]) -> str:
+        """All problems, and then the warnings, as one text for the operator; ``folder`` has the stack's file."""
         count = f"{len(self._problems)} problem{'s' if len(self._problems) > 1 else ''}"
-        head = f"the configuration of stack '{stack}' (Pulumi.{stack}.yaml) has {count}:"
+        head = f"the configuration of stack '{stack}' ({folder.absolute() / f'Pulumi.{stack}.yaml'}) has {count}:"
         lines = [f"  - {problem.text}\n      {problem.fix}" for problem in self._problems]
         return "\n".join([head, *lines, *(f"  warning: {warning}" for warning in warnings)])
 

@@ -1,7 +1,9 @@
 """Reads the configuration of a stack and checks all of it, so that every problem is told in one go."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from oceanid_cluster.components.checks import advice, check_together
@@ -13,20 +15,28 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.schema import PROJECT, ConfigErrors, Key, Reader, keys_of
 
 S = TypeVar("S")
+# The folder in which the CLI runs, wherever one calls it: its own variable for the option --cwd.
+FOLDER_VARIABLE = "PULUMI_OPTION_CWD"
 
 
-def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str) -> Settings:
+def project_folder(environ: Mapping[str, str]) -> Path:
+    """The folder in which the CLI looks for the project and its stack files."""
+    return Path(environ.get(FOLDER_VARIABLE) or ".").absolute()
+
+
+def load(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, folder: Path = Path()) -> Settings:
     """Read and check the whole configuration of ``stack``.
 
     ``given`` maps keys of this project, without the namespace, to their text; ``stored_secret`` names those that are
-    encrypted in the stack file. Raises StartUpError with every problem, each with the command that fixes it.
+    encrypted in the stack's file, which is in ``folder``. Raises StartUpError with every problem, each with the command
+    that fixes it.
     """
     problems = ConfigErrors()
     settings = _read(given, stored_secret, stack, problems)
     check_together(settings, problems)
     settings = replace(settings, warnings=(*settings.warnings, *advice(settings)))
     if problems:
-        raise StartUpError(problems.message(stack, settings.warnings))
+        raise StartUpError(problems.message(stack, folder, settings.warnings))
     return settings
 
 
@@ -37,18 +47,18 @@ def missing_secrets(given: Mapping[str, str], stack: str) -> list[Key]:
     return [row for row in all_keys() if row.secret and row.name in problems.missing()]
 
 
-def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings:
-    """The configuration as far as it is not secret, for commands that only look; None where it is missing or wrong.
+def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings | None:
+    """The configuration as far as it is not secret, for commands that only look.
 
-    Raises StartUpError when a key that says which cluster it is has a wrong value: without it, it could be another one.
+    What is missing or wrong is None in it. None when a key that says which cluster it is has a wrong value: without it,
+    it could be another one.
     """
     problems = ConfigErrors()
     settings = _read(given, frozenset(), stack, problems)
     rows = keys_of(ClusterSettings).values()
     names = {name for name in which_cluster() if given.get(name, "").strip()}
-    if wrong := problems.only(row.name for row in rows if not names.isdisjoint(row.spellings)):
-        raise StartUpError(wrong.message(stack, ()))
-    return settings
+    wrong = problems.about(*(row.name for row in rows if not names.isdisjoint(row.spellings)))
+    return None if wrong else settings
 
 
 def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: ConfigErrors) -> Settings:
@@ -97,7 +107,9 @@ def load_from_engine() -> Settings:
         if name.startswith(prefix)
     }
     secret_names = pulumi.runtime.config.get_config_secret_keys_env()
-    settings = load(given, frozenset(name.removeprefix(prefix) for name in secret_names), pulumi.get_stack())
+    stored_secret = frozenset(name.removeprefix(prefix) for name in secret_names)
+    folder = pulumi.runtime.get_root_directory() or project_folder(os.environ)  # older language hosts tell none
+    settings = load(given, stored_secret, pulumi.get_stack(), Path(folder))
     for warning in settings.warnings:
         pulumi.log.warn(warning)
     return settings

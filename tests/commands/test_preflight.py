@@ -17,10 +17,12 @@ def access(**audiences: str) -> dict[str, str]:
 
 def test_a_name_that_cloudflared_does_not_check_is_said_to_answer_the_internet() -> None:
     (row,) = access_rows(settings(WEBHOOK))
+    assert row.state == "warning"
     names = "k3s.boathou.se, label.boathou.se, *.nodes.boathou.se, gpu.boathou.se"
     assert row.detail == f'{names}: {OPEN} (docs/runbook.md, "Who may use a host name")'
     (row,) = access_rows(settings(access(**{"k3s.boathou.se": TAG})))
     assert f"k3s.boathou.se: {CHECKED}; label.boathou.se, " in row.detail
+    assert row.state == "warning"
 
 
 def test_a_rule_of_the_operator_is_read_too() -> None:
@@ -38,7 +40,7 @@ def test_a_rule_of_the_operator_is_read_too() -> None:
 def test_when_every_name_is_checked_nothing_answers_the_internet() -> None:
     names = ("k3s.boathou.se", "label.boathou.se", "*.nodes.boathou.se", "gpu.boathou.se")
     (row,) = access_rows(settings({**WEBHOOK, **access(**dict.fromkeys(names, TAG))}))
-    assert row.detail == f"{', '.join(names)}: {CHECKED}"
+    assert (row.state, row.detail) == ("ok", f"{', '.join(names)}: {CHECKED}")
 
 
 def test_what_is_turned_off_lets_nobody_in() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from oceanid_cluster.commands import health
 from oceanid_cluster.commands.pulumi_cli import StackMissingError, ask_pulumi, selected_stack
-from oceanid_cluster.startup.processes import CommandError
+from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
 from sandbox.layout import ROOT
 
@@ -39,10 +39,38 @@ def test_otherwise_pulumi_names_it_in_full(tmp_path: Path, monkeypatch: pytest.M
     assert asked.startswith("stack --show-name --fully-qualify-stack-names")
 
 
-def test_when_pulumi_cannot_tell_the_way_out_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_pulumi_cannot_answer_what_works_without_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pulumi(tmp_path, monkeypatch, "echo 'error: could not connect to Pulumi Cloud' >&2; exit 255")
-    with pytest.raises(CommandError, match=r"(?s)could not connect to Pulumi Cloud.*--stack <name>"):
-        selected_stack(None, {})
+    for stack in (None, "prod"):  # also where the stack is named: the state is asked for then
+        with pytest.raises(CommandError, match=r"(?s)could not connect to Pulumi Cloud.*health --all --stack <name>"):
+            health.load_expectations(stack, every=False)
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    for stack in (None, "prod"):
+        with pytest.raises(PermanentError, match=r"(?s)'pulumi' is not installed.*health --all --stack <name>"):
+            health.load_expectations(stack, every=False)
+
+
+def test_what_is_named_works_without_pulumi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    assert health.load_expectations("sandbox", every=True).settings.enabled
+
+
+def test_a_file_that_is_missing_is_named_with_the_reason_for_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=rf"(?s){tmp_path}/Pulumi.prod.yaml.*the current folder.*cd <clone>"):
+        health.load_expectations("prod", every=True)
+    monkeypatch.setenv("PULUMI_OPTION_CWD", str(tmp_path / "sandbox"))
+    with pytest.raises(CommandError, match=rf"(?s){tmp_path}/sandbox/Pulumi.prod.yaml.*unset PULUMI_OPTION_CWD") as no:
+        health.load_expectations("prod", every=True)
+    assert "run it where" not in str(no.value).lower()
+    pulumi(tmp_path, monkeypatch, f"echo '{NO_PROJECT.replace('`', '')}' >&2; exit 255")
+    with pytest.raises(CommandError, match=rf"(?s)no Pulumi.yaml in {tmp_path}/sandbox.*unset PULUMI_OPTION_CWD"):
+        ask_pulumi("stack")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +79,7 @@ def test_when_pulumi_cannot_tell_the_way_out_is_named(tmp_path: Path, monkeypatc
         ("error: no stack named 'prd' found", "prd", StackMissingError, "there is no stack 'prd'"),
         ("error: no stack selected; please use `pulumi stack select`", "prd", StackMissingError, "no stack 'prd'"),
         ("error: no stack selected; please use `pulumi stack select`", None, StackMissingError, "no stack is selected"),
-        (NO_PROJECT, "prod", CommandError, "it has no Pulumi.yaml"),
+        (NO_PROJECT, "prod", CommandError, "there is no Pulumi.yaml in "),
         ("error: something else", "prod", CommandError, "'pulumi stack export' failed: error: something else"),
     ],
 )  # fmt: skip
@@ -107,7 +135,7 @@ def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
             ask_pulumi("stack", "select", name)
             assert health.load_expectations(None, every=True).settings.cluster.kube_context == f"of {name}"
     assert health.load_expectations("one", every=True).settings.cluster.kube_context == "of one"
-    for stack, words in (("none", "there is no stack 'none'"), ("one", "has no Pulumi.yaml")):
+    for stack, words in (("none", "there is no stack 'none'"), ("one", "no Pulumi.yaml in /, nor above")):
         with pytest.raises(CommandError, match=words):
             health.load_expectations(stack, every=False)
         monkeypatch.chdir("/")

@@ -8,7 +8,9 @@ import pytest
 
 from oceanid_cluster.commands import stack_config
 from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.configuration import load
 from oceanid_cluster.startup.processes import CommandError
+from tests.samples import REQUIRED
 
 
 def write(folder: Path, config: dict[str, Any], stack: str = "prod") -> None:
@@ -33,23 +35,12 @@ def test_a_stack_without_a_file_is_not_a_stack_without_a_configuration(
         stack_config.local_settings("prod", {})
 
 
-@pytest.mark.parametrize(
-    ("text", "key", "value"),
-    [
-        ("sentry.release: 2025-01-30", "release", "2025-01-30"),
-        ("sentry.release: 2025-01-30T10:00:00Z", "release", "2025-01-30T10:00:00Z"),
-        ("sentry.release: 1.5", "release", "1.5"),
-    ],
-)
-def test_a_value_without_quotes_is_text(
-    text: str, key: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("value", ["2025-01-30", "2025-01-30T10:00:00Z", "1.5"])
+def test_a_value_without_quotes_is_text(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  oceanid-cluster:{text}\n", encoding="utf-8")
-    seen: dict[str, str] = {}
-    monkeypatch.setattr(stack_config, "read_without_secrets", lambda given, _: seen.update(given))
-    stack_config.local_settings("prod", {})
-    assert seen == {f"sentry.{key}": value}
+    text = f"config:\n  oceanid-cluster:sentry.release: {value}\n"
+    (tmp_path / "Pulumi.prod.yaml").write_text(text, encoding="utf-8")
+    assert stack_config.local_settings("prod", {}).adapter.sentry_release == value
 
 
 @pytest.mark.parametrize(
@@ -80,12 +71,77 @@ def test_a_command_does_not_guess_which_cluster_it_is(
 ) -> None:
     """A wrong value counted as none before, and the shell's cluster, or the usual nodes, instead."""
     monkeypatch.chdir(tmp_path)
-    text = {"config": {f"oceanid-cluster:{key}": value, "oceanid-cluster:metricsPort": "a wrong one does not matter"}}
-    (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps(text), encoding="utf-8")
+    write(tmp_path, {key: value})
     with pytest.raises(StartUpError, match=key) as caught:
         stack_config.local_settings("prod", {})
-    assert "metricsPort" not in str(caught.value)
     assert "clusters: canary" not in str(caught.value)
+
+
+WRONG: dict[str, Any] = {
+    **{name: value for name, value in REQUIRED.items() if name.endswith("Ip")},
+    **{name: {"secure": "v1:canary"} for name in REQUIRED if not name.endswith("Ip")},
+    "metricsPort": "nowhere", "exposeKubelet": "perhaps", "kubeContxt": "c", "ghcrUsername": "u",
+    "enableFluxBootstrap": "false", "trainingNodeSelector": "kubernetes.io/hostname=nowhere",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [{}, {"kubeContext": "a\nb", "nodes": "canary"}], ids=["the cluster is known", "not"])
+def test_what_is_wrong_is_said_as_a_run_says_it(
+    more: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = {**WRONG, **more, "ghcrToken": {"secure": "v1:canary"}}
+    del config["postgres_url"]
+    write(tmp_path, config)
+    given = {name: REQUIRED.get(name, "t") if isinstance(value, dict) else value for name, value in config.items()}
+    secret = frozenset(name for name, value in config.items() if isinstance(value, dict))
+    with pytest.raises(StartUpError) as of_a_run:
+        load(given, secret, "prod", tmp_path)
+    for read in (lambda: stack_config.local_settings("prod", {}), lambda: stack_config.stack_settings("org/p/prod")):
+        entries = {
+            f"oceanid-cluster:{name}": {"secret": True} if name in secret else {"value": value, "secret": False}
+            for name, value in config.items()
+        }
+        monkeypatch.setattr(stack_config, "entries", lambda _, found=entries: found)
+        if more:
+            with pytest.raises(StartUpError) as refusal:
+                read()
+            assert str(refusal.value) == str(of_a_run.value)
+        else:
+            assert read().cluster.tethys_ip == REQUIRED["tethysIp"]
+            assert capsys.readouterr().err == f"warning: {of_a_run.value}\n"
+    for words in (
+        "'metricsPort'",
+        "'postgres_url' is missing",
+        "'exposeKubelet'",
+        "did you mean 'kubeContext'?",
+        str(tmp_path / "Pulumi.prod.yaml"),
+    ):
+        assert words in str(of_a_run.value)
+
+
+@pytest.mark.parametrize("elsewhere", [{"environment": ["default/oceanid-cluster"]}, {}], ids=["ESC", "an object"])
+def test_a_secret_that_may_be_elsewhere_is_not_called_missing(
+    elsewhere: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {name: value for name, value in REQUIRED.items() if name.endswith("Ip")}
+    config: dict[str, Any] = {f"oceanid-cluster:{name}": value for name, value in known.items()}
+    config |= {} if elsewhere else {"oceanid-cluster:more": {"secure": "v1:canary"}}
+    (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps({"config": config, **elsewhere}), encoding="utf-8")
+    stack_config.local_settings("prod", {})
+    assert capsys.readouterr().err == ""
+
+
+def test_what_is_hardly_meant_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path, {**REQUIRED, "kubeContxt": "c"})
+    stack_config.local_settings("prod", {})
+    assert "warning: config key 'kubeContxt' is not read by this program; did you mean 'kubeContext'?" in (
+        capsys.readouterr().err
+    )
 
 
 def test_keys_that_say_which_cluster_it_is_are_read_as_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:

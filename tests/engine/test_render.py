@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from oceanid_cluster.commands import example
+from docs import keys
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.manifests import labels
@@ -99,8 +99,8 @@ def test_the_example_with_six_values_deploys(clean: Engine) -> None:
     known = secrets(clean)
     committed = yaml.safe_load((ROOT / "Pulumi.sandbox.yaml").read_text(encoding="utf-8"))
     file = clean.folder / "Pulumi.sandbox.yaml"
-    file.write_text(f"encryptionsalt: {committed['encryptionsalt']}\n{example.example()}", encoding="utf-8")
-    rows = example.required()
+    file.write_text(f"encryptionsalt: {committed['encryptionsalt']}\n{keys.example()}", encoding="utf-8")
+    rows = keys.required()
     assert len(rows) == 6
     for row in rows:
         value = known.get(row.name) or committed["config"][f"{PROJECT}:{row.name}"]

@@ -1,10 +1,14 @@
 """Every bad value is named, with the command that sets it and without any secret; the engine shows the same text."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
+import pulumi
 import pytest
 
 from oceanid_cluster.config.errors import StartUpError
+from oceanid_cluster.startup.configuration import load_from_engine
 from tests.samples import NODE_TUNNEL, REQUIRED, TUNNEL_SECRET, connector_token, settings
 
 CANARY = "canary-value-of-a-secret"
@@ -46,3 +50,15 @@ def test_all_missing_keys_are_named_at_once() -> None:
         settings(without=tuple(REQUIRED))
     assert "has 6 problems" in str(refused.value)
     assert all(f"'{name}' is missing" in str(refused.value) for name in REQUIRED)
+
+
+def test_the_file_is_named_where_the_engine_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be in another folder than the program (``main`` in Pulumi.yaml, as in a sandbox)."""
+    told, variable = tmp_path / "told", tmp_path / "variable"
+    monkeypatch.setenv("PULUMI_OPTION_CWD", str(variable))
+    monkeypatch.setenv("PULUMI_CONFIG", json.dumps({"oceanid-cluster:metricsPort": "nowhere"}))
+    monkeypatch.setattr(pulumi, "get_stack", lambda: "dev")
+    for folder, by_the_host in ((told, str(told)), (variable, None)):  # the sandbox's language host is an old one
+        monkeypatch.setattr(pulumi.runtime, "get_root_directory", lambda said=by_the_host: said)
+        with pytest.raises(StartUpError, match=rf"^the configuration of stack 'dev' \({folder}/Pulumi.dev.yaml\) has "):
+            load_from_engine()

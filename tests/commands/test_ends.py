@@ -1,0 +1,44 @@
+"""How a command ends that cannot do its work, or is interrupted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sandbox import tools
+from tests.recorded import ROOT
+
+
+def run(*arguments: str, without: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """A command in a process and a session of its own, whose Python lacks a package."""
+    program = f"import sys, runpy; sys.modules[{without!r}] = None"
+    environ = {"PATH": str(path), "PULUMI_STACK": "sandbox", "KUBECONFIG": str(ROOT / "Pulumi.yaml")}
+    return subprocess.run(
+        [sys.executable, "-c", f"{program}; runpy.run_module('oceanid_cluster', run_name='__main__')", *arguments],
+        cwd=ROOT, env=environ, capture_output=True, text=True, check=False, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("package", "command"),
+    [("pulumi", "render"), ("pulumi_kubernetes", "render"), ("yaml", "health")],
+)
+def test_a_python_package_that_is_missing_is_named(package: str, command: str, tmp_path: Path) -> None:
+    folder = [str(tmp_path / "out")] if command == "render" else []
+    answer = run(command, *folder, without=package, path=tmp_path)
+    assert answer.returncode == 2
+    assert f"{command}: error: the Python package '{package}' is not installed" in answer.stderr
+    assert "-m pip install --require-hashes -r requirements.txt" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    "command", [("health", "--wait", "3600"), ("health", "--all", "--wait", "3600"), ("drift",), ("preflight",)]
+)
+def test_a_person_may_end_it(command: tuple[str, ...], tmp_path: Path) -> None:
+    for tool in ("pulumi", "kubectl"):
+        tools.script(tmp_path / tool, "kill -INT 0")  # as a terminal does it: to every process in front
+    answer = run(*command, without="nothing", path=tmp_path)
+    assert (answer.returncode, answer.stderr.splitlines()[-1:]) == (130, ["interrupted"])
+    assert "Traceback" not in answer.stderr
