@@ -41,9 +41,7 @@ def parse_origin_request(value: object) -> dict[str, Any]:
             continue
         check = _OPTIONS.get(name)
         if check is None:
-            twin = next((known for known in _OPTIONS if known.lower() == name.replace("_", "").lower()), None)
-            hint = f"did you mean '{twin}'?" if twin else f"cloudflared knows {', '.join(_OPTIONS)}"
-            raise ValueError(f"has the unknown originRequest option '{name}'; {hint}")
+            raise ValueError(f"has the unknown originRequest option '{name}'; cloudflared knows {', '.join(_OPTIONS)}")
         try:
             options[name] = check(given)
         except ValueError as problem:

@@ -1,12 +1,13 @@
 """Parsers of configuration values: each takes the text of one key and raises ValueError with what is wrong.
 
+What is wrong is the end of a sentence ("is not a branch") whose subject is the key, or what stands for it in a list.
 None of them shows the value of a key that may be secret.
 """
 
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -24,8 +25,8 @@ _QUANTITY = re.compile(
 _POWERS = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 # A token in an HTTP header: b64token of RFC 6750, section 2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_NO_LABELS = (
-    'is not an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
+_LABELS = (
+    'an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
 )
 _LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
@@ -58,6 +59,48 @@ def token(value: str) -> str:
             " URL or a user name is not"
         )
     return text
+
+
+def json_list(text: str, shape: str) -> list[object]:
+    """A JSON list; ``shape`` is what a message calls what belongs there. Raises ValueError."""
+    value = _json(text)
+    if not isinstance(value, list):
+        raise ValueError(f"is not {shape}")
+    return cast("list[object]", value)
+
+
+def json_object(text: str, shape: str) -> dict[str, object]:
+    """A JSON object; ``shape`` is what a message calls what belongs there. Raises ValueError."""
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"is not {shape}")
+    return cast("dict[str, object]", value)
+
+
+def _json(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
+        return None
+    return value
+
+
+def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
+    """The entries of a list, by what a message calls them: those that can be parsed, and what is wrong with others."""
+    parsed: dict[str, T] = {}
+    wrong: list[str] = []
+    for name, entry in entries.items():
+        try:
+            parsed[name] = parse(entry)
+        except ValueError as problem:
+            wrong.append(f"{name} {problem}")
+    return parsed, wrong
+
+
+def wrong_entries(wrong: Sequence[str]) -> str:
+    """What is wrong with a list, from a sentence about each wrong entry."""
+    return "\n      ".join(["has wrong entries:", *wrong])
 
 
 def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
@@ -99,7 +142,7 @@ def ip_address(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value.strip()))
     except ValueError:
-        raise ValueError(f"is not an IP address: '{value.strip()}'") from None
+        raise ValueError("is not an IP address") from None
 
 
 def email(value: str) -> str:
@@ -153,18 +196,12 @@ def http_url(value: str) -> str:
 
 
 def git_branch(value: str) -> str:
-    """A branch name (git-check-ref-format), without what Git puts before it in full references."""
+    """A branch name (git-check-ref-format); no full reference, and no tag or commit, which Flux would not follow."""
     name = value.strip()
-    full = re.match(r"(refs/heads/|refs/remotes/[^/]+/|remotes/[^/]+/|origin/|refs/tags/|tags/|refs/)(.*)", name)
-    if full and full[1] in ("refs/tags/", "tags/"):
-        raise ValueError(f"'{name}' is a tag, and Flux follows a branch here")
-    if full and full[2]:
-        raise ValueError(f"'{name}' is a full reference; write the branch alone: {full[2]}")
-    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
-        raise ValueError(f"'{name}' is a commit, and Flux follows a branch here")
     bad = r"[\x00-\x20\x7f~^:?*\[\\\s]|\.\.|//|@\{|\.lock(/|$)|(^|/)\.|^-|[/.]$|^/"
-    if not name or name in ("@", "HEAD") or re.search(bad, name):
-        raise ValueError(f"'{name}' is not a branch name")
+    another = r"(refs|remotes|origin|tags)/|([0-9a-f]{40}|[0-9a-f]{64})$"
+    if not name or name in ("@", "HEAD") or re.search(bad, name) or re.match(another, name):
+        raise ValueError("is not the name of a branch such as main (without refs/heads/ or origin/; no tag, no commit)")
     return name
 
 
@@ -185,10 +222,8 @@ def chart_version(value: str) -> str:
 
 def host_list(value: str) -> tuple[str, ...]:
     """Host names or addresses, without ports: a JSON list, or separated by commas."""
-    items = _json(value) if value.strip().startswith("[") else value.split(",")
-    if not isinstance(items, list):
-        raise ValueError("is not a list of hosts")
-    hosts = [(as_text(item) or "").strip().lower() for item in cast("list[object]", items)]
+    items = json_list(value, "a list of hosts") if value.strip().startswith("[") else value.split(",")
+    hosts = [(as_text(item) or "").strip().lower() for item in items]
     for host in hosts:
         if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
             raise ValueError(
@@ -231,15 +266,18 @@ def object_name(value: str) -> str:
 def label_map(value: str) -> dict[str, str]:
     """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
     if value.strip().startswith("{"):
-        labels = _json(value)
-    else:
-        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-        if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
-            raise ValueError(_NO_LABELS)
-        labels = {name.strip(): item.strip() for name, _, item in pairs}
-    if not isinstance(labels, dict):
-        raise ValueError(_NO_LABELS)
-    texts = {name: as_text(item) for name, item in cast("dict[str, object]", labels).items()}
+        return labels(json_object(value, _LABELS))
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
+        raise ValueError(f"is not {_LABELS}")
+    return labels({name.strip(): item.strip() for name, _, item in pairs})
+
+
+def labels(given: object) -> dict[str, str]:
+    """Kubernetes labels by name, from what JSON or YAML made of them."""
+    if not isinstance(given, dict):
+        raise ValueError("has labels that are not an object")
+    texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
         if not _LABEL_NAME.fullmatch(name) or item is None or not _LABEL_VALUE.fullmatch(item):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
@@ -255,10 +293,10 @@ def as_text(value: object) -> str | None:
 
 def label_selector(value: str) -> str:
     """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
-    labels = label_map(value)
-    if not labels:
-        raise ValueError(_NO_LABELS)
-    return ",".join(f"{name}={item}" for name, item in labels.items())
+    found = label_map(value)
+    if not found:
+        raise ValueError(f"is not {_LABELS}")
+    return ",".join(f"{name}={item}" for name, item in found.items())
 
 
 def domain(value: str) -> str:
@@ -280,12 +318,11 @@ def resource_name(value: str) -> str:
 
 def ner_labels(value: str) -> str:
     """A JSON list of names, in one writing; the adapter dies on anything else."""
-    names = _json(value)
-    if not isinstance(names, list) or not names:
-        raise ValueError('is not a JSON list of names such as ["O", "VESSEL"]')
-    items = cast("list[object]", names)
-    if not all(isinstance(item, str) and item.strip() for item in items) or len(set(map(str, items))) < len(items):
-        raise ValueError("is a JSON list, but not of different, non-empty names")
+    shape = 'a JSON list of different names such as ["O", "VESSEL"]'
+    items = json_list(value, shape)
+    texts = {item for item in items if isinstance(item, str) and item.strip()}
+    if not items or len(texts) < len(items):
+        raise ValueError(f"is not {shape}")
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -311,11 +348,9 @@ def resources(default: Resources) -> Callable[[str], Resources]:
     """CPU and memory, requests and limits; what is left out is taken from ``default``, field by field."""
 
     def parse(value: str) -> Resources:
-        given = _json(value)
-        if not isinstance(given, dict):
-            raise ValueError('is not an object such as {"limits": {"memory": "512Mi"}}')
+        given = json_object(value, 'an object such as {"limits": {"memory": "512Mi"}}')
         merged = {side: dict(amounts) for side, amounts in default.items()}
-        for side, amounts in cast("dict[str, object]", given).items():
+        for side, amounts in given.items():
             if side not in merged or not isinstance(amounts, dict):
                 raise ValueError("takes 'requests' and 'limits', each with 'cpu' and 'memory'")
             for unit, amount in cast("dict[str, object]", amounts).items():
@@ -328,10 +363,3 @@ def resources(default: Resources) -> Callable[[str], Resources]:
         return merged
 
     return parse
-
-
-def _json(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None
