@@ -9,16 +9,12 @@ from oceanid_cluster.config.ingress import check_hostname, check_service, endpoi
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
 
-_TEAM = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+parse_team = parsers.matching(
+    r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+    "the name of an Access team: write 'example' for https://example.cloudflareaccess.com",
+    lower=True,
+)
 _AUDIENCE = re.compile(r"[0-9a-f]{64}")
-
-
-def parse_team(text: str) -> str:
-    """The name of an Access team, without ``.cloudflareaccess.com``. Raises ValueError."""
-    team = text.strip().lower()
-    if not _TEAM.fullmatch(team):
-        raise ValueError("is not the name of an Access team: write 'example' for https://example.cloudflareaccess.com")
-    return team
 
 
 def parse_audiences(text: str) -> dict[str, str]:

@@ -29,8 +29,11 @@ _LABELS = (
     'an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
 )
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# A DNS subdomain name, as names of objects are (apimachinery, pkg/util/validation/validation.go).
+_DNS_NAME = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
 def text(value: str) -> str:
@@ -108,6 +111,38 @@ def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
     return lambda value: Secret(parse(value))
 
 
+def matching(grammar: str, what: str, *, lower: bool = False) -> Callable[[str], str]:
+    """One word that follows a grammar, a regular expression; ``what`` is what a message calls it."""
+
+    def parse(value: str) -> str:
+        word = value.strip().lower() if lower else value.strip()
+        if not re.fullmatch(grammar, word):
+            raise ValueError(f"is not {what}")
+        return word
+
+    return parse
+
+
+email = matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")
+hexadecimal_id = matching(r"[0-9a-f]{32}", "a Cloudflare id (32 hexadecimal digits)", lower=True)
+uid = matching(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c", lower=True
+)
+chart_version = matching(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", "a chart version such as 1.2.3")
+label_value = matching(_LABEL, "a value for a label of Kubernetes (letters, digits, '-', '_', '.'; 63 at most)")
+resource_name = matching(_LABEL_PREFIX + _LABEL, "an extended resource such as nvidia.com/gpu")
+object_name = matching(_DNS_NAME, "a name of Kubernetes: lower-case letters, digits, '-' and '.'")
+# botocore, data/partitions.json: each "regionRegex".
+region = matching(
+    r"[a-z]+(-[a-z]+)+-[0-9]+", "a region of AWS such as us-east-1 (an availability zone has a letter at its end)"
+)
+# Amazon S3, "General purpose bucket naming rules".
+bucket = matching(
+    r"(?!.*\.\.|[0-9]+(\.[0-9]+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://",
+)
+
+
 def boolean(value: str) -> bool:
     """``true`` or ``false``."""
     if value.strip().lower() not in ("true", "false"):
@@ -145,40 +180,9 @@ def ip_address(value: str) -> str:
         raise ValueError("is not an IP address") from None
 
 
-def email(value: str) -> str:
-    """An e-mail address."""
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value.strip()):
-        raise ValueError("is not an e-mail address")
-    return value.strip()
-
-
-def hexadecimal_id(value: str) -> str:
-    """One of Cloudflare's 32-digit hexadecimal ids."""
-    if not re.fullmatch(r"[0-9a-fA-F]{32}", value.strip()):
-        raise ValueError("is not a Cloudflare id (32 hexadecimal digits)")
-    return value.strip().lower()
-
-
 def is_dns_name(value: str) -> bool:
-    """Whether a text is a DNS subdomain name in lower case (RFC 1123), as names of Kubernetes objects are."""
-    return len(value) <= 253 and bool(
-        re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value)
-    )
-
-
-def uid(value: str) -> str:
-    """The UID of a Kubernetes object."""
-    text = value.strip().lower()
-    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
-        raise ValueError("is not a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c")
-    return text
-
-
-def label_value(value: str) -> str:
-    """A non-empty Kubernetes label value."""
-    if not value.strip() or not _LABEL_VALUE.fullmatch(value.strip()):
-        raise ValueError("is not usable as a Kubernetes label value (letters, digits, '-', '_', '.'; 63 at most)")
-    return value.strip()
+    """Whether a text is a DNS subdomain name in lower case, as names of Kubernetes objects are."""
+    return re.fullmatch(_DNS_NAME, value) is not None
 
 
 def http_url(value: str) -> str:
@@ -213,13 +217,6 @@ def repository_path(value: str) -> str:
     return f"./{path}"
 
 
-def chart_version(value: str) -> str:
-    """A chart version (SemVer)."""
-    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", value.strip()):
-        raise ValueError("is not a chart version such as 1.2.3")
-    return value.strip()
-
-
 def host_list(value: str) -> tuple[str, ...]:
     """Host names or addresses, without ports: a JSON list, or separated by commas."""
     items = json_list(value, "a list of hosts") if value.strip().startswith("[") else value.split(",")
@@ -241,28 +238,6 @@ def is_address(host: str) -> bool:
     return True
 
 
-def bucket(value: str) -> str:
-    """The name of a bucket (Amazon S3, "General purpose bucket naming rules")."""
-    name = value.strip()
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or is_address(name):
-        raise ValueError("is not the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://")
-    return name
-
-
-def region(value: str) -> str:
-    """A region of AWS (botocore, data/partitions.json: each ``regionRegex``)."""
-    if not re.fullmatch(r"[a-z]+(-[a-z]+)+-[0-9]+", value.strip()):
-        raise ValueError("is not a region of AWS such as us-east-1 (an availability zone has a letter at its end)")
-    return value.strip()
-
-
-def object_name(value: str) -> str:
-    """The name of an object of Kubernetes: a DNS subdomain name."""
-    if not is_dns_name(value.strip()):
-        raise ValueError("is not a name of Kubernetes: lower-case letters, digits, '-' and '.'")
-    return value.strip()
-
-
 def label_map(value: str) -> dict[str, str]:
     """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
     if value.strip().startswith("{"):
@@ -279,7 +254,11 @@ def labels(given: object) -> dict[str, str]:
         raise ValueError("has labels that are not an object")
     texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
-        if not _LABEL_NAME.fullmatch(name) or item is None or not _LABEL_VALUE.fullmatch(item):
+        if (
+            not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}", name)
+            or item is None
+            or not re.fullmatch(f"({_LABEL})?", item)
+        ):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
     return cast("dict[str, str]", texts)
 
@@ -300,20 +279,9 @@ def label_selector(value: str) -> str:
 
 
 def domain(value: str) -> str:
-    """A DNS domain such as ``cluster.local``, in lower case and without dots at its ends."""
-    name = value.strip().lower().strip(".")
-    if len(name) > 200 or not re.fullmatch(
-        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", name
-    ):
-        raise ValueError("is not a domain such as cluster.local")
-    return name
-
-
-def resource_name(value: str) -> str:
-    """An extended resource such as ``nvidia.com/gpu``."""
-    if "/" not in value or not _LABEL_NAME.fullmatch(value.strip()):
-        raise ValueError("is not an extended resource such as nvidia.com/gpu")
-    return value.strip()
+    """A DNS domain, in lower case and without dots at its ends."""
+    grammar = matching(rf"(?=.{{1,200}}$){_DNS_LABEL}(\.{_DNS_LABEL})*", "a domain such as cluster.local", lower=True)
+    return grammar(value.strip().strip("."))
 
 
 def ner_labels(value: str) -> str:
