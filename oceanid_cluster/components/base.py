@@ -1,8 +1,8 @@
 """What every component shares: its provider, its options for children, and how a manifest becomes a resource."""
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pulumi
@@ -10,6 +10,7 @@ import pulumi
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.objects import kubernetes_object, namespace
 from oceanid_cluster.manifests.pods import Manifest, Placement
 from oceanid_cluster.manifests.rollout import Rollout
 
@@ -40,21 +41,9 @@ _PODLESS_KINDS = (
 _POST_RENDERER = "./oceanid_cluster/components/leave-alone.sh"
 
 
-@dataclass(frozen=True)
-class ChildOptions:
-    """Options of one child, beyond parent and provider, which every child gets."""
-
-    depends_on: Sequence[pulumi.Resource] = ()  # of the same component, or the namespace that it shares
-    retain: bool = False
-    aliases: Sequence[pulumi.Alias] = ()
-    ignore: Sequence[str] = ()  # property paths whose later changes are ignored
-    provider: pulumi.ProviderResource | None = None
-    extra: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
 def depends_on(*previous: pulumi.Resource | None) -> pulumi.ResourceOptions:
-    """Options of a component that comes after others, of which some may be off."""
-    return pulumi.ResourceOptions(depends_on=[component for component in previous if component])
+    """Options of a resource that comes after others, of which some may be off."""
+    return pulumi.ResourceOptions(depends_on=[resource for resource in previous if resource])
 
 
 def component_urn(facts: Facts) -> str:
@@ -79,41 +68,38 @@ class Component(pulumi.ComponentResource):
         self.name = name
         self.context = context
 
-    def options(self, child: ChildOptions = ChildOptions(), kind: str = "") -> pulumi.ResourceOptions:
-        """Resource options of a child: this parent, the explicit provider, the workload timeout, what it waits for.
+    def options(self, own: pulumi.ResourceOptions | None = None, kind: str = "") -> pulumi.ResourceOptions:
+        """Options of a child: its own, this parent, the explicit provider, the workload timeout, what it waits for.
 
-        These are the resources that it names and the earlier components; an object of an inert kind waits for these
+        These are the resources that it names and the earlier components; an object without pods waits for these
         only when it names nothing, for then its namespace is another component's.
         """
         minutes = f"{self.context.timeout_minutes}m"
-        options = pulumi.ResourceOptions(
+        common = pulumi.ResourceOptions(
             parent=self,
-            provider=child.provider or self.context.provider,
-            depends_on=list(child.depends_on),
-            retain_on_delete=child.retain or None,
-            aliases=list(child.aliases) or None,
-            ignore_changes=list(child.ignore) or None,
+            provider=self.context.provider,
             custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
-            **child.extra,
         )
-        early = kind == "Namespace" or (kind in _PODLESS_KINDS and child.depends_on)
+        options = pulumi.ResourceOptions.merge(common, own)
+        early = kind == "Namespace" or (kind in _PODLESS_KINDS and own and own.depends_on)
         return options if early else pulumi.ResourceOptions.merge(options, self._earlier)
 
-    def create(self, part: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
+    def create(self, part: str, manifest: Manifest, opts: pulumi.ResourceOptions | None = None) -> Any:
         """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
-        return self.register(f"{self.name}-{part}", manifest, child)
+        return self.register(f"{self.name}-{part}", manifest, opts)
 
-    def register(self, name: str, manifest: Manifest, child: ChildOptions = ChildOptions()) -> Any:
+    def register(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions | None = None) -> Any:
         """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource.
 
         By its type token: to import the SDK's class of each kind takes longer than all the rest of the program.
         """
         api_version, kind = manifest["apiVersion"], manifest["kind"]
-        options = self.options(child, kind)
+        options = self.options(opts, kind)
         if kind == "Node":  # made by K3s: we own some of its labels
             kind = "NodePatch"
         else:
-            manifest = {**manifest, "metadata": labels.owned(manifest["metadata"], retained=child.retain)}
+            retained = bool(options.retain_on_delete)
+            manifest = {**manifest, "metadata": labels.owned(manifest["metadata"], retained=retained)}
         former = versions.former_api(api_version)
         if former:
             options.aliases = [pulumi.Alias(type_=f"kubernetes:{former}:{kind}")]
@@ -126,7 +112,7 @@ class Component(pulumi.ComponentResource):
         return pulumi.CustomResource(f"kubernetes:{group_version}:{kind}", name, manifest, options)
 
     def helm_release(
-        self, name: str, ns: str, chart: versions.Chart, values: Mapping[str, Any], child: ChildOptions = ChildOptions()
+        self, name: str, ns: str, chart: versions.Chart, values: Mapping[str, Any], opts: pulumi.ResourceOptions
     ) -> pulumi.Resource:
         """Register the Helm release ``name`` of namespace ``ns`` as ``<name of the component>-helm``.
 
@@ -145,17 +131,12 @@ class Component(pulumi.ComponentResource):
             "maxHistory": 10,
             "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
         }
-        return pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{self.name}-helm", release, self.options(child))
+        return pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{self.name}-helm", release, self.options(opts))
 
     def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
-        return self.create("ns", namespace(name, self.context.cluster, component, level), ChildOptions(retain=True))
-
-
-def namespace(name: str, cluster: str, component: str, level: labels.PodSecurityLevel) -> Manifest:
-    """A namespace with its labels."""
-    metadata: Manifest = {"name": name, "labels": labels.namespace_labels(cluster, component, level)}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+        retained = pulumi.ResourceOptions(retain_on_delete=True)
+        return self.create("ns", namespace(name, self.context.cluster, component, level), retained)
 
 
 def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
@@ -163,39 +144,8 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
 
     As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
     """
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "Opaque",
-        "metadata": {"name": name, "namespace": ns, "labels": dict(object_labels)},
-        "data": {key: pulumi.Output.from_input(text).apply(_base64) for key, text in data.items()},
-    }
-
-
-def config_map(name: str, ns: str, data: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
-    """A ConfigMap."""
-    metadata = {"name": name, "namespace": ns, "labels": dict(object_labels)}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
-
-
-def service(
-    name: str, ns: str, selector: Mapping[str, str], port_name: str, port: int, object_labels: Mapping[str, str]
-) -> Manifest:
-    """A ClusterIP Service of one TCP port, which is not waited for: its workload is."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": name,
-            "namespace": ns,
-            "labels": dict(object_labels),
-            "annotations": dict(labels.SKIP_AWAIT),
-        },
-        "spec": {
-            "selector": dict(selector),
-            "ports": [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}],
-        },
-    }
+    encoded = {key: pulumi.Output.from_input(text).apply(_base64) for key, text in data.items()}
+    return kubernetes_object("v1", "Secret", name, ns, object_labels, type="Opaque", data=encoded)
 
 
 def _base64(text: str) -> str:

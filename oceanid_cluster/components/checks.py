@@ -152,13 +152,13 @@ def _check_rules(settings: Settings, problems: ConfigErrors) -> None:
         (f"{rule.owner.title} ({rule.owner.key})" if rule.owner else rule_name(number - own, rule.hostname), rule)
         for number, rule in enumerate(rules, start=1)
     ]
-    for index, problem in dead_rules(named):
-        owner = rules[index].owner
+    dead = [(rules[index].owner, problem) for index, problem in dead_rules(named)]
+    for owner, problem in dead:
         if owner:
             fix = f"pulumi config set {owner.key} <hostname>"
             problems.add(owner.key, f"is another rule's host name: {problem}", fix)
-        else:
-            problems.add("extraIngress", problem, "pulumi config set extraIngress <json>")
+    if wrong := [problem for owner, problem in dead if not owner]:
+        problems.add("extraIngress", parsers.wrong_entries(wrong), "pulumi config set extraIngress <json>")
 
 
 def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret, service
+from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.components.remote_config import write_remote_config
 from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
-from oceanid_cluster.manifests import cloudflared, labels
+from oceanid_cluster.manifests import cloudflared
+from oceanid_cluster.manifests.objects import config_map, pod_template, service
 from oceanid_cluster.manifests.pods import Manifest
 
 
@@ -35,13 +36,13 @@ def create_connector(
     image: str,
     object_labels: Mapping[str, str],
     ns: pulumi.Resource,
-) -> tuple[Manifest, ChildOptions]:
+) -> tuple[Manifest, pulumi.ResourceOptions]:
     """Make all but the workload, as children of ``owner``; returns the template of its pods, and what it waits for."""
     settings, cloudflare, context = args.settings, args.cloudflare, args.context
     data = {cloudflared.TOKEN_KEY: settings.token.connector.output()}
     file = cloudflared.config_file(settings.token.tunnel_id, args.rules, names, settings.metrics_port, cloudflare)
     config = {cloudflared.CONFIG_KEY: file}
-    in_ns = ChildOptions(depends_on=[ns])
+    in_ns = depends_on(ns)
     made: list[pulumi.Resource] = [
         owner.create("credentials", secret(names.secret, names.namespace, data, object_labels), in_ns),
         owner.create("config", config_map(names.config_map, names.namespace, config, object_labels), in_ns),
@@ -53,5 +54,4 @@ def create_connector(
         write_remote_config(owner, settings.token, args.rules, args.provider)
     pod = cloudflared.pod(names, image, port, settings.resources, settings.placement or context.placement)
     rollout = context.rollout.checksum(data, config)
-    template = {"metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}}, "spec": pod}
-    return template, ChildOptions(depends_on=made)
+    return pod_template(object_labels, rollout, pod), pulumi.ResourceOptions(depends_on=made)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component
+from oceanid_cluster.components.base import Component
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import remote_options
 from oceanid_cluster.config.tunnel_token import TunnelToken
@@ -26,7 +26,7 @@ def write_remote_config(
         account_id=token.account_id,
         tunnel_id=token.tunnel_id,
         config={"ingresses": [remote_rule(rule) for rule in rules]},
-        opts=owner.options(ChildOptions(provider=cloudflare, retain=True)),
+        opts=owner.options(pulumi.ResourceOptions(provider=cloudflare, retain_on_delete=True)),
     )
 
 

@@ -3,8 +3,11 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
+from oceanid_cluster.config.parsers import unwrapped
+
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-_SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+):(?!//)(.+)")
+# As Git and GitHub write SSH. A path that begins with a number would be one with a port.
+_SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+):(?![0-9]+/)(.+)")
 _GITHUB = "github.com"
 _DEFAULT_PORTS = {"https": 443, "ssh": 22}
 _TOKEN_AS_USER = re.compile(r"gh[a-z]_\w+|github_pat_\w+|glpat-.+|.{30,}")
@@ -18,26 +21,16 @@ def git_url(value: str) -> str:
     written ``github.com`` is a GitHub Enterprise (notification-controller, NewGitHub), so a default port and ``www.``
     are left out. Raises ValueError, without any credentials.
     """
-    text = re.sub(r"^git\s+clone\s+", "", value.strip())
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]
-    if any(ch.isspace() or not ch.isprintable() for ch in text):
-        raise ValueError("contains white space")
-    scheme, separator, _ = text.partition("://")
-    if not separator:
-        return _scp(text)
-    scheme = scheme.lower()
-    if scheme == "http":
-        raise ValueError("is http, which would send the token in clear; use https")
-    if scheme not in ("https", "ssh"):
-        raise ValueError("is not an https or ssh URL; Flux takes no other")
+    text = unwrapped(re.sub(r"^git\s+clone\s+", "", value.strip()))
+    if "://" not in text and (found := _SCP.fullmatch(text)):
+        text = f"ssh://{found[1] or 'git'}@{found[2]}/{found[3].lstrip('/')}"
     parts = _split(text)
     name = parts.hostname or ""
     name = _GITHUB if name == f"www.{_GITHUB}" else name
     host = f"[{name}]" if ":" in name else name
-    port = f":{parts.port}" if parts.port not in (None, _DEFAULT_PORTS[scheme]) else ""
+    port = f":{parts.port}" if parts.port not in (None, _DEFAULT_PORTS[parts.scheme]) else ""
     path = _path(parts, on_github=name == _GITHUB)
-    if scheme == "ssh":
+    if parts.scheme == "ssh":
         return f"ssh://{parts.username or 'git'}@{host}{port}/{path}"
     return f"https://{host}{port}/{path}"
 
@@ -75,25 +68,26 @@ def github_page(url: str) -> str | None:
 
 
 def _split(text: str) -> SplitResult:
+    """Scheme, user, host, port and path of a URL that Flux can read. Raises ValueError."""
     try:
         parts = urlsplit(text)
-        host = parts.hostname
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError("has a host that cannot be read") from None
+        raise ValueError("has a host or port that cannot be read (in ssh://, a slash comes before the path)") from None
     if parts.password is not None or _TOKEN_AS_USER.fullmatch(parts.username or ""):
         raise ValueError("contains a password or token; leave it out and set github_token or flux.ssh_private_key")
-    try:
-        bad_port = parts.port == 0
-    except ValueError:
-        bad_port = True
-    if bad_port:
-        _, _, after = parts.netloc.rpartition("@")
-        name, _, wrong = after.partition(":")
-        if parts.scheme == "ssh" and wrong and not wrong.isdigit():
-            raise ValueError(f"has a colon before its path; write ssh://git@{name}/{wrong}{parts.path}")
-        raise ValueError("has a port that is not a number from 1 to 65535")
-    if not host or not _HOST.fullmatch(host):
-        raise ValueError("names no host")
+    if parts.scheme == "http":
+        raise ValueError("is http, which would send the token in clear; use https")
+    if (
+        parts.scheme not in _DEFAULT_PORTS
+        or not _HOST.fullmatch(host)
+        or port == 0
+        or " " in text
+        or not text.isprintable()
+    ):
+        raise ValueError(
+            "is not a Git URL such as https://github.com/owner/repository, ssh://git@host:port/path or git@host:path"
+        )
     return parts
 
 
@@ -110,20 +104,3 @@ def _path(parts: SplitResult, *, on_github: bool) -> str:
             "is not owner/repository on GitHub; a branch goes into gitRepositoryBranch, a folder into gitRepositoryPath"
         )
     return "/".join(segments)
-
-
-def _scp(text: str) -> str:
-    """``git@host:owner/repository``, as Git and GitHub write SSH."""
-    found = _SCP.fullmatch(text)
-    if not found:
-        host, slash, path = text.partition("/")
-        if slash and "." in host and _HOST.fullmatch(host) and path.strip("/"):
-            raise ValueError(f"has no scheme; write https://{text}")
-        raise ValueError(
-            "is not a Git URL such as https://github.com/owner/repository or git@github.com:owner/repository"
-        )
-    user, host, path = found[1] or "git", found[2], found[3]
-    first = path.partition("/")[0]
-    if first.isdigit():
-        raise ValueError(f"has {first} where the path begins; if it is a port, write ssh://{user}@{host}:{path}")
-    return git_url(f"ssh://{user}@{host}/{path.lstrip('/')}")

@@ -2,6 +2,8 @@
 
 import re
 
+from oceanid_cluster.config.parsers import matching
+
 # distribution/reference, referencePat of regexp.go, and go-digest, algorithm.go: what the kubelet reads with
 # (pkg/util/parsers/parsers.go).
 _HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
@@ -13,6 +15,7 @@ _IMAGE = re.compile(
     rf"(?:{_REGISTRY}/)?{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*"
     rf"(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 )
+image_tag = matching(_TAG, "an image tag")
 # RELEASE_NOTES of cloudflared: "Adds a new command line for tunnel run for token file" is in >=2025.4.0.
 CLOUDFLARED_TOKEN_FILE = (2025, 4)
 
@@ -38,13 +41,6 @@ def cloudflared_image(value: str) -> str:
 def image_repository(value: str) -> str:
     """An image reference, with or without a tag."""
     _image_parts(value)
-    return value.strip()
-
-
-def image_tag(value: str) -> str:
-    """An image tag."""
-    if not re.fullmatch(_TAG, value.strip()):
-        raise ValueError("is not an image tag")
     return value.strip()
 
 

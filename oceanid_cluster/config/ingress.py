@@ -4,7 +4,6 @@ cloudflared's own validation is the contract (ingress/ingress.go, validateIngres
 never work (a second rule for a host, a scheme that is misspelt) is refused as well: nobody would see it fail.
 """
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
+from oceanid_cluster.config.parsers import json_list, parse_entries, wrong_entries
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
@@ -27,6 +27,9 @@ _ORIGIN_HOST = re.compile(
 _BARE_SERVICES = ("hello_world", "hello-world", "socks-proxy", "bastion")
 _SCHEMES = ("http", "https", "ws", "wss", "tcp", "ssh", "rdp", "smb")
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ssh": 22, "rdp": 3389, "smb": 445}
+_SOCKET = re.compile(r"unix(\+tls)?:/*[^/\s]\S*")
+_STATUS = re.compile(r"http_status:\+?0*([1-9][0-9]{2})", re.ASCII)
+_FIELDS = ("hostname", "service", "path", "noTLSVerify", "originRequest")
 
 
 @dataclass(frozen=True)
@@ -128,86 +131,51 @@ def check_hostname(text: str, *, wildcard: bool = False) -> str:
     Lower case, without the dot at the end, and in punycode: cloudflared compares byte by byte. Raises ValueError.
     """
     name = text.strip().lower().removesuffix(".")
-    if "://" in name:
-        raise ValueError(f"'{text}' has a scheme; a hostname is only the name")
-    if "/" in name:
-        raise ValueError(f"'{text}' has a path; a hostname is only the name (a path goes under 'path')")
-    if ":" in name:
-        raise ValueError(f"'{text}' has a port; a hostname is only the name")
-    if "*" in name[1:] or (name.startswith("*") and not name.startswith("*.")):
-        raise ValueError(f"'{text}' has a '*' elsewhere than as its whole first label")
-    name = ".".join(label if label.isascii() else _punycode(label) for label in name.split("."))
+    if not name.isascii():
+        name = _punycode(name)
     if len(name) > 253 or not _HOSTNAME.fullmatch(name) or (name.startswith("*") and not wildcard):
-        raise ValueError(f"'{text}' is not a host name such as app.example.org")
+        example = "app.example.org, or *.example.org for all names under it" if wildcard else "app.example.org"
+        raise ValueError(f"is not a host name alone, such as {example}")
     return name
 
 
-def _punycode(label: str) -> str:
-    """A label of other letters as DNS writes it. Raises ValueError for characters that IDNA maps or refuses."""
-    composed = unicodedata.normalize("NFC", label)
-    letters = all(unicodedata.category(ch)[0] in "LMN" or ch == "-" for ch in composed)
-    if not letters or composed != unicodedata.normalize("NFKC", composed):
-        raise ValueError(f"'{label}' is not a name; write it in punycode (xn--…)")
-    return f"xn--{composed.encode('punycode').decode()}"
+def _punycode(name: str) -> str:
+    """A name of other letters as DNS writes it. Raises ValueError where versions of IDNA differ."""
+    try:
+        written = name.encode("idna")
+        if written.decode("idna") == unicodedata.normalize("NFC", name):
+            return written.decode()
+    except UnicodeError:
+        pass
+    raise ValueError("is not a host name in letters of ASCII; write it in punycode (xn--…)")
 
 
 def check_service(text: str) -> str:
     """An origin as cloudflared takes it: a URL without a path, or a special form. Raises ValueError."""
     service = text.strip()
-    if any(ch.isspace() or not ch.isprintable() for ch in service):
-        raise ValueError("contains white space or a control character")
-    if service in _BARE_SERVICES:
+    if service in _BARE_SERVICES or _SOCKET.fullmatch(service):
         return service
-    if service.startswith(("unix:", "unix+tls:")):
-        if not service.partition(":")[2].strip("/"):
-            raise ValueError(f"'{text}' names no socket; write unix:/path/of/the/socket")
-        return service
-    if service.startswith("http_status:"):
-        code = re.fullmatch(r"\+?0*([1-9][0-9]{2})", service.removeprefix("http_status:"), re.ASCII)
-        if not code:
-            raise ValueError(f"'{text}' has a status that is not from 100 to 999; write http_status:404")
+    if code := _STATUS.fullmatch(service):
         return f"http_status:{code[1]}"
-    scheme, separator, _ = service.partition("://")
-    if not separator:
-        return _no_scheme(service)
-    if scheme.lower() not in _SCHEMES:
-        raise ValueError(
-            f"'{text}' has the unknown scheme '{scheme}'; cloudflared knows {', '.join(_SCHEMES)} (tcp for any other)"
-        )
-    return _url(service)
-
-
-def _no_scheme(service: str) -> str:
-    """Raise ValueError for a service that is not a URL."""
-    scheme, colon, rest = service.partition(":")
-    if colon and scheme.lower() in _SCHEMES:
-        raise ValueError(f"'{service}' lacks the '//' after '{scheme}:'; write {scheme}://{rest.lstrip('/') or 'host'}")
-    if not service:
-        raise ValueError(f"'{service}' is not a service such as http://app.namespace.svc:8080 or http_status:404")
-    raise ValueError(f"'{service}' has no scheme; write http://{service.lstrip('/')}, or tcp:// for anything but HTTP")
-
-
-def _url(service: str) -> str:
     try:
         parts = urlsplit(service)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError:
-        raise ValueError(f"'{service}' has a host or port that cannot be read") from None
-    if parts.username is not None:
-        raise ValueError("has a user name or a password, which cloudflared does not send")
-    if parts.path:
+        raise ValueError("has a host or port that cannot be read") from None
+    if parts.scheme not in _SCHEMES or not host:
         raise ValueError(
-            f"'{service}' has a path; cloudflared sends the request's own path to the service: write "
-            f"{parts.scheme}://{parts.netloc}"
+            f"is not a service such as http://app.namespace.svc:8080 (or {', '.join(_SCHEMES[1:])}, where tcp stands"
+            f" for any other protocol), unix:/run/app.sock, http_status:404, {', '.join(_BARE_SERVICES)}"
         )
-    if parts.query or parts.fragment or service.endswith(("?", "#")):
-        raise ValueError(f"'{service}' has a query or a fragment, which cloudflared does not send")
-    if not host:
-        raise ValueError(f"'{service}' names no host")
+    if service != f"{service.partition(':')[0]}://{parts.netloc}" or parts.username is not None:
+        raise ValueError(
+            "has more than a scheme, a host and a port: cloudflared sends the path and query of the request, and no"
+            " user name"
+        )
     if not _ORIGIN_HOST.fullmatch(host):
-        raise ValueError(f"'{service}' has a host that is neither a name nor an address")
+        raise ValueError("has a host that is neither a name nor an address")
     if parts.scheme == "tcp" and port is None:
-        raise ValueError(f"'{service}' has no port, and cloudflared would make one up")
+        raise ValueError("has no port, and cloudflared would make one up")
     return service
 
 
@@ -216,26 +184,13 @@ def parse_rules(text: str) -> tuple[IngressRule, ...]:
 
     Raises ValueError that names every wrong rule, by its number and hostname.
     """
-    form = "a list of {hostname, service, path?, noTLSVerify?, originRequest?}"
-    try:
-        value: object = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
-        raise ValueError(f"is not {form}") from None
-    if not isinstance(value, list):
-        raise ValueError(f"is not {form}")
-    rules: list[tuple[str, IngressRule]] = []
-    problems: list[str] = []
-    for number, item in enumerate(cast("list[object]", value), start=1):
-        name = rule_name(number, _given_hostname(item))
-        try:
-            rules.append((name, _rule(item)))
-        except ValueError as problem:
-            problems.append(f"{name} {problem}")
-    problems += [problem for _, problem in dead_rules(rules)]
-    if problems:
-        raise ValueError("has " + "\n      ".join([f"{len(problems)} wrong rules:", *problems][len(problems) == 1 :]))
-    return tuple(rule for _, rule in rules)
+    given = json_list(text, "a list of {hostname, service, path?, noTLSVerify?, originRequest?}")
+    named = {rule_name(number, _given_hostname(item)): item for number, item in enumerate(given, start=1)}
+    rules, wrong = parse_entries(named, _rule)
+    wrong += [problem for _, problem in dead_rules([*rules.items()])]
+    if wrong:
+        raise ValueError(wrong_entries(wrong))
+    return tuple(rules.values())
 
 
 def rule_name(number: int, hostname: object) -> str:
@@ -251,9 +206,8 @@ def _rule(item: object) -> IngressRule:
     if not isinstance(item, dict):
         raise ValueError("is not an object with hostname and service")
     fields = cast("dict[str, object]", item)
-    unknown = sorted(fields.keys() - {"hostname", "service", "path", "noTLSVerify", "originRequest"})
-    if unknown:
-        raise ValueError(f"has the unknown field '{unknown[0]}'")
+    if unknown := [name for name in fields if name not in _FIELDS]:
+        raise ValueError(f"has the unknown field '{unknown[0]}' (known: {', '.join(_FIELDS)})")
     service, path = fields.get("service"), fields.get("path") or None
     if not isinstance(service, str):
         raise ValueError("has no service")
@@ -264,7 +218,7 @@ def _rule(item: object) -> IngressRule:
         try:
             check_go_regexp(path)
         except ValueError as problem:
-            raise ValueError(f"has a path that is not a Go regular expression: it {problem}") from None
+            raise ValueError(f"has a path that {problem}") from None
     origin = parse_origin_request(fields.get("originRequest"))
     if "noTLSVerify" in fields:
         short = fields["noTLSVerify"]
@@ -279,7 +233,7 @@ def _rule(item: object) -> IngressRule:
     try:
         return IngressRule(check_service(service), hostname, path, origin)
     except ValueError as problem:
-        raise ValueError(f"has a service that cannot be used: it {problem}".replace(": it '", ": '")) from None
+        raise ValueError(f"has a service that {problem}") from None
 
 
 def _rule_hostname(value: object, path: str | None) -> str | None:
@@ -292,4 +246,4 @@ def _rule_hostname(value: object, path: str | None) -> str | None:
     try:
         return check_hostname(value, wildcard=True)
     except ValueError as problem:
-        raise ValueError(f"has a hostname that cannot be used: {problem}") from None
+        raise ValueError(f"has a hostname that {problem}") from None

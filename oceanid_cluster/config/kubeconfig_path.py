@@ -3,26 +3,20 @@
 A common mistake is to put a kubeconfig's content, or a token, where its path belongs. Such a value is never shown.
 """
 
-import base64
-import binascii
 import os
 import re
 import stat
-import unicodedata
 from pathlib import Path
 
 from oceanid_cluster.config.secret import looks_random
 
 VARIABLE, KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
-_CONTENT = re.compile(
-    r"[\n\r\0]|^\s*[{\[]|^\s*---|-----BEGIN|"
+_CONTENT = re.compile(  # line ends at the end are those of a file that the path was read from
+    rf"[\n\r](?![\n\r]*({os.pathsep}|$))|\0|^\s*[{{\[]|^\s*---|-----BEGIN|"
     r"\b(?:apiVersion|kind|clusters?|contexts?|current-context|users?|server|token|[a-z-]+-data)[\"']?:[\s\"'\[{]"
 )
-_DATA_URL = re.compile(r"^\s*data:[^,]*,")
 _PATH, _PART = 255, 64  # characters of a path that may be shown, and of each part of it
 _FILE = re.compile(r"(?:^|/)[^/]*(?:config|\.conf|\.ya?ml|\.json)$")
-_LINE_END = re.compile(rf"[\r\n]+(?={os.pathsep}|$)")  # of a path that was read from a file, for one
-_NAMES = {"\n": "line feed", "\r": "carriage return", "\t": "tab", " ": "space"}
 _BLOB = re.compile(r"[A-Za-z0-9+/_=-]{20,}")  # as long as a token, in any alphabet of base64
 _EXAMPLE = "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
 
@@ -48,7 +42,7 @@ def checked_paths(value: str, source: str) -> str:
         )
     if source == KEY and len(given) > 1:
         raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
-    if not value.isascii() and any(map(_is_not_utf8, given)):
+    if any(map(_is_not_utf8, given)):
         raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
@@ -62,15 +56,8 @@ def checked_paths(value: str, source: str) -> str:
 
 
 def holds_content(value: str) -> bool:
-    """Whether a value that should be a path is a kubeconfig itself: YAML, JSON, or either in base64."""
-    value = _LINE_END.sub("", value)
-    if _CONTENT.search(value):
-        return True
-    try:
-        decoded = base64.b64decode(_DATA_URL.sub("", value), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return False
-    return bool(_CONTENT.search(decoded))
+    """Whether a value that should be a path is a kubeconfig itself, in YAML or JSON."""
+    return bool(_CONTENT.search(value))
 
 
 def parse_path(value: str) -> str:
@@ -114,33 +101,18 @@ def _is_file(path: str) -> bool:
 
 
 def _is_not_utf8(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
+    return any(0xD800 <= ord(character) < 0xE000 for character in path)  # as Python decodes the bytes of its name
 
 
-def _visible(path: str) -> str:
-    """A path without the characters that nobody sees, a space at an end included."""
-    return "".join(character for character in path if character.isprintable()).strip()
-
-
-def _invisible(paths: list[str]) -> str:
-    """The characters of paths that nobody sees, by name; empty when there are none."""
-    hidden = [character for path in paths for character in path if not character.isprintable()]
-    hidden += [" " for path in paths if path != path.strip(" ")]
-    return ", ".join(dict.fromkeys(f"{_name_of(one)} ({one!r})" for one in hidden))
-
-
-def _name_of(character: str) -> str:
-    return _NAMES.get(character) or unicodedata.name(character, "control character").lower()
+def _written(path: str) -> str:
+    """A path as messages write it: in quotes and with escapes where it has characters that nobody sees."""
+    return path if path.isprintable() and path == path.strip() else repr(path)
 
 
 def _is_showable(path: str) -> bool:
     """Whether a path that leads to no file can be nothing but a path: somebody may have put a token there."""
-    shown = _visible(path.removeprefix(f"{Path.cwd()}/"))
-    if not shown.isprintable() or len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
+    shown = "".join(filter(str.isprintable, path.removeprefix(f"{Path.cwd()}/")))
+    if len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
         return False
     return ("/" in shown or bool(_FILE.search(shown))) and not any(map(looks_random, _BLOB.findall(shown)))
 
@@ -150,9 +122,7 @@ def _wrong(paths: list[str], source: str, what: str) -> PathError:
         return _hidden(source)
     tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
     note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
-    invisible = _invisible(paths)
-    note += f"\n  Remove the invisible characters: {invisible}" if invisible else ""
-    return PathError(f"the kubeconfig {os.pathsep.join(map(_visible, paths))} (from {source}) {what}{note}")
+    return PathError(f"the kubeconfig {os.pathsep.join(map(_written, paths))} (from {source}) {what}{note}")
 
 
 def _hidden(source: str) -> PathError:

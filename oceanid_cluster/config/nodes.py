@@ -1,6 +1,5 @@
 """The machines of the cluster: the key ``nodes``, and the table that it replaces."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from typing import Any, cast
 from oceanid_cluster.config import parsers
 
 _FIELDS = ("name", "host", "address", "labels")
-_ROLE = "node-role.kubernetes.io/"
+_SHAPE = 'a list of nodes such as [{"name": "tethys", "host": "srv1", "address": "192.0.2.1"}]'
 PREFIX = "oceanid.cluster/"  # of the labels of machines that this program sets
 
 
@@ -34,26 +33,17 @@ class Node:
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
     """The key ``nodes``: a JSON list of ``{name, host, address, labels?}``. Raises ValueError with each wrong entry."""
-    try:
-        given: object = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None
-    if not isinstance(given, list) or not given:
-        raise ValueError('is not a list of nodes such as [{"name": "tethys", "host": "srv1", "address": "192.0.2.1"}]')
-    entries = cast("list[object]", given)
-    wrong: list[str] = []
-    nodes: list[Node] = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            nodes.append(_node(entry))
-        except ValueError as problem:
-            wrong.append(f"node {number} {problem}")
+    given = parsers.json_list(text, _SHAPE)
+    if not given:
+        raise ValueError(f"is not {_SHAPE}")
+    named = {f"node {number}": entry for number, entry in enumerate(given, start=1)}
+    nodes, wrong = parsers.parse_entries(named, _node)
     for field in ("name", "host", "address"):
-        seen = Counter(getattr(node, field) for node in nodes)
-        wrong += [f"{field} '{value}' stands twice" for value, times in seen.items() if times > 1]
+        seen = Counter(getattr(node, field) for node in nodes.values())
+        wrong += [f"the {field} '{value}' is that of two nodes" for value, times in seen.items() if times > 1]
     if wrong:
-        raise ValueError("; ".join(wrong))
-    return tuple(nodes)
+        raise ValueError(parsers.wrong_entries(wrong))
+    return tuple(nodes.values())
 
 
 def _node(entry: object) -> Node:
@@ -68,16 +58,9 @@ def _node(entry: object) -> Node:
             raise ValueError(f"has no {name}")
         if name != "address" and not parsers.is_dns_name(text):
             raise ValueError(f"has the {name} '{text}', which is not a DNS name in lower case")
-    return Node(texts["name"], texts["host"], parsers.ip_address(texts["address"]), _labels(fields.get("labels", {})))
-
-
-def _labels(given: object) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise ValueError("has labels that are not an object")
-    labels = cast("dict[str, object]", given)
-    for name in labels:
-        if name.startswith(_ROLE):
-            raise ValueError(f"has the label '{name}', which belongs to K3s")
-        if "/" in name:
-            raise ValueError(f"has the label '{name}'; labels stand without the prefix oceanid.cluster/")
-    return parsers.label_map(json.dumps(labels))
+    if not parsers.is_address(texts["address"]):
+        raise ValueError("has an address that is not an IP address")
+    labels = parsers.labels(fields.get("labels", {}))
+    if prefixed := next((name for name in labels if "/" in name), None):
+        raise ValueError(f"has the label '{prefixed}'; write labels without a prefix: all of them are {PREFIX}…")
+    return Node(texts["name"], texts["host"], parsers.ip_address(texts["address"]), labels)

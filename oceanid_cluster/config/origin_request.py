@@ -39,13 +39,10 @@ def parse_origin_request(value: object) -> dict[str, Any]:
     for name, given in cast("dict[str, object]", value).items():
         if given is None:
             continue
-        check = _OPTIONS.get(name)
-        if check is None:
-            twin = next((known for known in _OPTIONS if known.lower() == name.replace("_", "").lower()), None)
-            hint = f"did you mean '{twin}'?" if twin else f"cloudflared knows {', '.join(_OPTIONS)}"
-            raise ValueError(f"has the unknown originRequest option '{name}'; {hint}")
+        if name not in _OPTIONS:
+            raise ValueError(f"has the unknown originRequest option '{name}'; cloudflared knows {', '.join(_OPTIONS)}")
         try:
-            options[name] = check(given)
+            options[name] = _OPTIONS[name][0](given)
         except ValueError as problem:
             raise ValueError(f"has an originRequest.{name} that {problem}") from None
     return {name: option for name, option in options.items() if option != ""}  # an empty text is cloudflared's default
@@ -54,18 +51,17 @@ def parse_origin_request(value: object) -> dict[str, Any]:
 def remote_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options as Cloudflare's Pulumi provider takes them: snake_case, durations in whole seconds, rounded up.
 
-    What Cloudflare's API has no field for (see ``_REMOTE_NAMES``) is left out.
+    What Cloudflare's API has no field for is left out.
     """
     remote: dict[str, Any] = {}
     for name, value in options.items():
-        if name == "access":
-            remote["access"] = {
-                "required": value.get("required", False),
-                "team_name": value.get("teamName", ""),
-                "aud_tags": value.get("audTag", []),
-            }
-        elif name in _REMOTE_NAMES:
-            remote[_REMOTE_NAMES[name]] = math.ceil(seconds(value)) if _OPTIONS[name] is _duration else value
+        check, remote_name = _OPTIONS[name]
+        if remote_name:
+            remote[remote_name] = math.ceil(seconds(value)) if check is _duration else value
+    if access := options.get("access"):
+        remote["access"] = {
+            "required": access["required"], "team_name": access["teamName"], "aud_tags": access["audTag"],
+        }  # fmt: skip
     return remote
 
 
@@ -154,40 +150,25 @@ def _fields(value: object, known: set[str]) -> dict[str, object]:
     return cast("dict[str, object]", value)
 
 
-_OPTIONS: dict[str, Callable[[object], Any]] = {
-    "connectTimeout": _duration,
-    "tlsTimeout": _duration,
-    "tcpKeepAlive": _duration,
-    "noHappyEyeballs": _boolean,
-    "keepAliveConnections": _whole(0, 2**31 - 1),
-    "keepAliveTimeout": _duration,
-    "httpHostHeader": _text,
-    "originServerName": _text,
-    "matchSNItoHost": _boolean,
-    "caPool": _ca_pool,
-    "noTLSVerify": _boolean,
-    "disableChunkedEncoding": _boolean,
-    "bastionMode": _boolean,
-    "proxyAddress": _text,
-    "proxyPort": _whole(0, 65535),
-    "proxyType": _proxy_type,
-    "ipRules": _list,  # cloudflared reads its rules: ipaccess/access.go
-    "http2Origin": _boolean,
-    "access": _access,
-}
-_REMOTE_NAMES = {
-    "connectTimeout": "connect_timeout",
-    "tlsTimeout": "tls_timeout",
-    "tcpKeepAlive": "tcp_keep_alive",
-    "noHappyEyeballs": "no_happy_eyeballs",
-    "keepAliveConnections": "keep_alive_connections",
-    "keepAliveTimeout": "keep_alive_timeout",
-    "httpHostHeader": "http_host_header",
-    "originServerName": "origin_server_name",
-    "matchSNItoHost": "match_sn_ito_host",
-    "caPool": "ca_pool",
-    "noTLSVerify": "no_tls_verify",
-    "disableChunkedEncoding": "disable_chunked_encoding",
-    "proxyType": "proxy_type",
-    "http2Origin": "http2_origin",
+# Each option of cloudflared: its check, and what Cloudflare's Pulumi provider calls a plain value, if it takes it.
+_OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
+    "connectTimeout": (_duration, "connect_timeout"),
+    "tlsTimeout": (_duration, "tls_timeout"),
+    "tcpKeepAlive": (_duration, "tcp_keep_alive"),
+    "noHappyEyeballs": (_boolean, "no_happy_eyeballs"),
+    "keepAliveConnections": (_whole(0, 2**31 - 1), "keep_alive_connections"),
+    "keepAliveTimeout": (_duration, "keep_alive_timeout"),
+    "httpHostHeader": (_text, "http_host_header"),
+    "originServerName": (_text, "origin_server_name"),
+    "matchSNItoHost": (_boolean, "match_sn_ito_host"),
+    "caPool": (_ca_pool, "ca_pool"),
+    "noTLSVerify": (_boolean, "no_tls_verify"),
+    "disableChunkedEncoding": (_boolean, "disable_chunked_encoding"),
+    "bastionMode": (_boolean, ""),
+    "proxyAddress": (_text, ""),
+    "proxyPort": (_whole(0, 65535), ""),
+    "proxyType": (_proxy_type, "proxy_type"),
+    "ipRules": (_list, ""),  # cloudflared reads its rules: ipaccess/access.go
+    "http2Origin": (_boolean, "http2_origin"),
+    "access": (_access, ""),
 }

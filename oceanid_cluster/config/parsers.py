@@ -1,12 +1,13 @@
 """Parsers of configuration values: each takes the text of one key and raises ValueError with what is wrong.
 
+What is wrong is the end of a sentence ("is not a branch") whose subject is the key, or what stands for it in a list.
 None of them shows the value of a key that may be secret.
 """
 
 import ipaddress
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -24,12 +25,15 @@ _QUANTITY = re.compile(
 _POWERS = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 # A token in an HTTP header: b64token of RFC 6750, section 2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_NO_LABELS = (
-    'is not an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
+_LABELS = (
+    'an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
 )
-_LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?")
-_LABEL_NAME = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
+_LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
+_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+# A DNS subdomain name, as names of objects are (apimachinery, pkg/util/validation/validation.go).
+_DNS_NAME = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
 def text(value: str) -> str:
@@ -60,9 +64,83 @@ def token(value: str) -> str:
     return text
 
 
+def json_list(text: str, shape: str) -> list[object]:
+    """A JSON list; ``shape`` is what a message calls what belongs there. Raises ValueError."""
+    value = _json(text)
+    if not isinstance(value, list):
+        raise ValueError(f"is not {shape}")
+    return cast("list[object]", value)
+
+
+def json_object(text: str, shape: str) -> dict[str, object]:
+    """A JSON object; ``shape`` is what a message calls what belongs there. Raises ValueError."""
+    value = _json(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"is not {shape}")
+    return cast("dict[str, object]", value)
+
+
+def _json(text: str) -> object:
+    try:
+        value: object = json.loads(text)
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
+        return None
+    return value
+
+
+def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
+    """The entries of a list, by what a message calls them: those that can be parsed, and what is wrong with others."""
+    parsed: dict[str, T] = {}
+    wrong: list[str] = []
+    for name, entry in entries.items():
+        try:
+            parsed[name] = parse(entry)
+        except ValueError as problem:
+            wrong.append(f"{name} {problem}")
+    return parsed, wrong
+
+
+def wrong_entries(wrong: Sequence[str]) -> str:
+    """What is wrong with a list, from a sentence about each wrong entry."""
+    return "\n      ".join(["has wrong entries:", *wrong])
+
+
 def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
     """The same parser for a secret key."""
     return lambda value: Secret(parse(value))
+
+
+def matching(grammar: str, what: str, *, lower: bool = False) -> Callable[[str], str]:
+    """One word that follows a grammar, a regular expression; ``what`` is what a message calls it."""
+
+    def parse(value: str) -> str:
+        word = value.strip().lower() if lower else value.strip()
+        if not re.fullmatch(grammar, word):
+            raise ValueError(f"is not {what}")
+        return word
+
+    return parse
+
+
+email = matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")
+hexadecimal_id = matching(r"[0-9a-f]{32}", "a Cloudflare id (32 hexadecimal digits)", lower=True)
+uid = matching(
+    r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c", lower=True
+)
+chart_version = matching(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", "a chart version such as 1.2.3")
+label_value = matching(_LABEL, "a value for a label of Kubernetes (letters, digits, '-', '_', '.'; 63 at most)")
+resource_name = matching(_LABEL_PREFIX + _LABEL, "an extended resource such as nvidia.com/gpu")
+object_name = matching(_DNS_NAME, "a name of Kubernetes: lower-case letters, digits, '-' and '.'")
+# botocore, data/partitions.json: each "regionRegex".
+region = matching(
+    r"[a-z]+(-[a-z]+)+-[0-9]+", "a region of AWS such as us-east-1 (an availability zone has a letter at its end)"
+)
+# Amazon S3, "General purpose bucket naming rules".
+bucket = matching(
+    r"(?!.*\.\.|[0-9]+(\.[0-9]+){3}$)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+    "the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://",
+)
 
 
 def boolean(value: str) -> bool:
@@ -99,43 +177,12 @@ def ip_address(value: str) -> str:
     try:
         return str(ipaddress.ip_address(value.strip()))
     except ValueError:
-        raise ValueError(f"is not an IP address: '{value.strip()}'") from None
-
-
-def email(value: str) -> str:
-    """An e-mail address."""
-    if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", value.strip()):
-        raise ValueError("is not an e-mail address")
-    return value.strip()
-
-
-def hexadecimal_id(value: str) -> str:
-    """One of Cloudflare's 32-digit hexadecimal ids."""
-    if not re.fullmatch(r"[0-9a-fA-F]{32}", value.strip()):
-        raise ValueError("is not a Cloudflare id (32 hexadecimal digits)")
-    return value.strip().lower()
+        raise ValueError("is not an IP address") from None
 
 
 def is_dns_name(value: str) -> bool:
-    """Whether a text is a DNS subdomain name in lower case (RFC 1123), as names of Kubernetes objects are."""
-    return len(value) <= 253 and bool(
-        re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", value)
-    )
-
-
-def uid(value: str) -> str:
-    """The UID of a Kubernetes object."""
-    text = value.strip().lower()
-    if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text):
-        raise ValueError("is not a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c")
-    return text
-
-
-def label_value(value: str) -> str:
-    """A non-empty Kubernetes label value."""
-    if not value.strip() or not _LABEL_VALUE.fullmatch(value.strip()):
-        raise ValueError("is not usable as a Kubernetes label value (letters, digits, '-', '_', '.'; 63 at most)")
-    return value.strip()
+    """Whether a text is a DNS subdomain name in lower case, as names of Kubernetes objects are."""
+    return re.fullmatch(_DNS_NAME, value) is not None
 
 
 def http_url(value: str) -> str:
@@ -153,18 +200,12 @@ def http_url(value: str) -> str:
 
 
 def git_branch(value: str) -> str:
-    """A branch name (git-check-ref-format), without what Git puts before it in full references."""
+    """A branch name (git-check-ref-format); no full reference, and no tag or commit, which Flux would not follow."""
     name = value.strip()
-    full = re.match(r"(refs/heads/|refs/remotes/[^/]+/|remotes/[^/]+/|origin/|refs/tags/|tags/|refs/)(.*)", name)
-    if full and full[1] in ("refs/tags/", "tags/"):
-        raise ValueError(f"'{name}' is a tag, and Flux follows a branch here")
-    if full and full[2]:
-        raise ValueError(f"'{name}' is a full reference; write the branch alone: {full[2]}")
-    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", name):
-        raise ValueError(f"'{name}' is a commit, and Flux follows a branch here")
     bad = r"[\x00-\x20\x7f~^:?*\[\\\s]|\.\.|//|@\{|\.lock(/|$)|(^|/)\.|^-|[/.]$|^/"
-    if not name or name in ("@", "HEAD") or re.search(bad, name):
-        raise ValueError(f"'{name}' is not a branch name")
+    another = r"(refs|remotes|origin|tags)/|([0-9a-f]{40}|[0-9a-f]{64})$"
+    if not name or name in ("@", "HEAD") or re.search(bad, name) or re.match(another, name):
+        raise ValueError("is not the name of a branch such as main (without refs/heads/ or origin/; no tag, no commit)")
     return name
 
 
@@ -176,19 +217,10 @@ def repository_path(value: str) -> str:
     return f"./{path}"
 
 
-def chart_version(value: str) -> str:
-    """A chart version (SemVer)."""
-    if not re.fullmatch(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", value.strip()):
-        raise ValueError("is not a chart version such as 1.2.3")
-    return value.strip()
-
-
 def host_list(value: str) -> tuple[str, ...]:
     """Host names or addresses, without ports: a JSON list, or separated by commas."""
-    items = _json(value) if value.strip().startswith("[") else value.split(",")
-    if not isinstance(items, list):
-        raise ValueError("is not a list of hosts")
-    hosts = [(as_text(item) or "").strip().lower() for item in cast("list[object]", items)]
+    items = json_list(value, "a list of hosts") if value.strip().startswith("[") else value.split(",")
+    hosts = [(as_text(item) or "").strip().lower() for item in items]
     for host in hosts:
         if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
             raise ValueError(
@@ -206,42 +238,27 @@ def is_address(host: str) -> bool:
     return True
 
 
-def bucket(value: str) -> str:
-    """The name of a bucket (Amazon S3, "General purpose bucket naming rules")."""
-    name = value.strip()
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", name) or ".." in name or is_address(name):
-        raise ValueError("is not the name of a bucket: 3 to 63 lower-case letters, digits, dots and hyphens, no s3://")
-    return name
-
-
-def region(value: str) -> str:
-    """A region of AWS (botocore, data/partitions.json: each ``regionRegex``)."""
-    if not re.fullmatch(r"[a-z]+(-[a-z]+)+-[0-9]+", value.strip()):
-        raise ValueError("is not a region of AWS such as us-east-1 (an availability zone has a letter at its end)")
-    return value.strip()
-
-
-def object_name(value: str) -> str:
-    """The name of an object of Kubernetes: a DNS subdomain name."""
-    if not is_dns_name(value.strip()):
-        raise ValueError("is not a name of Kubernetes: lower-case letters, digits, '-' and '.'")
-    return value.strip()
-
-
 def label_map(value: str) -> dict[str, str]:
     """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
     if value.strip().startswith("{"):
-        labels = _json(value)
-    else:
-        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-        if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
-            raise ValueError(_NO_LABELS)
-        labels = {name.strip(): item.strip() for name, _, item in pairs}
-    if not isinstance(labels, dict):
-        raise ValueError(_NO_LABELS)
-    texts = {name: as_text(item) for name, item in cast("dict[str, object]", labels).items()}
+        return labels(json_object(value, _LABELS))
+    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs) or len({name.strip() for name, _, _ in pairs}) < len(pairs):
+        raise ValueError(f"is not {_LABELS}")
+    return labels({name.strip(): item.strip() for name, _, item in pairs})
+
+
+def labels(given: object) -> dict[str, str]:
+    """Kubernetes labels by name, from what JSON or YAML made of them."""
+    if not isinstance(given, dict):
+        raise ValueError("has labels that are not an object")
+    texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
-        if not _LABEL_NAME.fullmatch(name) or item is None or not _LABEL_VALUE.fullmatch(item):
+        if (
+            not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}", name)
+            or item is None
+            or not re.fullmatch(f"({_LABEL})?", item)
+        ):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
     return cast("dict[str, str]", texts)
 
@@ -255,37 +272,25 @@ def as_text(value: object) -> str | None:
 
 def label_selector(value: str) -> str:
     """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
-    labels = label_map(value)
-    if not labels:
-        raise ValueError(_NO_LABELS)
-    return ",".join(f"{name}={item}" for name, item in labels.items())
+    found = label_map(value)
+    if not found:
+        raise ValueError(f"is not {_LABELS}")
+    return ",".join(f"{name}={item}" for name, item in found.items())
 
 
 def domain(value: str) -> str:
-    """A DNS domain such as ``cluster.local``, in lower case and without dots at its ends."""
-    name = value.strip().lower().strip(".")
-    if len(name) > 200 or not re.fullmatch(
-        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", name
-    ):
-        raise ValueError("is not a domain such as cluster.local")
-    return name
-
-
-def resource_name(value: str) -> str:
-    """An extended resource such as ``nvidia.com/gpu``."""
-    if "/" not in value or not _LABEL_NAME.fullmatch(value.strip()):
-        raise ValueError("is not an extended resource such as nvidia.com/gpu")
-    return value.strip()
+    """A DNS domain, in lower case and without dots at its ends."""
+    grammar = matching(rf"(?=.{{1,200}}$){_DNS_LABEL}(\.{_DNS_LABEL})*", "a domain such as cluster.local", lower=True)
+    return grammar(value.strip().strip("."))
 
 
 def ner_labels(value: str) -> str:
     """A JSON list of names, in one writing; the adapter dies on anything else."""
-    names = _json(value)
-    if not isinstance(names, list) or not names:
-        raise ValueError('is not a JSON list of names such as ["O", "VESSEL"]')
-    items = cast("list[object]", names)
-    if not all(isinstance(item, str) and item.strip() for item in items) or len(set(map(str, items))) < len(items):
-        raise ValueError("is a JSON list, but not of different, non-empty names")
+    shape = 'a JSON list of different names such as ["O", "VESSEL"]'
+    items = json_list(value, shape)
+    texts = {item for item in items if isinstance(item, str) and item.strip()}
+    if not items or len(texts) < len(items):
+        raise ValueError(f"is not {shape}")
     return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -311,11 +316,9 @@ def resources(default: Resources) -> Callable[[str], Resources]:
     """CPU and memory, requests and limits; what is left out is taken from ``default``, field by field."""
 
     def parse(value: str) -> Resources:
-        given = _json(value)
-        if not isinstance(given, dict):
-            raise ValueError('is not an object such as {"limits": {"memory": "512Mi"}}')
+        given = json_object(value, 'an object such as {"limits": {"memory": "512Mi"}}')
         merged = {side: dict(amounts) for side, amounts in default.items()}
-        for side, amounts in cast("dict[str, object]", given).items():
+        for side, amounts in given.items():
             if side not in merged or not isinstance(amounts, dict):
                 raise ValueError("takes 'requests' and 'limits', each with 'cpu' and 'memory'")
             for unit, amount in cast("dict[str, object]", amounts).items():
@@ -328,10 +331,3 @@ def resources(default: Resources) -> Callable[[str], Resources]:
         return merged
 
     return parse
-
-
-def _json(value: str) -> Any:
-    try:
-        return json.loads(value)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None

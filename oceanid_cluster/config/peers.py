@@ -1,15 +1,14 @@
 """Who may open connections to a workload: the peers of a network policy."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from oceanid_cluster.config.parsers import as_text, label_map
+from oceanid_cluster.config.parsers import as_text, json_list, labels, parse_entries, wrong_entries
 
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_SHAPE = 'is not a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
+_SHAPE = 'a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
 
 
 @dataclass(frozen=True)
@@ -29,23 +28,21 @@ class Peer:
 
 def parse_peers(text: str) -> tuple[Peer, ...]:
     """A JSON list of ``{namespace, labels?}``. Raises ValueError."""
-    try:
-        given: Any = json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError("is not valid JSON") from None
-    if not isinstance(given, list):
-        raise ValueError(_SHAPE)
-    return tuple(_peer(item) for item in cast("list[object]", given))
+    given = json_list(text, _SHAPE)
+    peers, wrong = parse_entries({f"entry {number}": item for number, item in enumerate(given, start=1)}, _peer)
+    if wrong:
+        raise ValueError(wrong_entries(wrong))
+    return tuple(peers.values())
 
 
 def _peer(item: object) -> Peer:
     if not isinstance(item, dict):
-        raise ValueError(_SHAPE)
+        raise ValueError("is not an object with namespace and labels")
     fields = cast("dict[str, object]", item)
     unknown = sorted(fields.keys() - {"namespace", "labels"})
     if unknown:
-        raise ValueError(f"has the field '{unknown[0]}'; it takes 'namespace' and 'labels'")
+        raise ValueError(f"has the unknown field '{unknown[0]}' (known: namespace, labels)")
     namespace = as_text(fields.get("namespace"))
     if namespace is None or not _NAMESPACE.fullmatch(namespace):
-        raise ValueError(f"has an entry whose namespace is missing or invalid: '{namespace or ''}'")
-    return Peer(namespace, label_map(json.dumps(fields.get("labels") or {})))
+        raise ValueError("has no namespace, or one that Kubernetes would refuse")
+    return Peer(namespace, labels(fields.get("labels") or {}))

@@ -1,1 +1,1 @@
-"""Builders that several components share: labels, security of pods, cloudflared, network policies, rollouts."""
+"""Builders that several components share: objects, labels, pods, cloudflared, network policies, rollouts."""

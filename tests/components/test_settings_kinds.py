@@ -93,26 +93,6 @@ def test_a_cloudflared_that_cannot_read_a_token_file_is_refused(reference: str) 
 
 
 @pytest.mark.parametrize(
-    ("branch", "reason"),
-    [
-        ("refs/heads/main", "write the branch alone: main"),
-        ("origin/main", "write the branch alone: main"),
-        ("refs/remotes/origin/feature/x", "write the branch alone: feature/x"),
-        ("refs/tags/v1", "is a tag"),
-        ("f" * 40, "is a commit"),
-        ("HEAD", "is not a branch name"),
-        ("a/.b", "is not a branch name"),
-        ("a.lock/b", "is not a branch name"),
-        ("/main", "is not a branch name"),
-        ("ma in", "is not a branch name"),
-    ],
-)
-def test_a_branch_is_a_branch_alone(branch: str, reason: str) -> None:
-    assert reason in message({"gitRepositoryBranch": branch})
-    assert settings({"gitRepositoryBranch": "feature/origin"}).flux.branch == "feature/origin"
-
-
-@pytest.mark.parametrize(
     "around",
     [
         "{}", '"{}"', "'{}'", "token {}", "Bearer {}", "bearer '{}'", "Authorization: Bearer {}", " {}\n",
@@ -172,6 +152,21 @@ def test_the_secret_of_a_webhook_is_any_text() -> None:
             ("https://a/b:1", "a//b:1", "a@sha256:0"),
         ),
         ("labelStudioStorage", ("4e9", "+5", ".5Gi"), ("10GB", "0")),
+        (
+            "gitRepositoryBranch",
+            ("main", "feature/origin"),
+            (
+                "refs/heads/main",
+                "origin/main",
+                "refs/tags/v1",
+                "tags/v1",
+                "f" * 40,
+                "HEAD",
+                "a/.b",
+                "a.lock/b",
+                "ma in",
+            ),
+        ),
     ],
 )
 def test_a_name_follows_the_grammar_of_what_it_names(key: str, good: tuple[str, ...], bad: tuple[str, ...]) -> None:

@@ -33,9 +33,9 @@ def test_host_names_and_tags_are_written_as_they_are_compared() -> None:
     ("given", "reason"),
     [
         ("x", "is not an object such as"),
-        ({"https://k3s.boathou.se": TAG}, "has a scheme"),
+        ({"https://k3s.boathou.se": TAG}, "'https://k3s.boathou.se' is not a host name alone"),
         ({"k3s.boathou.se": "6f1b3c2e-1111-4222-8333-444455556666"}, "not its id"),
-        ({"k3s.boathou.se": TAG[:-1]}, "has for 'k3s.boathou.se'"),
+        ({"k3s.boathou.se": TAG[:-1]}, "'k3s.boathou.se' has no audience tag"),
         ({"k3s.boathou.se": [TAG]}, "64 hexadecimal digits"),
     ],
 )

@@ -28,29 +28,33 @@ def refusal(*rules: object) -> str:
     return str(caught.value)
 
 
+FORMS = "is not a service such as http://app.namespace.svc:8080 (or https"
+
+
 @pytest.mark.parametrize(
     ("service", "reason"),
     [
-        ("htpp://a:80", "unknown scheme 'htpp'"),
-        ("app.apps.svc.cluster.local:8080", "has no scheme; write http://app.apps.svc.cluster.local:8080"),
-        ("http:/a:80", "lacks the '//' after 'http:'; write http://a:80"),
-        ("http://:80", "names no host"),
-        ("http://a/api", "has a path; cloudflared sends the request's own path to the service: write http://a"),
-        ("http://a?b=c", "has a query or a fragment"),
-        ("http://user:canary@a", "has a user name or a password"),
+        ("htpp://a:80", FORMS),
+        ("app.apps.svc.cluster.local:8080", FORMS),
+        ("http:/a:80", FORMS),
+        ("http://:80", FORMS),
+        ("http_status:99", FORMS),
+        ("unix:", FORMS),
+        ("", FORMS),
+        ("http://a/api", "has more than a scheme, a host and a port"),
+        ("http://a?", "has more than a scheme, a host and a port"),
+        ("http://user:canary@a", "has more than a scheme, a host and a port"),
+        ("http://a\n:80", "has more than a scheme, a host and a port"),
         ("http://a:x", "has a host or port that cannot be read"),
         ("http://a%20b", "has a host that is"),
-        ("http://a b", "contains white space"),
+        ("http://a b", "has a host that is"),
         ("tcp://a", "has no port"),
-        ("http_status:99", "a status that is not from 100 to 999"),
-        ("unix:", "names no socket"),
-        ("", "is not a service such as"),
         (80, "has no service"),
     ],
 )
 def test_a_service_that_cannot_be_used_is_refused_for_what_is_wrong(service: object, reason: str) -> None:
     said = refusal(rule(service=service))
-    assert said.startswith("has rule 1 ('a.example.org') has ")
+    assert said.startswith("has wrong entries:\n      rule 1 ('a.example.org') has ")
     assert reason in said
     assert "canary" not in said
 
@@ -67,14 +71,15 @@ def test_every_service_that_cloudflared_knows_is_taken() -> None:
 @pytest.mark.parametrize(
     ("hostname", "reason"),
     [
-        ("https://a.example.org", "has a scheme"),
-        ("a.example.org:80", "has a port"),
-        ("a.example.org/api", "has a path"),
-        ("a.*.org", "has a '*' elsewhere"),
-        ("*a.example.org", "has a '*' elsewhere"),
-        ("localhost", "is not a host name"),
-        ("a" * 64 + ".org", "is not a host name"),
+        ("https://a.example.org", "is not a host name alone"),
+        ("a.example.org:80", "is not a host name alone"),
+        ("a.example.org/api", "is not a host name alone"),
+        ("a.*.org", "*.example.org for all names under it"),
+        ("*a.example.org", "*.example.org for all names under it"),
+        ("localhost", "is not a host name alone"),
+        ("a" * 64 + ".org", "is not a host name alone"),
         ("\u2460.example.org", "write it in punycode"),
+        ("stra\u00dfe.example.org", "write it in punycode"),  # two names, by the version of IDNA
         (5, "has a hostname that is not text"),
         ("*", "would catch everything"),
     ],
@@ -99,7 +104,7 @@ def test_a_path_alone_may_stand_for_every_host() -> None:
 
 
 def test_a_path_is_a_regular_expression_of_go() -> None:
-    assert "it has '(?!'" in refusal(rule(path="^/api(?!/x)"))
+    assert "rule 1 ('a.example.org') has a path that has '(?!'" in refusal(rule(path="^/api(?!/x)"))
     assert parse_rules(json.dumps([rule(path=r"\pL\z")]))[0].path == r"\pL\z"
 
 
@@ -176,10 +181,9 @@ def test_every_wrong_rule_is_named_at_once() -> None:
         "four",
         rule(hostname="five.example.org", pathh="x"),
     )
-    assert "has 5 wrong rules:" in said
     for text in (
-        "rule 1 ('one.example.org') has a service that cannot be used",
-        "rule 3 ('three.example.org:80') has a hostname that cannot be used",
+        "has wrong entries:\n      rule 1 ('one.example.org') has a service that is not a service",
+        "rule 3 ('three.example.org:80') has a hostname that is not a host name",
         "rule 4 ('two.example.org') would never be used: 'two.example.org' has two rules, and rule 2",
         "rule 5 is not an object",
         "rule 6 ('five.example.org') has the unknown field 'pathh'",
@@ -226,7 +230,6 @@ def test_cloudflares_provider_knows_every_option_that_it_is_given() -> None:
     ("options", "reason"),
     [
         ({"connectionTimeout": "30s"}, "the unknown originRequest option 'connectionTimeout'; cloudflared knows"),
-        ({"no_tls_verify": True}, "did you mean 'noTLSVerify'?"),
         ({"connectTimeout": "30"}, "originRequest.connectTimeout that is not a duration such as '30s'"),
         ({"noTLSVerify": "true"}, "originRequest.noTLSVerify that is neither true nor false"),
         ({"proxyPort": 70000}, "is not a whole number from 0 to 65535"),

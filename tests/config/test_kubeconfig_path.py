@@ -75,17 +75,12 @@ def test_a_file_is_a_file_whatever_its_name(tmp_path: Path) -> None:
     assert "does not exist" in refusal("/srv/clusters/contexts/apiVersion.yaml", KEY)
 
 
-def test_a_character_that_nobody_sees_is_named(tmp_path: Path) -> None:
+def test_a_character_that_nobody_sees_is_shown(tmp_path: Path) -> None:
     """As in a file of variables that was written on Windows, or a path that was copied from a page."""
     (tmp_path / "config").touch()
-    for added, name in (
-        ("\r\n", "carriage return ('\\r'), line feed ('\\n')"),
-        (" ", "space (' ')"),
-        ("\u200b", "zero width space ('\\u200b')"),
-    ):
-        text = refusal(f"{tmp_path}/config{added}", VARIABLE)
-        assert text.startswith(f"the kubeconfig {tmp_path}/config (from the variable KUBECONFIG) does not exist\n")
-        assert text.endswith(name)
+    for added in ("\r\n", " ", "\u200b"):
+        path = f"{tmp_path}/config{added}"
+        assert refusal(path, VARIABLE) == f"the kubeconfig {path!r} (from the variable KUBECONFIG) does not exist"
         assert "canary" not in refusal(f"canary-token{added}", VARIABLE)
         assert "holds the content" in refusal(f"apiVersion: v1{added}\nkind: Config{added}", VARIABLE)
 

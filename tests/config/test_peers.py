@@ -26,13 +26,14 @@ def test_a_peer_is_a_namespace_and_perhaps_the_labels_of_its_pods() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("kube-system", "is not valid JSON"),
-        ("[" * 100_000, "is not valid JSON"),
+        ("kube-system", "is not a list such as"),
+        ("[" * 100_000, "is not a list such as"),
         ('{"namespace": "a"}', "is not a list such as"),
-        ('[{"namespace": "Kube_System"}]', "'Kube_System'"),
-        ('[{"namespace": ["a"]}]', "whose namespace is missing"),
-        ('[{"namespace": "a", "podLabels": {}}]', "has the field 'podLabels'; it takes 'namespace' and 'labels'"),
-        ('[{"namespace": "a", "labels": ["b"]}]', "is not an object of labels"),
+        ('[{"namespace": "a"}, 1]', "entry 2 is not an object"),
+        ('[{"namespace": "Kube_System"}]', "entry 1 has no namespace, or one that Kubernetes would refuse"),
+        ('[{"namespace": ["a"]}]', "has no namespace"),
+        ('[{"namespace": "a", "podLabels": {}}]', "has the unknown field 'podLabels' (known: namespace, labels)"),
+        ('[{"namespace": "a", "labels": ["b"]}]', "has labels that are not an object"),
         ('[{"namespace": "a", "labels": {"b": [1]}}]', "has a label that Kubernetes would refuse: 'b'"),
     ],
 )

@@ -66,7 +66,7 @@ def test_every_problem_of_a_configuration_is_named_in_one_run_of_a_self_hosted_j
     answer = run(bare, config, {**ACTIONS, "SELF_HOSTED": "true"})
     refused(
         answer, "did you mean 'tethysIp'?", "'tethysIp' is missing", "'styxIp' is not an IP address",
-        "'cloudflare_tunnel_token' is not a tunnel token", "'nerLabels' is not valid JSON",
+        "'cloudflare_tunnel_token' is not a tunnel token", "'nerLabels' is not a JSON list",
         "which Kubernetes does not know",
         "'postgres_url' names no host", "'enableImageAutomation' needs Flux", "'migration_phase' is not one of",
         "pulumi config set ",

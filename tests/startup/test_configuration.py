@@ -21,10 +21,10 @@ BAD_VALUES: Mapping[str, tuple[dict[str, str], str]] = {
     "one tunnel twice": ({"cloudflare_node_tunnel_token": connector_token()}, "belong to the same tunnel"),
     "another tunnel's id": ({"cloudflare_tunnel_id": NODE_TUNNEL}, "does not agree with the tunnel id inside"),
     "a rule with a path": (
-        {"extraIngress": '[{"hostname": "a.example.org", "service": "http://a/b"}]'}, "has a path"
+        {"extraIngress": '[{"hostname": "a.example.org", "service": "http://a/b"}]'}, "has more than a scheme"
     ),
     "a database without a host": ({"postgres_url": f"postgres://u:{CANARY}@/labels"}, "'postgres_url' names no host"),
-    "no JSON": ({"nerLabels": CANARY}, "'nerLabels' is not valid JSON"),
+    "no JSON": ({"nerLabels": CANARY}, "'nerLabels' is not a JSON list"),
     "no quantity": ({"cloudflareTunnelResources": '{"limits": {"cpu": "1 core"}}'}, "which Kubernetes does not know"),
     "a negative number": ({"gitReconciliationSeconds": "-1"}, "is not a whole number"),
     "a component without its prerequisite": ({"enableFluxBootstrap": "false"}, "'enableImageAutomation' needs Flux"),

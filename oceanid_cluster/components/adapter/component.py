@@ -20,11 +20,12 @@ from oceanid_cluster.components.adapter.settings import (
 )
 from oceanid_cluster.components.apps.addresses import ADAPTER, LABEL_STUDIO, NAMESPACE
 from oceanid_cluster.components.apps.namespace import create_apps_namespace
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.network import ingress_rules
+from oceanid_cluster.manifests.network import ingress_rules, network_policy
+from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
 from oceanid_cluster.manifests.pods import (
     Manifest,
     Placement,
@@ -38,6 +39,7 @@ from oceanid_cluster.manifests.pods import (
 
 HF_KEY, LABELS_KEY = "token", "ner-labels"
 USER = 65532
+_RBAC = "rbac.authorization.k8s.io"
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class LsTritonAdapter(Component):
         super().__init__(name, context, opts)
         self.url = ADAPTER.url(context.domain)
         object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
-        in_ns = ChildOptions(depends_on=[args.apps or create_apps_namespace(self)])
+        in_ns = depends_on(args.apps or create_apps_namespace(self))
         secrets = adapter_secrets(settings)
         made = [
             self.create(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
@@ -71,13 +73,13 @@ class LsTritonAdapter(Component):
             made.append(self.create("ghcr-creds", pull_secret(auth, object_labels), in_ns))
         account = self.create("sa", service_account(object_labels), in_ns)
         role = self.create("role", job_role(object_labels), in_ns)
-        binding = self.create("rb", job_role_binding(object_labels), ChildOptions(depends_on=[account, role]))
-        self.create("network", network_policy(settings.ingress_from, object_labels), in_ns)
+        binding = self.create("rb", job_role_binding(object_labels), depends_on(account, role))
+        self.create("network", access(settings.ingress_from, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         self.create(
             "deploy",
             deployment(settings, list(secrets), object_labels, rollout, context.placement),
-            ChildOptions(depends_on=[*made, account, binding]),
+            depends_on(*made, account, binding),
         )
         self.create("svc", service(NAME, NAMESPACE, ADAPTER.pods, "http", ADAPTER.port, object_labels), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
@@ -165,19 +167,12 @@ def deployment(
         "securityContext": pod_security(USER),
         "containers": [container],
     }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": _metadata(NAME, object_labels),
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": ADAPTER.pods},
-            "template": {
-                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
-                "spec": pod,
-            },
-        },
+    spec = {
+        "replicas": 1,
+        "selector": {"matchLabels": ADAPTER.pods},
+        "template": pod_template(object_labels, rollout, pod),
     }
+    return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)
 
 
 def docker_auth(username: str, token: Secret) -> str:
@@ -189,56 +184,31 @@ def docker_auth(username: str, token: Secret) -> str:
 
 def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
     """The pull secret, which training Jobs use too."""
-    manifest = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
-    return {**manifest, "type": "kubernetes.io/dockerconfigjson"}
+    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
+    return {**opaque, "type": "kubernetes.io/dockerconfigjson"}
 
 
 def service_account(object_labels: dict[str, str]) -> Manifest:
     """The adapter's account; pods other than its own must ask for the token."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": _metadata(NAME, object_labels),
-        "automountServiceAccountToken": False,
-    }
+    return kubernetes_object("v1", "ServiceAccount", NAME, NAMESPACE, object_labels, automountServiceAccountToken=False)
 
 
 def job_role(object_labels: dict[str, str]) -> Manifest:
     """May start Jobs and follow them, in this namespace."""
     rule = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch"]}
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "Role",
-        "metadata": _metadata(JOB_ROLE, object_labels),
-        "rules": [rule],
-    }
+    return kubernetes_object(f"{_RBAC}/v1", "Role", JOB_ROLE, NAMESPACE, object_labels, rules=[rule])
 
 
 def job_role_binding(object_labels: dict[str, str]) -> Manifest:
     """Gives the role to the adapter's account."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "RoleBinding",
-        "metadata": _metadata(JOB_ROLE, object_labels),
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": JOB_ROLE},
-        "subjects": [{"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}],
-    }
+    role = {"apiGroup": _RBAC, "kind": "Role", "name": JOB_ROLE}
+    account = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
+    return kubernetes_object(
+        f"{_RBAC}/v1", "RoleBinding", JOB_ROLE, NAMESPACE, object_labels, roleRef=role, subjects=[account]
+    )
 
 
-def network_policy(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+def access(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
     """Only Label Studio, and whom the configuration names, may ask the adapter."""
-    caller = LABEL_STUDIO.pod_peer
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": _metadata(NAME, object_labels),
-        "spec": {
-            "podSelector": {"matchLabels": ADAPTER.pods},
-            "policyTypes": ["Ingress"],
-            "ingress": ingress_rules([caller, *(peer.manifest() for peer in callers)], ADAPTER.port),
-        },
-    }
-
-
-def _metadata(name: str, object_labels: dict[str, str]) -> Manifest:
-    return {"name": name, "namespace": NAMESPACE, "labels": object_labels}
+    peers = [LABEL_STUDIO.pod_peer, *(peer.manifest() for peer in callers)]
+    return network_policy(NAME, NAMESPACE, ADAPTER.pods, object_labels, ingress_rules(peers, ADAPTER.port))

@@ -3,8 +3,9 @@
 import pulumi
 
 from oceanid_cluster.components.apps.addresses import NAMESPACE
-from oceanid_cluster.components.base import ChildOptions, Component, component_urn, namespace
+from oceanid_cluster.components.base import Component, component_urn
 from oceanid_cluster.components.settings import CHAIN
+from oceanid_cluster.manifests.objects import namespace
 
 
 def create_apps_namespace(owner: Component) -> pulumi.Resource:
@@ -16,4 +17,4 @@ def create_apps_namespace(owner: Component) -> pulumi.Resource:
     others = [facts for facts in CHAIN if facts.namespace == NAMESPACE and facts.type_token != owner.type_token]
     aliases = [pulumi.Alias(name="label-studio-ns", parent=component_urn(facts)) for facts in others]
     manifest = namespace(NAMESPACE, owner.context.cluster, "apps", "baseline")
-    return owner.register("label-studio-ns", manifest, ChildOptions(retain=True, aliases=aliases))
+    return owner.register("label-studio-ns", manifest, pulumi.ResourceOptions(retain_on_delete=True, aliases=aliases))

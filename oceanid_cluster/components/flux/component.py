@@ -9,7 +9,7 @@ import pulumi
 from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.base import ChildOptions, Component, Context, config_map, secret
+from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.components.flux.settings import (
     AGE_SECRET,
     ALERTS,
@@ -26,6 +26,8 @@ from oceanid_cluster.components.flux.settings import (
 )
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.network import tcp
+from oceanid_cluster.manifests.objects import config_map, kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest, Placement
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
@@ -73,11 +75,11 @@ class FluxBootstrap(Component):
         object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
         ns = self.create_namespace("gitops", "restricted", NAMESPACE)
         before_git: list[pulumi.Resource] = [
-            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns]))
+            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), depends_on(ns))
             for part, data in secrets(settings).items()
         ]
         info = runtime_info(context.cluster, args.hostnames, object_labels)
-        before_git.append(self.create("runtime-info", info, ChildOptions(depends_on=[ns])))
+        before_git.append(self.create("runtime-info", info, depends_on(ns)))
         pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
             f"{name}-flux",
@@ -92,17 +94,23 @@ class FluxBootstrap(Component):
         )
         # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
         repository = self.create(
-            "git-repo", git_repository(settings), ChildOptions(depends_on=[chart, *before_git], retain=True)
+            "git-repo",
+            git_repository(settings),
+            pulumi.ResourceOptions(depends_on=[chart, *before_git], retain_on_delete=True),
         )
-        self.create("kustomization", root_kustomization(settings), ChildOptions(depends_on=[repository], retain=True))
+        self.create(
+            "kustomization",
+            root_kustomization(settings),
+            pulumi.ResourceOptions(depends_on=[repository], retain_on_delete=True),
+        )
         if settings.webhook_token:
             # Only Flux can take its finalizer off. Where Flux stays it does; where Flux goes, the Receiver is left.
-            left_with_flux = ChildOptions(depends_on=[repository], extra={"deleted_with": ns})
+            left_with_flux = pulumi.ResourceOptions(depends_on=[repository], deleted_with=ns)
             self.create("webhook", receiver(settings), left_with_flux)
         if settings.alert_type:
-            after = ChildOptions(depends_on=[chart, *before_git])
+            after = depends_on(chart, *before_git)
             provider = self.create("alert-provider", alert_provider(settings), after)
-            self.create("alert", alert(context.cluster), ChildOptions(depends_on=[provider]))
+            self.create("alert", alert(context.cluster), depends_on(provider))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -132,8 +140,7 @@ def webhooks_only(spec: Mapping[str, Any]) -> Manifest:
 
     Without it any pod may send events to notification-controller (flux2, manifests/policies/allow-webhooks.yaml).
     """
-    ports = [{"port": 9292, "protocol": "TCP"}]
-    return {**spec, "ingress": [{**rule, "ports": ports} for rule in spec["ingress"]]}
+    return {**spec, "ingress": [{**rule, "ports": tcp(9292)} for rule in spec["ingress"]]}
 
 
 def chart_values(image_automation: bool, domain: str, placement: Placement) -> dict[str, Any]:
@@ -210,6 +217,11 @@ def _github_api(host: str) -> str | None:
     return f"https://api.{host}" if host.endswith(".ghe.com") else f"https://{host}/api/v3"
 
 
+def flux_object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
+    """An object of Flux, in its namespace; ``group`` is that of its API in versions.py."""
+    return kubernetes_object(versions.flux_api(group), kind, name, NAMESPACE, spec=spec)
+
+
 def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
     """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
     data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
@@ -226,28 +238,20 @@ def receiver(settings: FluxSettings) -> Manifest:
     kind = "gitlab" if "gitlab" in (urlsplit(settings.url).hostname or "").split(".") else "generic"
     if settings.uses_app or github_page(settings.url):
         kind = "github"
-    return {
-        "apiVersion": versions.flux_api("receiver"),
-        "kind": "Receiver",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {
-            "type": kind,
-            **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
-            "secretRef": {"name": WEBHOOK_SECRET},
-            "resources": [{"kind": "GitRepository", "name": NAME}],
-        },
+    spec = {
+        "type": kind,
+        **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
+        "secretRef": {"name": WEBHOOK_SECRET},
+        "resources": [{"kind": "GitRepository", "name": NAME}],
     }
+    return flux_object("receiver", "Receiver", NAME, spec)
 
 
 def alert_provider(settings: FluxSettings) -> Manifest:
     """Where failures are reported; Flux reads the address from the Secret."""
     channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
-    return {
-        "apiVersion": versions.flux_api("notification"),
-        "kind": "Provider",
-        "metadata": {"name": ALERTS, "namespace": NAMESPACE},
-        "spec": {"type": settings.alert_type, "secretRef": {"name": ALERTS}, **channel},
-    }
+    spec = {"type": settings.alert_type, "secretRef": {"name": ALERTS}, **channel}
+    return flux_object("notification", "Provider", ALERTS, spec)
 
 
 def alert(cluster: str) -> Manifest:
@@ -256,36 +260,28 @@ def alert(cluster: str) -> Manifest:
     Flux has no level for "it works again": with ``error`` nobody would hear that a failure is over.
     """
     kinds = ("GitRepository", "Kustomization", "HelmRelease")
-    return {
-        "apiVersion": versions.flux_api("notification"),
-        "kind": "Alert",
-        "metadata": {"name": ALERTS, "namespace": NAMESPACE},
-        "spec": {
-            "providerRef": {"name": ALERTS},
-            "eventSeverity": "info",
-            "eventSources": [{"kind": kind, "name": "*"} for kind in kinds],
-            "eventMetadata": {"cluster": cluster},
-        },
+    spec = {
+        "providerRef": {"name": ALERTS},
+        "eventSeverity": "info",
+        "eventSources": [{"kind": kind, "name": "*"} for kind in kinds],
+        "eventMetadata": {"cluster": cluster},
     }
+    return flux_object("notification", "Alert", ALERTS, spec)
 
 
 def git_repository(settings: FluxSettings) -> Manifest:
     """The repository that Flux reads: over SSH, as a GitHub App, or with a token."""
     verify = {"mode": "HEAD", "secretRef": {"name": VERIFICATION_SECRET}}
-    return {
-        "apiVersion": versions.flux_api("source"),
-        "kind": "GitRepository",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {
-            "interval": f"{settings.interval_seconds}s",
-            "timeout": "60s",
-            "url": repository_url(settings),
-            "ref": {"branch": settings.branch},
-            "secretRef": {"name": credentials_secret(settings)},
-            **({"provider": "github"} if settings.uses_app else {}),
-            **({"verify": verify} if settings.verification_keys else {}),
-        },
+    spec = {
+        "interval": f"{settings.interval_seconds}s",
+        "timeout": "60s",
+        "url": repository_url(settings),
+        "ref": {"branch": settings.branch},
+        "secretRef": {"name": credentials_secret(settings)},
+        **({"provider": "github"} if settings.uses_app else {}),
+        **({"verify": verify} if settings.verification_keys else {}),
     }
+    return flux_object("source", "GitRepository", NAME, spec)
 
 
 def repository_url(settings: FluxSettings) -> str:
@@ -300,21 +296,17 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
     """
     decryption = {"provider": "sops", "secretRef": {"name": AGE_SECRET}}
     substitution = {"substituteFrom": [{"kind": "ConfigMap", "name": RUNTIME_INFO}]}
-    return {
-        "apiVersion": versions.flux_api("kustomize"),
-        "kind": "Kustomization",
-        "metadata": {"name": NAME, "namespace": NAMESPACE},
-        "spec": {
-            "interval": f"{settings.reconciliation_seconds}s",
-            "retryInterval": "2m",
-            "timeout": "5m",
-            "path": settings.path,
-            "prune": True,
-            "wait": True,
-            "force": False,
-            "deletionPolicy": "Orphan",
-            "sourceRef": {"kind": "GitRepository", "name": NAME},
-            **({"decryption": decryption} if settings.sops_age_key else {}),
-            **({"postBuild": substitution} if settings.runtime_info else {}),
-        },
+    spec = {
+        "interval": f"{settings.reconciliation_seconds}s",
+        "retryInterval": "2m",
+        "timeout": "5m",
+        "path": settings.path,
+        "prune": True,
+        "wait": True,
+        "force": False,
+        "deletionPolicy": "Orphan",
+        "sourceRef": {"kind": "GitRepository", "name": NAME},
+        **({"decryption": decryption} if settings.sops_age_key else {}),
+        **({"postBuild": substitution} if settings.runtime_info else {}),
     }
+    return flux_object("kustomize", "Kustomization", NAME, spec)

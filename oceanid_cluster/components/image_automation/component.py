@@ -5,11 +5,10 @@ from typing import Any
 
 import pulumi
 
-from oceanid_cluster import versions
-from oceanid_cluster.components.base import ChildOptions, Component, Context
-from oceanid_cluster.components.flux.component import APP_SECRET, NAMESPACE, TOKEN_SECRET
+from oceanid_cluster.components.base import Component, Context
+from oceanid_cluster.components.flux.component import flux_object
+from oceanid_cluster.components.flux.settings import APP_SECRET, TOKEN_SECRET, FluxSettings
 from oceanid_cluster.components.flux.settings import NAME as REPOSITORY
-from oceanid_cluster.components.flux.settings import FluxSettings
 from oceanid_cluster.components.image_automation.settings import (
     ALERT,
     FACTS,
@@ -49,7 +48,7 @@ class ImageAutomation(Component):
         settings, flux = args.settings, args.flux
         super().__init__(name, args.context, opts)
         # Retained: their controllers put finalizers on them and go in the same run. Nobody acts on them any more then.
-        retained = ChildOptions(retain=True)
+        retained = pulumi.ResourceOptions(retain_on_delete=True)
         for image, (repository, policy) in POLICIES.items():
             self.create(f"{image}-repo", image_repository(image, repository), retained)
             self.create(f"{image}-policy", image_policy(image, policy), retained)
@@ -65,7 +64,7 @@ class ImageAutomation(Component):
 
 def image_repository(name: str, image: str) -> Manifest:
     """Scans the tags of ``image`` every hour."""
-    return _object("image", "ImageRepository", name, {"image": image, "interval": "1h", "provider": "generic"})
+    return flux_object("image", "ImageRepository", name, {"image": image, "interval": "1h", "provider": "generic"})
 
 
 def image_policy(name: str, policy: Manifest) -> Manifest:
@@ -75,7 +74,7 @@ def image_policy(name: str, policy: Manifest) -> Manifest:
         "filterTags": {"pattern": r"^v?\d+\.\d+\.\d+$"},
         "policy": policy,
     }
-    return _object("image", "ImagePolicy", name, spec)
+    return flux_object("image", "ImagePolicy", name, spec)
 
 
 def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifest:
@@ -93,7 +92,7 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
         },
         "update": {"path": settings.path, "strategy": "Setters"},
     }
-    return _object("image", "ImageUpdateAutomation", UPDATES, spec)
+    return flux_object("image", "ImageUpdateAutomation", UPDATES, spec)
 
 
 def notification_provider(page: str, reference: str, own_authority: bool) -> Manifest:
@@ -105,7 +104,7 @@ def notification_provider(page: str, reference: str, own_authority: bool) -> Man
     spec: Manifest = {"type": "github", "address": page, "secretRef": {"name": reference}}
     if own_authority:
         spec["certSecretRef"] = {"name": reference}
-    return _object("notification", "Provider", PROVIDER, spec)
+    return flux_object("notification", "Provider", PROVIDER, spec)
 
 
 def alert() -> Manifest:
@@ -115,9 +114,4 @@ def alert() -> Manifest:
         "eventSeverity": "info",
         "eventSources": [{"kind": "Kustomization", "name": "*"}],
     }
-    return _object("notification", "Alert", ALERT, spec)
-
-
-def _object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
-    metadata = {"name": name, "namespace": NAMESPACE}
-    return {"apiVersion": versions.flux_api(group), "kind": kind, "metadata": metadata, "spec": spec}
+    return flux_object("notification", "Alert", ALERT, spec)

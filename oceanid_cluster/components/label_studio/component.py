@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pulumi
 
 from oceanid_cluster.components.apps.addresses import ADAPTER, LABEL_STUDIO, NAMESPACE
 from oceanid_cluster.components.apps.namespace import create_apps_namespace
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret, service
+from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.components.label_studio.generated import GeneratedSecrets
 from oceanid_cluster.components.label_studio.settings import (
     ADMIN_PASSWORD,
@@ -25,7 +25,8 @@ from oceanid_cluster.config.parsers import quantity_value
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.network import ingress_rules
+from oceanid_cluster.manifests.network import dns, ingress_rules, network_policy, tcp
+from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
 from oceanid_cluster.manifests.pods import (
     Manifest,
     container_security,
@@ -75,7 +76,7 @@ class LabelStudio(Component):
         self.namespace, self.hostname = NAMESPACE, settings.hostname
         object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
-        in_ns = ChildOptions(depends_on=[ns])
+        in_ns = depends_on(ns)
         secrets = {
             "db-secret": (DATABASE_SECRET, database_values(settings)),
             "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
@@ -84,15 +85,16 @@ class LabelStudio(Component):
         if with_s3:
             secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
+        kept = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True)
         made = [
-            self.create(part, secret(known, NAMESPACE, data, object_labels), replace(in_ns, retain=known == APP_SECRET))
+            self.create(part, secret(known, NAMESPACE, data, object_labels), kept if known == APP_SECRET else in_ns)
             for part, (known, data) in secrets.items()
         ]
         claim = self._create_claim(settings, object_labels, ns, args.claim)
-        self.create("network", network_policy(settings.database.port, args.callers, object_labels), in_ns)
+        self.create("network", access(settings.database.port, args.callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, with_s3, context, object_labels, rollout)
-        self.create("deploy", workload, ChildOptions(depends_on=[*made, claim]))
+        self.create("deploy", workload, depends_on(*made, claim))
         self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
@@ -108,8 +110,8 @@ class LabelStudio(Component):
         Another class would replace it, work included; another size fails the whole preview on K3s's local-path, which
         cannot grow. A wish that differs from what is there gives a warning.
         """
-        fixed = ("spec.storageClassName", "spec.resources.requests.storage")
-        options = ChildOptions(depends_on=[ns], retain=True, ignore=fixed)
+        fixed = ["spec.storageClassName", "spec.resources.requests.storage"]
+        options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
         claim = self.create("pvc", volume_claim(settings, object_labels, live), options)
 
         def compare(spec: Manifest) -> None:
@@ -232,25 +234,15 @@ def deployment(
         ],
         **(settings.placement or context.placement).manifest(),
     }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": NAME,
-            "namespace": NAMESPACE,
-            "labels": object_labels,
-            "annotations": dict(labels.WAIT_FOR_RECREATED),
-        },
-        "spec": {
-            "replicas": 1,
-            "strategy": {"type": "Recreate"},
-            "selector": {"matchLabels": LABEL_STUDIO.pods},
-            "template": {
-                "metadata": {"labels": object_labels, "annotations": {labels.ROLLOUT: rollout}},
-                "spec": pod,
-            },
-        },
+    spec = {
+        "replicas": 1,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": LABEL_STUDIO.pods},
+        "template": pod_template(object_labels, rollout, pod),
     }
+    return kubernetes_object(
+        "apps/v1", "Deployment", NAME, NAMESPACE, object_labels, labels.WAIT_FOR_RECREATED, spec=spec
+    )
 
 
 def volume_claim(
@@ -265,38 +257,14 @@ def volume_claim(
     spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class := kept.get("storageClassName") or settings.storage_class:
         spec["storageClassName"] = storage_class
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "metadata": {
-            "name": CLAIM,
-            "namespace": NAMESPACE,
-            "labels": object_labels,
-            "annotations": dict(labels.SKIP_AWAIT),
-        },
-        "spec": spec,
-    }
+    return kubernetes_object(
+        "v1", "PersistentVolumeClaim", CLAIM, NAMESPACE, object_labels, labels.SKIP_AWAIT, spec=spec
+    )
 
 
-def network_policy(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+def access(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
     """In: the callers. Out: DNS, the database's port, HTTPS, and the adapter."""
-    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
-    outside = [{"protocol": "TCP", "port": port} for port in sorted({443, database_port})]
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
-        "spec": {
-            "podSelector": {"matchLabels": LABEL_STUDIO.pods},
-            "policyTypes": ["Ingress", "Egress"],
-            **({"ingress": ingress_rules([peer.manifest() for peer in callers], LABEL_STUDIO.port)} if callers else {}),
-            "egress": [
-                {"ports": dns},
-                {"ports": outside},
-                {
-                    "to": [ADAPTER.pod_peer],
-                    "ports": [{"protocol": "TCP", "port": ADAPTER.port}],
-                },
-            ],
-        },
-    }
+    ingress = ingress_rules([peer.manifest() for peer in callers], LABEL_STUDIO.port)
+    adapter = {"to": [ADAPTER.pod_peer], "ports": tcp(ADAPTER.port)}
+    egress = [dns(), {"ports": tcp(*sorted({443, database_port}))}, adapter]
+    return network_policy(NAME, NAMESPACE, LABEL_STUDIO.pods, object_labels, ingress, egress)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component
+from oceanid_cluster.components.base import Component
 from oceanid_cluster.components.connector import ConnectorArgs, create_connector
 from oceanid_cluster.components.node_tunnels.settings import FACTS, NAME, NAMES, NAMESPACE, NodeTunnelSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
 
@@ -53,19 +54,15 @@ class NodeTunnels(Component):
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
                 comment=f"node tunnel of {self.context.cluster}",
-                opts=self.options(ChildOptions(provider=provider)),
+                opts=self.options(pulumi.ResourceOptions(provider=provider)),
             )
 
 
 def daemon_set(object_labels: dict[str, str], template: Manifest) -> Manifest:
     """The DaemonSet: on the host network with the cluster's DNS, otherwise as unprivileged as any pod."""
     pod = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
-        "spec": {
-            "selector": {"matchLabels": NAMES.selector},
-            "template": {**template, "spec": {**template["spec"], **pod}},
-        },
+    spec = {
+        "selector": {"matchLabels": NAMES.selector},
+        "template": {**template, "spec": {**template["spec"], **pod}},
     }
+    return kubernetes_object("apps/v1", "DaemonSet", NAME, NAMESPACE, object_labels, spec=spec)

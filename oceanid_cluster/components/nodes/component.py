@@ -8,6 +8,7 @@ import pulumi
 from oceanid_cluster.components.base import Component, Context
 from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
 from oceanid_cluster.config.nodes import Node
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
 
@@ -34,11 +35,4 @@ class NodeLabels(Component):
 
 def node_patch(node: Node) -> Manifest:
     """The patch of one node. Roles (``node-role.kubernetes.io/*``) belong to K3s and are left alone."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {
-            "name": node.host,
-            "labels": node.kubernetes_labels,
-        },
-    }
+    return kubernetes_object("v1", "Node", node.host, "", node.kubernetes_labels)

@@ -6,13 +6,13 @@ from typing import Any
 import pulumi
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.base import ChildOptions, Component, Context, secret
+from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
 from oceanid_cluster.components.operator.confinement import admission_binding, admission_policy
 from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAMESPACE, RELEASE, OperatorSettings
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.manifests.network import ingress_rules
+from oceanid_cluster.manifests.network import ingress_rules, network_policy
 from oceanid_cluster.manifests.pods import Manifest, Placement, container_security, pod_security
 
 # The labels that the operator gives to the pods in which it runs programs.
@@ -47,20 +47,16 @@ class PulumiOperator(Component):
         object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
         if settings.access_token:
             data = {"accessToken": settings.access_token.output()}
-            before.append(
-                self.create(
-                    "api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), ChildOptions(depends_on=[ns])
-                )
-            )
+            before.append(self.create("api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), depends_on(ns)))
         if settings.confined:  # before the operator runs
-            policy = self.create("admission", admission_policy(object_labels), ChildOptions(depends_on=[ns]))
-            before.append(
-                self.create("admission-binding", admission_binding(object_labels), ChildOptions(depends_on=[policy]))
-            )
+            policy = self.create("admission", admission_policy(object_labels), depends_on(ns))
+            before.append(self.create("admission-binding", admission_binding(object_labels), depends_on(policy)))
         if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))
         chart = versions.Chart(settings.chart, None, settings.chart_version)
-        self.helm_release(RELEASE, NAMESPACE, chart, chart_values(context.placement), ChildOptions(depends_on=before))
+        self.helm_release(
+            RELEASE, NAMESPACE, chart, chart_values(context.placement), pulumi.ResourceOptions(depends_on=before)
+        )
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 
@@ -70,22 +66,9 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
     Named and shaped as in the operator's documentation ("Pulumi Kubernetes Operator 2.0", Flux integration), for the
     namespace in which Stacks find the operator's token.
     """
-    workspaces = Peer(NAMESPACE, WORKSPACE).manifest()
-    metadata = {
-        "name": "allow-pulumi-fetch-flux-artifacts",
-        "namespace": SOURCE_CONTROLLER.namespace,
-        "labels": object_labels,
-    }
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": metadata,
-        "spec": {
-            **SOURCE_CONTROLLER.pod_peer,
-            "policyTypes": ["Ingress"],
-            "ingress": ingress_rules([workspaces], "http"),
-        },
-    }
+    ingress = ingress_rules([Peer(NAMESPACE, WORKSPACE).manifest()], "http")
+    name, server = "allow-pulumi-fetch-flux-artifacts", SOURCE_CONTROLLER
+    return network_policy(name, server.namespace, server.pods, object_labels, ingress)
 
 
 def chart_values(placement: Placement) -> dict[str, Any]:

@@ -5,6 +5,7 @@ controls it would be an administrator of the cluster. What it may read, no admis
 """
 
 from oceanid_cluster.components.operator.settings import ACCOUNT, CONFINED, NAMESPACE
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
 _API = "admissionregistration.k8s.io/v1"
@@ -25,34 +26,21 @@ def admission_policy(object_labels: dict[str, str]) -> Manifest:
         {"apiGroups": ["", "events.k8s.io"], "resources": ["events"], "operations": ["CREATE", "UPDATE"]},
         {"apiGroups": ["pulumi.com", "auto.pulumi.com"], "resources": ["*/*"], "operations": ["UPDATE", "DELETE"]},
     ]
-    return {
-        "apiVersion": _API,
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": CONFINED, "labels": object_labels},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {
-                "resourceRules": [{**everything, "operations": ["*"]}],
-                "excludeResourceRules": [{**everything, **one} for one in excepted],
-            },
-            "matchConditions": [
-                {
-                    "name": "operator",
-                    "expression": f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{ACCOUNT}'",
-                }
-            ],
-            "validations": [
-                {"expression": f"request.namespace == '{NAMESPACE}'", "message": _MESSAGE, "reason": "Forbidden"}
-            ],
+    account = f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{ACCOUNT}'"
+    inside = f"request.namespace == '{NAMESPACE}'"
+    spec = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {
+            "resourceRules": [{**everything, "operations": ["*"]}],
+            "excludeResourceRules": [{**everything, **one} for one in excepted],
         },
+        "matchConditions": [{"name": "operator", "expression": account}],
+        "validations": [{"expression": inside, "message": _MESSAGE, "reason": "Forbidden"}],
     }
+    return kubernetes_object(_API, "ValidatingAdmissionPolicy", CONFINED, "", object_labels, spec=spec)
 
 
 def admission_binding(object_labels: dict[str, str]) -> Manifest:
     """Puts the rule into force."""
-    return {
-        "apiVersion": _API,
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": CONFINED, "labels": object_labels},
-        "spec": {"policyName": CONFINED, "validationActions": ["Deny"]},
-    }
+    spec = {"policyName": CONFINED, "validationActions": ["Deny"]}
+    return kubernetes_object(_API, "ValidatingAdmissionPolicyBinding", CONFINED, "", object_labels, spec=spec)

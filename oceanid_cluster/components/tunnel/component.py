@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.base import ChildOptions, Component
+from oceanid_cluster.components.base import Component, depends_on
 from oceanid_cluster.components.connector import ConnectorArgs, create_connector
-from oceanid_cluster.components.tunnel.network import network_policy
+from oceanid_cluster.components.tunnel.network import access
 from oceanid_cluster.components.tunnel.settings import FACTS, NAME, NAMES, NAMESPACE, TunnelSettings
 from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
 
@@ -31,10 +32,10 @@ class CloudflareTunnel(Component):
         self.namespace, self.hostname = NAMESPACE, settings.hostname
         object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
         ns = self.create_namespace("networking", "restricted", NAMESPACE)
-        in_ns = ChildOptions(depends_on=[ns])
+        in_ns = depends_on(ns)
         template, after = create_connector(self, args, NAMES, cloudflare.image, object_labels, ns)
         self.create("pdb", disruption_budget(object_labels), in_ns)
-        policy = network_policy(
+        policy = access(
             settings.metrics_port, args.rules, context.domain, object_labels, sole_rules=cloudflare.manage_config
         )
         self.create("network", policy, in_ns)
@@ -51,12 +52,8 @@ class CloudflareTunnel(Component):
 
 def disruption_budget(object_labels: dict[str, str]) -> Manifest:
     """Draining a node takes one pod at a time."""
-    return {
-        "apiVersion": "policy/v1",
-        "kind": "PodDisruptionBudget",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
-        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": NAMES.selector}},
-    }
+    spec = {"maxUnavailable": 1, "selector": {"matchLabels": NAMES.selector}}
+    return kubernetes_object("policy/v1", "PodDisruptionBudget", NAME, NAMESPACE, object_labels, spec=spec)
 
 
 def deployment(replicas: int, object_labels: dict[str, str], template: Manifest) -> Manifest:
@@ -68,14 +65,10 @@ def deployment(replicas: int, object_labels: dict[str, str], template: Manifest)
         "labelSelector": {"matchLabels": NAMES.selector},
     }
     pod = {"priorityClassName": "system-cluster-critical", "topologySpreadConstraints": [spread]}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": object_labels},
-        "spec": {
-            "replicas": replicas,
-            "selector": {"matchLabels": NAMES.selector},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {**template, "spec": {**template["spec"], **pod}},
-        },
+    spec = {
+        "replicas": replicas,
+        "selector": {"matchLabels": NAMES.selector},
+        "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+        "template": {**template, "spec": {**template["spec"], **pod}},
     }
+    return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)

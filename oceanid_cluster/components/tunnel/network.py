@@ -13,37 +13,28 @@ from oceanid_cluster.components.tunnel.settings import NAMES, NAMESPACE
 from oceanid_cluster.config.ingress import IngressRule, endpoint
 from oceanid_cluster.config.parsers import is_dns_name
 from oceanid_cluster.config.peers import Peer
+from oceanid_cluster.manifests.network import dns, network_policy, tcp
 from oceanid_cluster.manifests.pods import Manifest
 
 # Cloudflare, "Tunnel with firewall"; 853 is asked for the edge's addresses where DNS has none (edgediscovery), and 443
 # for the keys of Access.
-_EDGE = [("UDP", 7844), ("TCP", 7844), ("TCP", 443), ("TCP", 853)]
-_DNS = [("UDP", 53), ("TCP", 53)]
+_EDGE: Manifest = {"ports": [{"protocol": "UDP", "port": 7844}, *tcp(7844, 443, 853)]}
 _API_SERVER = 6443  # behind its Service, on K3s and kubeadm
 _EVERYWHERE = ("socks-proxy", "bastion")  # the client says where to
 
 
-def network_policy(
+def access(
     metrics_port: int, rules: Sequence[IngressRule], domain: str, object_labels: dict[str, str], *, sole_rules: bool
 ) -> Manifest:
     """In: metrics and probes. Out: DNS, Cloudflare's edge, the API server, and what the rules name.
 
     Where these are not the ``sole_rules``, since others may be made in Cloudflare's dashboard: every pod as well.
     """
-    egress = [{"ports": _ports(_DNS)}, {"ports": _ports(_EDGE)}, *_destinations(rules, domain)]
+    egress = [dns(), _EDGE, *_destinations(rules, domain)]
     if not sole_rules:
         egress.append({"to": [{"namespaceSelector": {}}]})
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": NAMES.name, "namespace": NAMESPACE, "labels": object_labels},
-        "spec": {
-            "podSelector": {"matchLabels": NAMES.selector},
-            "policyTypes": ["Ingress", "Egress"],
-            "ingress": [{"ports": _ports([("TCP", metrics_port)])}],
-            "egress": egress,
-        },
-    }
+    ingress = [{"ports": tcp(metrics_port)}]
+    return network_policy(NAMES.name, NAMESPACE, NAMES.selector, object_labels, ingress, egress)
 
 
 def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, Any]]:
@@ -64,7 +55,7 @@ def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, A
             if not namespace or host.count(".") < 2:
                 ports.add(port)
     unique = [peer for number, peer in enumerate(peers) if peer not in peers[:number]]
-    return [{"ports": _ports([("TCP", port) for port in sorted(ports)])}, *([{"to": unique}] if unique else [])]
+    return [{"ports": tcp(*sorted(ports))}, *([{"to": unique}] if unique else [])]
 
 
 def namespace_of(host: str, domain: str) -> str | None:
@@ -87,7 +78,3 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _ports(ports: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-    return [{"protocol": protocol, "port": port} for protocol, port in ports]

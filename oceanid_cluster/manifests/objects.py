@@ -1,0 +1,46 @@
+"""Kubernetes objects of the kinds that several components have: how each begins, and what is the same in all."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests.pods import Manifest
+
+Labels = Mapping[str, str]
+
+
+def kubernetes_object(
+    api_version: str,
+    kind: str,
+    name: str,
+    ns: str = "",
+    object_labels: Labels | None = None,
+    annotations: Labels | None = None,
+    **content: Any,
+) -> Manifest:
+    """An object; ``content`` is what it has beside its metadata. Without ``ns`` it belongs to the whole cluster."""
+    metadata = {"name": name, "namespace": ns, "labels": object_labels, "annotations": annotations}
+    given = {field: value if isinstance(value, str) else dict(value) for field, value in metadata.items() if value}
+    return {"apiVersion": api_version, "kind": kind, "metadata": given, **content}
+
+
+def namespace(name: str, cluster: str, component: str, level: labels.PodSecurityLevel) -> Manifest:
+    """A namespace with its labels."""
+    return kubernetes_object("v1", "Namespace", name, "", labels.namespace_labels(cluster, component, level))
+
+
+def config_map(name: str, ns: str, data: Mapping[str, str], object_labels: Labels) -> Manifest:
+    """A ConfigMap."""
+    return kubernetes_object("v1", "ConfigMap", name, ns, object_labels, data=dict(data))
+
+
+def service(name: str, ns: str, selector: Labels, port_name: str, port: int, object_labels: Labels) -> Manifest:
+    """A ClusterIP Service of one TCP port, which is not waited for: its workload is."""
+    ports = [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}]
+    spec = {"selector": dict(selector), "ports": ports}
+    return kubernetes_object("v1", "Service", name, ns, object_labels, labels.SKIP_AWAIT, spec=spec)
+
+
+def pod_template(object_labels: Labels, rollout: Any, pod: Manifest) -> Manifest:
+    """The template of a workload's pods, which are replaced when ``rollout``, a text or its Output, changes."""
+    return {"metadata": {"labels": dict(object_labels), "annotations": {labels.ROLLOUT: rollout}}, "spec": pod}
