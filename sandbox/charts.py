@@ -16,15 +16,13 @@ from sandbox.layout import ROOT, Sandbox, SandboxError, cache, checked, digest, 
 
 Origin = Literal["upstream", "local"]
 
-# Pulumi.sandbox.yaml names the charts in this folder.
-LINK = ROOT / "sandbox" / ".charts"
 # Without descriptions, which are most of a CRD and cost time in every run.
 _GENERATOR = "crd:maxDescLen=0"
 _CONNECT_SECONDS, _PULL_SECONDS = 3, 120
 
 
 def provide(sandbox: Sandbox) -> Origin:
-    """Fill ``sandbox/.charts`` as the variable CHARTS says (auto, upstream or local); returns what it holds."""
+    """Link the sandbox's charts to those that CHARTS says (auto, upstream or local); returns which they are."""
     wanted = os.environ.get("CHARTS") or "auto"
     if wanted not in ("auto", "upstream", "local"):
         raise SandboxError(f"CHARTS={wanted} is none of auto, upstream, local")
@@ -33,7 +31,7 @@ def provide(sandbox: Sandbox) -> Origin:
     with tools.lock(cache() / ".charts.lock", "another sandbox is making the charts"):
         folder = _upstream(sandbox, charts, wanted) if wanted != "local" else None
         origin: Origin = "upstream" if folder else "local"
-        tools.link(LINK, folder or _local())
+        tools.link(sandbox.charts, folder or _local())
     say(f"charts: {origin}" + ("" if folder else " (small ones: upstream's are unavailable)"))
     return origin
 

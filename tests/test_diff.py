@@ -110,7 +110,7 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ignored = shutil.ignore_patterns("__pycache__", ".charts", "charts", "crds")
+        ignored = shutil.ignore_patterns("__pycache__", "charts", "crds")
         for name in ("oceanid_cluster", "sandbox"):
             shutil.copytree(ROOT / name, folder / name, ignore=ignored)
         for pattern in ("__main__.py", "Pulumi.*.yaml", "requirements*.txt"):

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from sandbox import charts, tools
+from sandbox import tools
 from sandbox.diff import compare, report
-from sandbox.layout import ROOT, SandboxError, checked
+from sandbox.layout import ROOT, Sandbox, SandboxError, checked
 
 # The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
@@ -124,8 +124,7 @@ def _worktree(commit: str, folder: Path) -> Generator[Path]:
     """A checkout of a commit, with the charts of the sandbox; removed at the end, however that comes."""
     _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
     try:
-        if charts.LINK.exists():
-            tools.link(folder / charts.LINK.relative_to(ROOT), charts.LINK.resolve())
+        (folder / "charts").symlink_to(Sandbox.from_environment().charts)
         yield folder
     finally:
         _git("worktree", "remove", "--force", str(folder))
