@@ -13,6 +13,7 @@ from typing import Any
 import trustme
 import yaml
 
+from oceanid_cluster.components.image_automation.settings import ALERT, PROVIDER
 from sandbox import cluster, engine, tools
 from sandbox.layout import CONFIGURATION, ROOT, Sandbox, SandboxError, checked, say
 from sandbox.registry import REGISTRIES
@@ -95,6 +96,8 @@ def configure(sandbox: Sandbox, git: Git) -> None:
     own = _set_by_a_person(sandbox, (*plain, *secret))
     if own:
         say(f"keeping what you have set: {', '.join(sorted(own))}")
+    if "gitRepositoryUrl" not in own:
+        say(f"no commit statuses without GitHub: Provider {PROVIDER} and Alert {ALERT} are left out, or deleted")
     pairs = [f"--plaintext={name}={value}" for name, value in plain.items() if name not in own]
     if pairs:
         engine.quietly(sandbox, "config", "set-all", *pairs, check=True)
