@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, say
+from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, in_one_step, say
 
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
@@ -244,11 +244,9 @@ def _write_kubeconfig(sandbox: Sandbox, api: str, certificate: Path, token: str)
 
 def private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in one step."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-    fresh.replace(path)
+    with in_one_step(path) as fresh:
+        fresh.touch(0o600, exist_ok=False)
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _recycle_volumes(sandbox: Sandbox) -> None:

@@ -80,6 +80,15 @@ def ask(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
 
 
 @contextmanager
+def in_one_step(path: Path) -> Generator[Path]:
+    """A name beside ``path``: what is made under it then takes the place of what was there, in one step."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    yield fresh
+    fresh.replace(path)
+
+
+@contextmanager
 def lock(path: Path, waiting: str) -> Generator[None]:
     """Hold a file lock, saying ``waiting`` while somebody else does."""
     with path.open("w") as handle:

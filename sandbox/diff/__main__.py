@@ -4,7 +4,6 @@ Exit code 0: it is told. 1: the newer commit cannot be rendered, or there is no 
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from sandbox import tools
 from sandbox.diff import compare, report
 from sandbox.layout import ROOT, Sandbox, SandboxError, checked
 
@@ -89,23 +87,14 @@ def _render(tree: Path, stack: str, output: Path) -> str:
     if not (tree / f"Pulumi.{stack}.yaml").exists():
         return ""
     command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
-    environment = {**os.environ, "PATH": _path(), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = f"{os.environ.get('PATH', '')}{os.pathsep}{Sandbox.from_environment().bin}"  # its helm, if there is no other
+    environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
         return answer.stderr.strip() or "no output"
     if tree.name == "head":
         sys.stderr.write(answer.stderr)
     return ""
-
-
-def _path() -> str:
-    """PATH, and the tools that the charts need, as far as a sandbox has them."""
-    folders = [os.environ.get("PATH", "")]
-    for tool in (tools.ALL["helm"], tools.ALL["kubectl"]):
-        there = [path for path in (tool.released, tool.built) if path and path.exists()]
-        if shutil.which(tool.name) is None and there:
-            folders.append(str(there[0].parent))
-    return os.pathsep.join(folders)
 
 
 def _commit(name: str) -> str:
