@@ -161,7 +161,7 @@ WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
 
 @pytest.mark.parametrize("reason", WRONG)
 def test_what_is_not_whole_or_not_what_was_published_is_never_used(
-    site: Site, built: list[str], reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+    site: Site, built: list[str], reason: str, monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     monkeypatch.setattr(download, "STALL_SECONDS", 0.5)
@@ -231,7 +231,7 @@ def test_an_unavailable_tool_is_built_without_delay(
 
 
 def test_what_another_sandbox_is_downloading_is_awaited(
-    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, waiting = releases.APISERVER.folder, threading.Event()
     target.mkdir(parents=True)
