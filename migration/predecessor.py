@@ -14,7 +14,6 @@ from typing import Any
 
 import yaml
 
-from sandbox import charts
 from tests.bench.predecessor import ROOT_URN, Resource, exported, path
 from tests.engine.engine import Engine
 
@@ -154,7 +153,7 @@ def _sealed_text(value: Any) -> Resource:
 
 def fill_in(entries: Iterable[Resource], engine: Engine) -> list[Resource]:
     """The resources, those of the Flux chart with the bodies that the sandbox's chart gives them."""
-    rendered = engine.helm("template", "gitops-flux", str(charts.LINK / "flux2"), "--namespace=flux-system")
+    rendered = engine.helm("template", "gitops-flux", str(engine.sandbox.charts / "flux2"), "--namespace=flux-system")
     bodies = {(body["kind"], body["metadata"]["name"]): body for body in yaml.safe_load_all(rendered) if body}
     filled: list[Resource] = []
     for entry in entries:
@@ -218,7 +217,7 @@ def _install(engine: Engine, entry: Resource, folder: Path) -> None:
     """Install the release of the operator with Helm, from the sandbox's chart under the older version number."""
     inputs = entry["inputs"]
     chart = folder / "older" / inputs["name"]
-    shutil.copytree(charts.LINK / inputs["name"], chart)
+    shutil.copytree(engine.sandbox.charts / inputs["name"], chart)
     description = yaml.safe_load((chart / "Chart.yaml").read_text(encoding="utf-8"))
     older = {**description, "version": inputs["version"], "appVersion": f"v{inputs['version']}"}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(older), encoding="utf-8")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sandbox import charts, cluster, engine, gitops, health, plugins, tools
-from sandbox.layout import Sandbox, SandboxError, link_project, say
+from sandbox.layout import Sandbox, SandboxError, say
 
 _NEXT = """
 The sandbox runs. Try:
@@ -80,7 +80,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
         return 0
     if not cluster.is_running(sandbox):
         raise SandboxError(f"the sandbox in {sandbox.home} does not run; start it with: make up")
-    link_project(sandbox.project)
+    sandbox.link_project(sandbox.project)
     if verb == "env":
         for name, value in sandbox.environment().items():
             print(f"export {name}={shlex.quote(value)}")
@@ -109,7 +109,7 @@ def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
         say(f"control plane ready ({sandbox.kubeconfig})")
         charts.provide(sandbox)
         plugins.provide(sandbox)
-        link_project(sandbox.project)
+        sandbox.link_project(sandbox.project)
         variables = engine.prepare(sandbox)
         if verb == "cluster":
             return 0

@@ -1,87 +1,73 @@
 """The Helm charts of Flux and the operator: upstream's if they are available, else small local ones."""
 
-import functools
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Any, Literal, cast
 
-import yaml
-
+from oceanid_cluster import versions
 from sandbox import golang, tools
+from sandbox.download import silence
 from sandbox.layout import ROOT, Sandbox, SandboxError, cache, checked, digest, say
 
-Origin = Literal["upstream", "local"]
-
-# Pulumi.sandbox.yaml names the charts in this folder.
-LINK = ROOT / "sandbox" / ".charts"
 # Without descriptions, which are most of a CRD and cost time in every run.
 _GENERATOR = "crd:maxDescLen=0"
-_CONNECT_SECONDS, _PULL_SECONDS = 3, 120
+_PULL_SECONDS = 120
 
 
-def provide(sandbox: Sandbox) -> Origin:
-    """Fill ``sandbox/.charts`` as the variable CHARTS says (auto, upstream or local); returns what it holds."""
+def provide(sandbox: Sandbox) -> None:
+    """Link the sandbox's charts to those that the variable CHARTS says (auto, upstream or local)."""
     wanted = os.environ.get("CHARTS") or "auto"
     if wanted not in ("auto", "upstream", "local"):
         raise SandboxError(f"CHARTS={wanted} is none of auto, upstream, local")
-    charts = _charts()
     cache().mkdir(parents=True, exist_ok=True)
     with tools.lock(cache() / ".charts.lock", "another sandbox is making the charts"):
-        folder = _upstream(sandbox, charts, wanted) if wanted != "local" else None
-        origin: Origin = "upstream" if folder else "local"
-        tools.link(LINK, folder or _local())
-    say(f"charts: {origin}" + ("" if folder else " (small ones: upstream's are unavailable)"))
-    return origin
-
-
-def _charts() -> dict[str, dict[str, str]]:
-    text = (ROOT / "oceanid_cluster" / "versions.yaml").read_text(encoding="utf-8")
-    return cast("dict[str, Any]", yaml.safe_load(text))["charts"]
+        folder = _upstream(sandbox, wanted) if wanted != "local" else None
+        tools.link(sandbox.charts, folder or _local())
+    why = "" if wanted == "local" else ": upstream's are unavailable"
+    say("charts: upstream" if folder else f"charts: local (small ones{why})")
 
 
 def upstream() -> Path:
     """Where upstream's charts of the pinned versions are, once they were pulled."""
-    return cache() / f"charts-upstream-{digest(*(f'{name} {chart}' for name, chart in _charts().items()))}"
+    return cache() / f"charts-upstream-{digest(*(f'{name} {versions.chart(name)}' for name in versions.charts()))}"
 
 
-def _upstream(sandbox: Sandbox, charts: dict[str, dict[str, str]], wanted: str) -> Path | None:
+def _upstream(sandbox: Sandbox, wanted: str) -> Path | None:
     target = upstream()
     if target.exists():
         return target
-    hosts = [(chart.get("repository") or chart["chart"]).split("/")[2] for chart in charts.values()]
-    if wanted == "auto" and not all(answers(host) for host in hosts):
+    pinned = [versions.chart(name) for name in versions.charts()]
+    hosts = [(chart.repository or chart.chart).split("/")[2] for chart in pinned]
+    if wanted == "auto" and silence(f"https://{host}" for host in hosts):
         return None
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".charts-") as scratch:
-        for name, chart in charts.items():
-            say(f"pulling the chart {name} {chart['version']}")
-            repository = ["--repo", chart["repository"]] if "repository" in chart else []
-            command = [
-                "pull",
-                chart["chart"],
-                *repository,
-                "--version",
-                str(chart["version"]),
-                "--untar",
-                "-d",
-                scratch,
-            ]
-            try:
-                subprocess.run(
-                    [sandbox.bin / "helm", *command], env=sandbox.process_environment("helm"),
-                    check=True, capture_output=True, text=True, timeout=_PULL_SECONDS,
-                )  # fmt: skip
-            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as problem:
-                if wanted == "auto":
-                    return None
-                reason = (problem.stderr or "no answer") if isinstance(problem.stderr, str) else "no answer"
-                raise SandboxError(f"the chart {name} cannot be pulled: {reason.strip()}") from None
-        shutil.copytree(scratch, target, dirs_exist_ok=True)
+        pulled = Path(scratch) / "charts"
+        try:
+            for chart in pinned:
+                _pull(sandbox, chart, pulled)
+        except SandboxError:
+            if wanted == "auto":
+                return None
+            raise
+        pulled.replace(target)
     return target
+
+
+def _pull(sandbox: Sandbox, chart: versions.Chart, to: Path) -> None:
+    say(f"pulling the chart {chart.chart} {chart.version}")
+    repository = ["--repo", chart.repository] if chart.repository else []
+    command = ["pull", chart.chart, *repository, "--version", chart.version, "--untar", "-d", to]
+    try:
+        subprocess.run(
+            [sandbox.bin / "helm", *command], env=sandbox.process_environment("helm"),
+            check=True, capture_output=True, text=True, timeout=_PULL_SECONDS,
+        )  # fmt: skip
+    except subprocess.CalledProcessError as problem:
+        raise SandboxError(f"the chart {chart.chart} cannot be pulled: {problem.stderr.strip()}") from None
+    except subprocess.TimeoutExpired:
+        raise SandboxError(f"the chart {chart.chart} cannot be pulled in {_PULL_SECONDS} s") from None
 
 
 def _local() -> Path:
@@ -104,13 +90,3 @@ def _local() -> Path:
         checked([str(generator), _GENERATOR, *paths, f"output:crd:dir={crds}"], module, environment)
         built.replace(target)
     return target
-
-
-@functools.cache  # whoever asks for one of several things there waits once
-def answers(host: str) -> bool:
-    """Whether a host takes connections on port 443, within seconds."""
-    try:
-        socket.create_connection((host, 443), timeout=_CONNECT_SECONDS).close()
-    except OSError:
-        return False
-    return True

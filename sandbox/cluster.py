@@ -15,7 +15,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, say
+from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, in_one_step, say
 
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
@@ -94,19 +94,28 @@ def is_running(sandbox: Sandbox) -> bool:
 
 
 def processes(sandbox: Sandbox) -> dict[int, str]:
-    """The processes of this sandbox, by process id: those that carry its mark in their environment."""
-    mark, found = f"{MARK}={sandbox.home}".encode(), dict[int, str]()
+    """The processes of this sandbox: role by process id.
+
+    They carry its mark in their environment. Those that a plain ``pulumi`` started carry none: the plugins of one that
+    was killed run on, each called by its path in the sandbox's folder. Its name is then its role.
+    """
+    found: dict[int, str] = {}
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
-            variables = (folder / "environ").read_bytes().split(b"\0")
+            pairs = (one.partition(b"=") for one in (folder / "environ").read_bytes().split(b"\0"))
+            variables = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+            program = Path(os.fsdecode((folder / "cmdline").read_bytes().partition(b"\0")[0]))
             state = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if mark in variables and state not in ("Z", "X"):
-            role = next((v for v in variables if v.startswith(f"{ROLE}=".encode())), b"=?")
-            found[int(folder.name)] = role.partition(b"=")[2].decode()
+        if state in ("Z", "X"):
+            continue
+        if variables.get(MARK) == str(sandbox.home):
+            found[int(folder.name)] = variables.get(ROLE, "?")
+        elif MARK not in variables and program.is_relative_to(sandbox.home):
+            found[int(folder.name)] = program.name
     return found
 
 
@@ -235,11 +244,9 @@ def _write_kubeconfig(sandbox: Sandbox, api: str, certificate: Path, token: str)
 
 def private(path: Path, text: str) -> None:
     """Write a file that only its owner may read, in one step."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-        handle.write(text)
-    fresh.replace(path)
+    with in_one_step(path) as fresh:
+        fresh.touch(0o600, exist_ok=False)
+        fresh.write_text(text, encoding="utf-8")
 
 
 def _recycle_volumes(sandbox: Sandbox) -> None:
@@ -251,6 +258,7 @@ def _recycle_volumes(sandbox: Sandbox) -> None:
 
 
 def remove(sandbox: Sandbox) -> None:
-    """Delete a stopped sandbox."""
-    shutil.rmtree(sandbox.home, ignore_errors=True)
-    say(f"removed {sandbox.home}")
+    """Delete a stopped sandbox, if there is one."""
+    if sandbox.home.exists():
+        shutil.rmtree(sandbox.home, ignore_errors=True)
+        say(f"removed {sandbox.home}")

@@ -12,13 +12,14 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
-from sandbox.layout import say
+from sandbox.layout import SandboxError, cache, lock, say
 from sandbox.progress import Progress
 
 # Where the projects publish. The names stand in the addresses of a Release.
@@ -35,8 +36,8 @@ SLOWEST = 100_000  # bytes a second: building is quicker than waiting for less
 _CHUNK = 1 << 20
 
 
-class Unavailable(Exception):
-    """Why a released program is unavailable here."""
+class Unavailable(SandboxError):
+    """Why a program is unavailable here."""
 
 
 @dataclass(frozen=True)
@@ -56,68 +57,78 @@ class Release:
 
     def filled(self, text: str) -> str:
         """``text`` with its placeholders replaced, for this machine."""
-        system, machine = this_machine()
+        system, machine = _this_machine()
         x64 = "x64" if machine == "amd64" else machine
         return text.format(**BASES, version=self.version, os=system, arch=machine, x64=x64)
 
     @property
-    def key(self) -> str:
-        """The name of its folder in the cache."""
-        return f"released-{self.programs[-1][0]}-{self.version}-{'-'.join(this_machine())}"
+    def urls(self) -> tuple[str, str]:
+        """Where the file and its checksum are."""
+        return self.filled(self.url), self.filled(self.checksums)
+
+    @property
+    def folder(self) -> Path:
+        """Where its programs are, or would be, when they are downloaded."""
+        return cache() / f"released-{self.programs[-1][0]}-{self.version}-{'-'.join(_this_machine())}"
+
+    def install(self) -> None:
+        """Download its programs where the cache lacks them, each when all are complete and the checksum is right.
+
+        Raises Unavailable; then the folder is as it was.
+        """
+        system, machine = _this_machine()
+        if system != "linux" or machine not in ("amd64", "arm64"):
+            raise Unavailable(f"its project publishes no program for {system}-{machine}")
+        if silent := silence(self.urls):
+            raise Unavailable("; ".join(f"no answer from {origin}: {why}" for origin, why in silent.items()))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with lock(self.folder / ".lock", f"another sandbox is downloading {self.folder.name}"):
+            if not (self.folder / self.programs[-1][0]).exists():
+                self._fetch()
+
+    def _fetch(self) -> None:
+        url, checksums = self.urls
+        for left in self.folder.glob(".download-*"):  # of a killed run
+            shutil.rmtree(left)
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix=".download-") as scratch:
+            expected = _published(_read(checksums), url.rpartition("/")[2], checksums)
+            packed = Path(scratch) / "file"
+            if (found := _download(url, packed, f"{self.programs[-1][0]} {self.version}")) != expected:
+                raise Unavailable(f"{url} has the SHA-256 {found}, and {checksums} says {expected}")
+            for name, member in self.programs:
+                program = Path(scratch) / f"program-{name}"
+                if member:
+                    _unpack(packed, self.filled(member), program, url)
+                else:
+                    packed.rename(program)
+                program.chmod(0o755)
+            for name, _ in self.programs:
+                (Path(scratch) / f"program-{name}").replace(self.folder / name)
 
 
-def this_machine() -> tuple[str, str]:
+def _this_machine() -> tuple[str, str]:
     """Operating system and architecture, as Go names them."""
     machine = platform.machine().lower()
     return platform.system().lower(), {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
 
 
-def silent_hosts(releases: Iterable[Release]) -> dict[str, str]:
-    """Which hosts (scheme and name) of these releases do not answer, and why; all are asked at once, for seconds."""
-    urls = [release.filled(text) for release in releases for text in (release.url, release.checksums)]
-    origins: dict[str, str | None] = {_origin(url): None for url in urls}
-    threads = {origin: threading.Thread(target=_ask, args=(origin, origins), daemon=True) for origin in origins}
-    for thread in threads.values():
+_said: dict[str, str] = {}  # by those that were asked: why they do not answer, or nothing when they do
+
+
+def silence(urls: Iterable[str]) -> dict[str, str]:
+    """Which hosts (scheme and name) of these addresses do not answer, and why.
+
+    All are asked at once, for seconds, and each once in a run.
+    """
+    origins = dict.fromkeys(map(_origin, urls))
+    threads = [threading.Thread(target=_ask, args=(one,), daemon=True) for one in origins if one not in _said]
+    for thread in threads:
         thread.start()
     end = time.monotonic() + _PROBE_SECONDS
-    for thread in threads.values():
+    for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    silence = f"no answer in {_PROBE_SECONDS} s"
-    return {origin: silence if said is None else said for origin, said in origins.items() if said != ""}
-
-
-def why_not(release: Release, silent: Mapping[str, str]) -> str:
-    """Why a release cannot be downloaded here, empty when it can; ``silent`` are the hosts that do not answer."""
-    system, machine = this_machine()
-    if system != "linux" or machine not in ("amd64", "arm64"):
-        return f"its project publishes no program for {system}-{machine}"
-    if not silent.keys() & {_origin(release.filled(text)) for text in (release.url, release.checksums)}:
-        return ""
-    return f"no answer from {', '.join(silent)}: {'; '.join(dict.fromkeys(silent.values()))}"
-
-
-def fetch(release: Release, target: Path) -> None:
-    """Put the programs of a release into ``target``, each when all are complete and their checksum is right.
-
-    Raises Unavailable; then ``target`` is as it was.
-    """
-    url, checksums = release.filled(release.url), release.filled(release.checksums)
-    for left in target.glob(".download-*"):  # of a killed run
-        shutil.rmtree(left)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".download-") as scratch:
-        expected = _published(_read(checksums), url.rpartition("/")[2], checksums)
-        packed = Path(scratch) / "file"
-        if (found := _download(url, packed, f"{release.programs[-1][0]} {release.version}")) != expected:
-            raise Unavailable(f"{url} has the SHA-256 {found}, and {checksums} says {expected}")
-        for name, member in release.programs:
-            program = Path(scratch) / f"program-{name}"
-            if member:
-                _unpack(packed, release.filled(member), program, url)
-            else:
-                packed.rename(program)
-            program.chmod(0o755)
-        for name, _ in release.programs:
-            (Path(scratch) / f"program-{name}").replace(target / name)
+    reasons = {one: _said.setdefault(one, f"no answer in {_PROBE_SECONDS} s") for one in origins}
+    return {one: why for one, why in reasons.items() if why}
 
 
 def _origin(url: str) -> str:
@@ -136,8 +147,8 @@ class _NoDowngrade(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-def _ask(origin: str, said: dict[str, str | None]) -> None:
-    """Note why a host does not answer, or nothing when it does, whatever it answers. No redirect is followed."""
+def _ask(origin: str) -> None:
+    """Note whether a host answers, whatever it answers. No redirect is followed."""
     request = urllib.request.Request(f"{origin}/", method="HEAD")  # noqa: S310 - a host of BASES
     opener = urllib.request.OpenerDirector()
     for handler in (
@@ -150,14 +161,16 @@ def _ask(origin: str, said: dict[str, str | None]) -> None:
     except urllib.error.HTTPError as answer:
         answer.close()
     except (OSError, http.client.HTTPException) as problem:
-        said[origin] = _reason(problem)
-        return
-    said[origin] = ""
+        _said.setdefault(origin, _reason(problem))
+    _said.setdefault(origin, "")
 
 
-def _open(url: str) -> http.client.HTTPResponse:
+@contextmanager
+def _opened(url: str) -> Generator[http.client.HTTPResponse]:
+    """What is at an address. Whatever goes wrong while it is read is raised as Unavailable, too."""
     try:
-        return urllib.request.build_opener(_NoDowngrade).open(url, timeout=STALL_SECONDS)
+        with urllib.request.build_opener(_NoDowngrade).open(url, timeout=STALL_SECONDS) as answer:
+            yield answer
     except urllib.error.HTTPError as problem:
         raise Unavailable(f"{url}: HTTP {problem.code}") from None
     except (OSError, http.client.HTTPException) as problem:
@@ -170,11 +183,8 @@ def _reason(problem: Exception) -> str:
 
 
 def _read(url: str) -> str:
-    with _open(url) as answer:
-        try:
-            return answer.read(_CHUNK).decode("utf-8", "replace")
-        except (OSError, http.client.HTTPException) as problem:
-            raise Unavailable(f"{url}: {_reason(problem)}") from None
+    with _opened(url) as answer:
+        return answer.read(_CHUNK).decode("utf-8", "replace")
 
 
 def _published(text: str, name: str, where: str) -> str:
@@ -201,17 +211,11 @@ def _download(url: str, to: Path, what: str) -> str:
     """Write what is at ``url`` to a file; returns its SHA-256. Raises Unavailable when it is cut or too slow."""
     total, done, digest = 0, 0, hashlib.sha256()
     say(f"downloading {what} from {_origin(url)} (once)")
-    with _open(url) as answer, to.open("wb") as file:
+    with _opened(url) as answer, to.open("wb") as file:
         total = int(answer.headers.get("Content-Length") or 0)
         progress = Progress(f"downloading {what}", total // 1_000_000, "MB")
         since, then = time.monotonic(), 0
-        while True:
-            try:
-                chunk = answer.read1(_CHUNK)
-            except (OSError, http.client.HTTPException) as problem:
-                raise Unavailable(f"{url}: {_reason(problem)} after {done} bytes") from None
-            if not chunk:
-                break
+        while chunk := answer.read1(_CHUNK):
             file.write(chunk)
             digest.update(chunk)
             done += len(chunk)

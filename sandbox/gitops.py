@@ -13,8 +13,9 @@ from typing import Any
 import trustme
 import yaml
 
+from oceanid_cluster.components.image_automation.settings import ALERT, PROVIDER
 from sandbox import cluster, engine, tools
-from sandbox.layout import CONFIGURATION, ROOT, Sandbox, SandboxError, checked, say
+from sandbox.layout import CONFIGURATION, ROOT, Sandbox, SandboxError, checked, in_one_step, say
 from sandbox.registry import REGISTRIES
 
 EXAMPLE = ROOT / "examples" / "oceanid"
@@ -95,6 +96,8 @@ def configure(sandbox: Sandbox, git: Git) -> None:
     own = _set_by_a_person(sandbox, (*plain, *secret))
     if own:
         say(f"keeping what you have set: {', '.join(sorted(own))}")
+    if "gitRepositoryUrl" not in own:
+        say(f"no commit statuses without GitHub: Provider {PROVIDER} and Alert {ALERT} are left out, or deleted")
     pairs = [f"--plaintext={name}={value}" for name, value in plain.items() if name not in own]
     if pairs:
         engine.quietly(sandbox, "config", "set-all", *pairs, check=True)
@@ -150,10 +153,8 @@ def _seed(sandbox: Sandbox, git: Git) -> None:
     """Clone the repository to ``oceanid``, and make its first commit from the example; what is there stays."""
     folder = sandbox.home / "oceanid"
     if not (git.folder / "age.agekey").exists():
-        unfinished = git.folder / ".age.agekey"
-        unfinished.unlink(missing_ok=True)
-        cluster.tool(sandbox, "age-keygen", "-o", str(unfinished))
-        unfinished.replace(git.folder / "age.agekey")
+        with in_one_step(git.folder / "age.agekey") as fresh:
+            cluster.tool(sandbox, "age-keygen", "-o", str(fresh))
     if not folder.exists():
         scratch = folder.with_name(".oceanid")
         shutil.rmtree(scratch, ignore_errors=True)

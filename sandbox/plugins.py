@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sandbox import tools
-from sandbox.charts import answers
+from sandbox.download import silence
 from sandbox.layout import Sandbox, SandboxError, cache, say
 
 # The oldest release of each that will do: (4, 29) is the first with upsertExistingObjects and enablePatchForce.
@@ -23,7 +23,7 @@ _BUILT = {
 # The engine takes the newest plugin that is not older than what it asks for (sdk/go/common/workspace/plugins.go,
 # LegacySelectCompatiblePlugin): always the one that was chosen, for a state that another SDK wrote, too.
 VERSION = "999.0.0"
-_DOWNLOAD_HOST = "get.pulumi.com"
+_DOWNLOADS = "https://get.pulumi.com"
 _INSTALL_SECONDS = 600
 _ANSWER_SECONDS = 20
 _GET_PLUGIN_INFO = "/pulumirpc.ResourceProvider/GetPluginInfo"
@@ -61,7 +61,7 @@ def _chosen(sandbox: Sandbox, name: str) -> Path:
         say(f"provider {name}: {found}, {path}")
         return Path(path)
     downloaded = cache() / "plugins" / f"resource-{name}-v{wanted}" / tool.name
-    if not downloaded.exists() and answers(_DOWNLOAD_HOST):
+    if not downloaded.exists() and not silence([_DOWNLOADS]):
         _install(sandbox, name, wanted)
     older = f" ({path} is {found or 'of no version'}, too old)" if path else ""
     is_there = downloaded.exists()

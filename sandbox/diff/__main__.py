@@ -4,56 +4,36 @@ Exit code 0: it is told. 1: the newer commit cannot be rendered, or there is no 
 """
 
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
-from sandbox import charts, tools
 from sandbox.diff import compare, report
-from sandbox.layout import ROOT, SandboxError, checked
+from sandbox.layout import ROOT, Sandbox, SandboxError, checked
 
 # The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
-_COMMAND = Path("oceanid_cluster") / "commands" / "render.py"
+_FENCE = "~" * 20  # longer than any run of tildes at the beginning of a line
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
 _SUMMARY_BYTES = 900_000
 
 
 def main(environ: Mapping[str, str]) -> int:
     """Compare the commits BASE and HEAD, for the stack STACK or every one; returns the exit code."""
-    signal.signal(signal.SIGTERM, _end)
     try:
         base, head = (_commit(environ.get(name) or default) for name, default in (("BASE", "main"), ("HEAD", "HEAD")))
         if _git("status", "--porcelain", "--untracked-files=no"):
             _say("changes that are not committed are not part of it")
-        with (
-            tempfile.TemporaryDirectory(prefix="oceanid-diff-") as scratch,
-            _worktree(base, Path(scratch) / "base") as old,
-            _worktree(head, Path(scratch) / "head") as new,
-        ):
-            if (old / _COMMAND).exists():
-                return _compare(old, new, environ)
-            print(f"{environ.get('BASE') or 'main'} has no command `render` yet: there is nothing to compare")
-            return 0
+        with tempfile.TemporaryDirectory(prefix="oceanid-diff-") as scratch:
+            return _compare(_checkout(base, Path(scratch) / "base"), _checkout(head, Path(scratch) / "head"), environ)
     except SandboxError as problem:
         print(f"diff: error: {problem}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _end(number: int, frame: FrameType | None) -> None:
-    """End in order: the worktrees are removed, and a second signal does not stop that."""
-    signal.signal(number, signal.SIG_IGN)
-    del frame
-    sys.exit(143)
 
 
 def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
@@ -63,15 +43,13 @@ def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
         with ThreadPoolExecutor(2) as pool:
             problems = list(pool.map(_render, (old, new), (stack, stack), outputs))
         if problems[1]:
-            text = markdown = f"{stack}: cannot be rendered\n{problems[1]}"
-            code = 1
+            text, code = f"{stack}: cannot be rendered\n{problems[1]}", 1
         elif problems[0]:
-            text = markdown = f"{stack}: cannot be rendered at the base, so there is nothing to compare\n{problems[0]}"
+            text = f"{stack}: cannot be rendered at the base, so there is nothing to compare\n{problems[0]}"
         else:
-            found = compare.compare(*map(compare.read, outputs))
-            text, markdown = report.as_text(stack, found), report.as_markdown(stack, found)
+            text = report.as_text(stack, compare.compare(*map(compare.read, outputs)))
         print(text, flush=True)
-        _summarize(f"{markdown}\n\n", environ)
+        _summarize(text, environ)
     return code
 
 
@@ -89,23 +67,14 @@ def _render(tree: Path, stack: str, output: Path) -> str:
     if not (tree / f"Pulumi.{stack}.yaml").exists():
         return ""
     command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
-    environment = {**os.environ, "PATH": _path(), "PYTHONDONTWRITEBYTECODE": "1"}
+    path = f"{os.environ.get('PATH', '')}{os.pathsep}{Sandbox.from_environment().bin}"  # its helm, if there is no other
+    environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
         return answer.stderr.strip() or "no output"
     if tree.name == "head":
         sys.stderr.write(answer.stderr)
     return ""
-
-
-def _path() -> str:
-    """PATH, and the tools that the charts need, as far as a sandbox has them."""
-    folders = [os.environ.get("PATH", "")]
-    for tool in (tools.ALL["helm"], tools.ALL["kubectl"]):
-        there = [path for path in (tool.released, tool.built) if path and path.exists()]
-        if shutil.which(tool.name) is None and there:
-            folders.append(str(there[0].parent))
-    return os.pathsep.join(folders)
 
 
 def _commit(name: str) -> str:
@@ -115,27 +84,28 @@ def _commit(name: str) -> str:
         raise SandboxError(f"there is no commit '{name}' here; name another one: make diff BASE=<commit>") from None
 
 
-def _git(*arguments: str) -> str:
-    return checked(["git", *arguments], ROOT, os.environ)
+def _git(*arguments: str, **variables: str) -> str:
+    return checked(["git", *arguments], ROOT, {**os.environ, **variables})
 
 
-@contextmanager
-def _worktree(commit: str, folder: Path) -> Generator[Path]:
-    """A checkout of a commit, with the charts of the sandbox; removed at the end, however that comes."""
-    _git("worktree", "add", "--quiet", "--detach", str(folder), commit)
-    try:
-        if charts.LINK.exists():
-            tools.link(folder / charts.LINK.relative_to(ROOT), charts.LINK.resolve())
-        yield folder
-    finally:
-        _git("worktree", "remove", "--force", str(folder))
+def _checkout(commit: str, folder: Path) -> Path:
+    """Write the files of a commit into a new folder, beside a link to the sandbox's charts; returns the folder."""
+    index = str(folder.with_suffix(".index"))
+    _git("read-tree", commit, GIT_INDEX_FILE=index)
+    _git("checkout-index", "--all", f"--prefix={folder}/", GIT_INDEX_FILE=index)
+    (folder / "charts").symlink_to(Sandbox.from_environment().charts)
+    return folder
 
 
-def _summarize(markdown: str, environ: Mapping[str, str]) -> None:
-    """Add to the job's summary, in a workflow."""
+def _summarize(text: str, environ: Mapping[str, str]) -> None:
+    """Add to the job's summary, in a workflow: the first line as a heading, the others as they are."""
     if file := environ.get("GITHUB_STEP_SUMMARY"):
+        heading, _, rest = text.partition("\n")
         with Path(file).open("ab") as summary:
-            summary.write(markdown.encode()[: max(0, _SUMMARY_BYTES - summary.tell())])
+            summary.write(f"### {heading}\n\n".encode())
+            if rest:
+                shown = rest.encode()[: max(0, _SUMMARY_BYTES - summary.tell())].decode(errors="ignore")
+                summary.write(f"{_FENCE}diff\n{shown}\n{_FENCE}\n\n".encode())
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""A difference in words: as text for a terminal, and as Markdown for a pull request."""
+"""A difference in words, for a terminal and for the summary of a pull request."""
 
 import difflib
 import json
@@ -13,41 +13,16 @@ _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _LINES, _WIDTH = 60, 400  # of one object; the rest is counted
 
 
-def headline(stack: str, difference: Difference) -> str:
-    """How many objects change, in one line."""
-    count = Counter(change.operation for change in difference.changes)
-    if not count:
-        return f"{stack}: nothing changes"
-    kinds = ", ".join(f"{count[operation]} {operation}" for operation in _MARKS if count[operation])
-    return f"{stack}: {kinds}"
-
-
 def as_text(stack: str, difference: Difference) -> str:
-    """Every object that changes, what that means, and its fields."""
-    lines = [headline(stack, difference), *(f"  {note}" for note in difference.notes)]
+    """How many objects change, in the first line; then each of them, what that means, and its fields."""
+    count = Counter(change.operation for change in difference.changes)
+    kinds = ", ".join(f"{count[operation]} {operation}" for operation in _MARKS if count[operation])
+    lines = [f"{stack}: {kinds or 'nothing changes'}", *(f"  {note}" for note in difference.notes)]
     for change in difference.changes:
-        lines.append(f"{_MARKS[change.operation]} {change.place}{_meaning(': ', change)}")
+        meaning = f": {'; '.join(change.meaning)}" if change.meaning else ""
+        lines.append(f"{_MARKS[change.operation]} {change.place}{meaning}")
         lines += [f"    {line}" for line in _details(change)]
     return "\n".join(lines)
-
-
-def as_markdown(stack: str, difference: Difference) -> str:
-    """The same: a table of the objects, and their fields to unfold."""
-    lines = [f"### {headline(stack, difference)}", ""]
-    lines += [f"- {note}" for note in difference.notes]
-    if not difference.changes:
-        return "\n".join(lines)
-    lines += ["", "| | object | what that means |", "|---|---|---|"]
-    for change in difference.changes:
-        lines.append(f"| {change.operation} | `{change.place}` | {_escaped(_meaning('', change))} |")
-    fields = [line for change in difference.changes for line in ("", f"# {change.place}", *_details(change))]
-    fence = "`" * (1 + max(3, *(_longest_run(line) for line in fields)))
-    lines += ["", "<details><summary>fields</summary>", "", f"{fence}diff", *fields[1:], fence, "", "</details>", ""]
-    return "\n".join(lines)
-
-
-def _meaning(before: str, change: Change) -> str:
-    return f"{before}{'; '.join(change.meaning)}" if change.meaning else ""
 
 
 def _details(change: Change) -> list[str]:
@@ -83,12 +58,3 @@ def _lines(value: object) -> list[str]:
 
 def _value(value: object) -> str:
     return "absent" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _longest_run(line: str) -> int:
-    """How many backticks follow one another at most."""
-    return max((len(run) for run in "".join(ch if ch == "`" else " " for ch in line).split()), default=0)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -15,7 +15,6 @@ from typing import Any, Protocol
 import yaml
 
 from oceanid_cluster.config.cluster import NODES
-from sandbox import charts
 from sandbox.layout import ROOT
 from tests.bench import cpu, predecessor
 from tests.engine.engine import Engine
@@ -107,7 +106,7 @@ class Program(Stack):
         state = json.loads(self.pulumi("stack", "export", "--show-secrets"))
         name = "pulumi-kubernetes-operator"
         manifest = self.sandbox.helm("get", "manifest", name, "--namespace=pulumi-system")
-        crds = self.sandbox.helm("show", "crds", str(charts.LINK / name))
+        crds = self.sandbox.helm("show", "crds", str(self.sandbox.sandbox.charts / name))
         release = [one for text in (crds, manifest) for one in yaml.safe_load_all(text) if one]
         self._objects.update(resources=state["deployment"]["resources"], release=release)
         nodes: list[Manifest] = [
@@ -125,7 +124,7 @@ class Predecessor(Stack):
         """``sandbox`` has a bare cluster."""
         folder = sandbox.folder.parent / "predecessor"
         shutil.copytree(ROOT / "tests" / "bench" / "flat", folder)
-        (folder / "charts").symlink_to(charts.LINK.resolve())
+        (folder / "charts").symlink_to(sandbox.sandbox.charts.resolve())
         super().__init__(sandbox, folder)
         self._entries: list[Manifest] = [
             {"dependencies": [], **entry, "path": predecessor.path(entry)}

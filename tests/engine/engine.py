@@ -15,7 +15,7 @@ from oceanid_cluster.components.settings import CUSTOM_RESOURCES, EXPECTED
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config.schema import keys_of
 from sandbox.engine import ADOPT
-from sandbox.layout import ROOT, Sandbox, link_project
+from sandbox.layout import ROOT, Sandbox
 from tests.engine import runs
 
 Answer = subprocess.CompletedProcess[str]
@@ -71,7 +71,7 @@ class Engine:
         self.sandbox = Sandbox(home)
         self.folder = folder
         self.is_changed = False  # whether the last run may have had another configuration than the committed one
-        link_project(folder)
+        self.sandbox.link_project(folder)
 
     def environment(self, role: str = "engine", *, checkpoints: bool = False) -> dict[str, str]:
         """The environment of the sandbox's own processes; with ``checkpoints`` the state is written after each step."""

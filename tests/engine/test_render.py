@@ -14,7 +14,7 @@ from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.manifests import labels
 from sandbox.diff.compare import Object, read
-from sandbox.layout import ROOT, link_project
+from sandbox.layout import ROOT
 from tests.engine.engine import Engine
 
 # Only a secret says them: the values of Secrets, and a hash of them.
@@ -49,7 +49,7 @@ def secrets(engine: Engine) -> dict[str, str]:
 
 def rendered(engine: Engine, folder: Path) -> dict[str, Object]:
     """What is rendered of the committed configuration, and of the ids that only its tokens say."""
-    link_project(folder / "project")
+    engine.sandbox.link_project(folder / "project")
     file = folder / "project" / "Pulumi.sandbox.yaml"
     known = secrets(engine)
     document = yaml.safe_load(file.read_text(encoding="utf-8"))

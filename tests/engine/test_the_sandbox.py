@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import cluster, tools
+from sandbox import cluster, download, releases, tools
 from sandbox.layout import ROOT, Sandbox, cache
 from tests.engine.engine import Engine
 from tests.engine.prepared import bare_cluster
@@ -115,8 +115,8 @@ def test_a_first_start_with_downloaded_tools_needs_no_go(tmp_path: Path, monkeyp
     tools.script(fakes / "go", f'echo "$@" >> {tmp_path}/go-was-asked; exit 1')
     other = Sandbox(tmp_path / "home")
     with serving() as site:
-        monkeypatch.setattr(tools.download, "BASES", site.bases)
-        for release in dict.fromkeys(tool.release for tool in tools.TOOLS if tool.release):
+        monkeypatch.setattr(download, "BASES", site.bases)
+        for release in dict.fromkeys(releases.BY_PROGRAM.values()):
             site.publish(release, content)
         path = f"{fakes}{os.pathsep}{os.environ.get('PATH', '')}"
         environment = {**os.environ, "PATH": path, "OCEANID_CACHE": str(fresh), "SANDBOX_DIR": str(other.home)}

@@ -1,0 +1,127 @@
+"""The sandbox's verbs, without a cluster: what `down` stops, what `reset` removes, what `gitops` and `health` say."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from oceanid_cluster.commands.readiness import SILENT
+from sandbox import gitops, health, tools
+from sandbox.__main__ import main
+from sandbox.layout import MARK, Sandbox
+
+OK = {"area": "cluster", "name": "API server", "state": "ok", "detail": "https://127.0.0.1"}
+OF_FLUX = {"area": "FluxBootstrap", "name": "kustomization/flux-system", "state": "failed", "detail": f"{SILENT} (why)"}
+BROKEN = {"area": "LabelStudio", "name": "deployment/label-studio", "state": "failed", "detail": "does not exist"}
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """A sandbox in which nothing runs."""
+    sandbox = Sandbox(tmp_path / "home")
+    sandbox.bin.mkdir(parents=True)
+    monkeypatch.setenv("SANDBOX_DIR", str(sandbox.home))
+    return sandbox
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts a program that does nothing, under a path, until the test ends."""
+    with ExitStack() as stack:
+
+        def start(program: Path, folder: Path, **variables: str) -> subprocess.Popen[bytes]:
+            program.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy("/bin/sleep", program)
+            process = subprocess.Popen([program, "600"], cwd=folder, env={**os.environ, **variables})
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_down_stops_plugins_that_a_killed_pulumi_left_and_nothing_of_anybody_else(
+    sandbox: Sandbox, start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = Path("pulumi") / "plugins" / "resource-kubernetes" / "pulumi-resource-kubernetes"
+    left = start(sandbox.home / plugin, tmp_path)
+    own = sandbox.environment()
+    others = [
+        start(tmp_path / "other" / plugin, tmp_path),
+        start(sandbox.home / "inner" / plugin, tmp_path, **{MARK: str(sandbox.home / "inner")}),
+        start(tmp_path / "editor", sandbox.home, **own),
+    ]
+    assert main(["down"]) == 0
+    assert left.poll() is not None
+    assert [one.poll() for one in others] == [None, None, None]
+    assert "stopped pulumi-resource-kubernetes\n" in capsys.readouterr().err
+
+
+def test_reset_removes_the_sandbox_if_there_is_one(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    for said in (f"sandbox: nothing was running\nsandbox: removed {sandbox.home}\n", "sandbox: nothing was running\n"):
+        assert main(["reset"]) == 0
+        assert capsys.readouterr().err == said
+        assert not sandbox.home.exists()
+
+
+@pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])
+def test_a_verb_that_needs_a_running_sandbox_says_how_to_start_it(
+    verb: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", f"sandbox: error: the sandbox in {sandbox.home} does not run; start it with: make up\n"
+    )  # fmt: skip
+
+
+def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yours(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.link_project(sandbox.project)
+    tools.script(sandbox.bin / "pulumi", "exit 0")
+    git = gitops.Git(sandbox.home / "git", 1)
+    git.folder.mkdir()
+    for name in ("token", "ca.crt", "age.agekey"):
+        (git.folder / name).write_text("x", encoding="utf-8")
+    gitops.configure(sandbox, git)
+    assert "Provider github-updates and Alert image-updates are left out" in capsys.readouterr().err
+    with (sandbox.project / "Pulumi.sandbox.yaml").open("a", encoding="utf-8") as file:
+        file.write("  oceanid-cluster:gitRepositoryUrl: https://github.com/example/example\n")
+    gitops.configure(sandbox, git)
+    assert capsys.readouterr().err == "sandbox: keeping what you have set: gitRepositoryUrl\n"
+
+
+def answering(sandbox: Sandbox, *rows: dict[str, str]) -> Sandbox:
+    """The sandbox, whose program answers with these rows."""
+    sandbox.project.mkdir()
+    (sandbox.home / "answer").write_text(json.dumps({"passed": False, "rows": rows}), encoding="utf-8")
+    tools.script(sandbox.bin / "python", f'cat "{sandbox.home}/answer"; exit 1')
+    return sandbox
+
+
+def test_rows_of_controllers_that_do_not_run_say_so_and_are_not_failures(
+    sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert health.ask(answering(sandbox, OK, OF_FLUX), []) == 0
+    said = capsys.readouterr().out
+    assert "failed" not in said
+    assert said.splitlines()[-1].endswith("warning  not run in this sandbox: make gitops")
+
+
+def test_what_is_broken_is_still_a_failure(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    assert health.ask(answering(sandbox, OK, OF_FLUX, BROKEN), ["--json"]) == 1
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["state"] for row in rows] == ["ok", "warning", "failed"]
+
+
+def test_an_answer_that_is_not_a_table_is_passed_on(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    answering(sandbox)
+    (sandbox.home / "answer").write_text("usage: …\n", encoding="utf-8")
+    assert health.ask(sandbox, ["--help"]) == 1
+    assert capsys.readouterr().out == "usage: …\n"
