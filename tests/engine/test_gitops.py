@@ -245,20 +245,35 @@ def test_destroy_leaves_the_applications_running_with_flux_alive_and_with_flux_d
 
 
 def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None:
+    """With the sandbox's own key at first: it stays until every file is encrypted for the other one."""
     page = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 4
-    script = "\n".join(blocks).replace("pulumi config", f"pulumi --cwd {flux.folder} config")
+    environment = {
+        **flux.environment(), "PULUMI_OPTION_CWD": str(flux.folder), "PULUMI_SKIP_CONFIRMATIONS": "true",
+        "TERM": "dumb",
+    }  # fmt: skip
     answer = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=flux.repository, env=flux.environment(), text=True,
-        capture_output=True, check=False,
+        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)], cwd=flux.repository, env=environment, text=True,
+        capture_output=True, stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    encrypted = (flux.repository / "one.sops.yaml").read_text(encoding="utf-8")
-    assert "ENC[AES256_GCM" in encrypted
-    assert base64.b64encode(b"value").decode() not in encrypted
-    flux.git("clean", "--quiet", "--force", "-x")  # the key, too, which .gitignore names
-    flux.git("checkout", "--quiet", ".")
+    assert "AGE-SECRET-KEY-" not in answer.stdout + answer.stderr
+    one = flux.kubectl("-n", "web", "get", "secret", "one", "-o", "go-template={{.data.key | base64decode}}")
+    assert one == "a value"
+    keys = (flux.repository / "new.agekey").read_text(encoding="utf-8")
+    new, old = re.findall("^AGE-SECRET-KEY-.*$", keys, re.MULTILINE)
+    files = {"apps/whoami/one.sops.yaml": base64.b64encode(b"a value").decode(),
+             "apps/whoami/secret.sops.yaml": "a secret of the sandbox"}  # fmt: skip
+    for name, text in files.items():
+        assert text not in (flux.repository / name).read_text(encoding="utf-8")
+        for key, decrypts in ((new, True), (old, False)):
+            decrypted = subprocess.run(
+                [flux.sandbox.bin / "sops", "decrypt", name], cwd=flux.repository,
+                env={**environment, "SOPS_AGE_KEY": key}, text=True, capture_output=True, check=False,
+            )  # fmt: skip
+            assert (decrypted.returncode == 0, text in decrypted.stdout) == (decrypts, decrypts)
+    flux.git("clean", "--quiet", "--force", "-x")  # the key, which .gitignore names
 
 
 def test_a_second_run_of_make_gitops_and_one_after_down_change_nothing(flux: GitOps) -> None:
