@@ -260,7 +260,7 @@ def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None
     )
     assert b64encode(b"a value").decode() not in (flux.repository / "apps/whoami/one.sops.yaml").read_text("utf-8")
     # Without the old key everything can still be read.
-    keys = (flux.repository / "age.agekey").read_text(encoding="utf-8")
+    keys = (flux.repository / "new.agekey").read_text(encoding="utf-8")
     new, _ = re.findall("AGE-SECRET-KEY-.*", keys)
     flux.configure("flux.sops_age_key", new, secret=True)
     flux.up()
