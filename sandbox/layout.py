@@ -184,6 +184,7 @@ class Sandbox:
             "PULUMI_DEV": "true",
             "PULUMI_PARALLEL": "32",  # as in deploy-cluster.yml
             "TMPDIR": str(self.temporary),
+            "KUBECACHEDIR": str(self.temporary / "kube"),  # else the home has megabytes of each sandbox that there was
             "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
             "HELM_CONFIG_HOME": str(self.home / "helm" / "config"),
             "HELM_DATA_HOME": str(self.home / "helm" / "data"),

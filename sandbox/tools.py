@@ -32,16 +32,17 @@ _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit.
+    """A program: the Go module (a folder of ``sandbox/``) and package it is built from.
 
-    ``files`` are copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
+    One of PATH is taken if what ``version_command`` says of it ``fits``; without either, none is. ``files`` are
+    copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
     """
 
     name: str
     module: str
     package: str
-    version_command: tuple[str, ...]
-    fits: Callable[[Version], bool]
+    version_command: tuple[str, ...] = ()
+    fits: Callable[[Version], bool] = lambda _: False
     files: tuple[tuple[str, str, str], ...] = ()
 
     @property
@@ -79,10 +80,6 @@ def _near_minor(version: Version) -> bool:
     return version[0] == 1 and abs(version[1] - _version(KUBERNETES)[1]) <= 1
 
 
-def _never(_: Version) -> bool:
-    return False
-
-
 _PULUMI = "github.com/pulumi/pulumi"
 _KUBERNETES_CMD = "k8s.io/kubernetes/cmd"
 _PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
@@ -101,25 +98,22 @@ TOOLS = (
         "pulumi-language-python",
         "language-host",
         f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
-        (),
-        _never,
         files=(("tools", f"{_PULUMI}/sdk/v3", "python/cmd/pulumi-language-python-exec"),),  # of the SDK's version
     ),
 )
-CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), _never)
-ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", (), _never)
+CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
 PROVIDER = Tool(
-    "pulumi-resource-kubernetes", "kubernetes-provider", "oceanid.invalid/sandbox/pulumi-resource-kubernetes", (),
-    _never,
+    "pulumi-resource-kubernetes", "kubernetes-provider", "oceanid.invalid/sandbox/pulumi-resource-kubernetes",
     files=tuple(
         ("kubernetes-provider", _PROVIDER, f"cmd/pulumi-resource-kubernetes/{name}")
         for name in ("schema.json", "terraform-mapping.json")
     ),
 )  # fmt: skip
-RANDOM = Tool("pulumi-resource-random", "random-provider", "oceanid.invalid/sandbox/pulumi-resource-random", (), _never)
+RANDOM = Tool("pulumi-resource-random", "random-provider", "oceanid.invalid/sandbox/pulumi-resource-random")
 # The newest releases whose modules, and those that they need, are served.
 FLUX = tuple(
-    Tool(package.rpartition("/")[2], "flux-controllers", package, (), _never)
+    Tool(package.rpartition("/")[2], "flux-controllers", package)
     for package in (
         "github.com/fluxcd/source-controller",
         "github.com/fluxcd/kustomize-controller",

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,40 @@ def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yo
         file.write("  oceanid-cluster:gitRepositoryUrl: https://github.com/example/example\n")
     gitops.configure(sandbox, git)
     assert capsys.readouterr().err == "sandbox: keeping what you have set: gitRepositoryUrl\n"
+
+
+class Discovery(BaseHTTPRequestHandler):
+    """As much of an API server as kubectl keeps an answer of."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the standard library
+        del format, args
+
+    def do_GET(self) -> None:
+        nodes = {"name": "nodes", "kind": "Node", "namespaced": False, "verbs": ["list"]}
+        answers = {
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [nodes]},
+        }
+        content = json.dumps(answers.get(self.path.partition("?")[0], {"kind": "APIGroupList", "groups": []})).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def test_kubectl_keeps_what_it_keeps_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
+    home = tmp_path / "user"
+    home.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Discovery) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        command = ["kubectl", "api-resources", f"--server=http://127.0.0.1:{server.server_port}"]
+        environment = {**os.environ, **sandbox.environment(), "HOME": str(home)}
+        answer = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+        server.shutdown()
+    assert answer.returncode == 0, answer.stderr
+    assert [*home.iterdir()] == []
+    assert [*sandbox.temporary.iterdir()]
 
 
 def answering(sandbox: Sandbox, *rows: dict[str, str]) -> Sandbox:
