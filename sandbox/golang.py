@@ -13,10 +13,8 @@ from pathlib import Path
 
 from sandbox import wheels
 from sandbox.download import Unavailable
-from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say
+from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say, version_in
 from sandbox.progress import Progress
-
-Version = tuple[int, int, int]
 
 # Whatever the user set for a Go of their own: no other toolchain is downloaded, and its library is that beside it.
 _OWN = {"GOTOOLCHAIN": "local", "GOROOT": ""}
@@ -43,17 +41,17 @@ def key(folder: str, flags: str) -> str:
     return f"{folder}-{digest(flags, *files)}"
 
 
-def minimum() -> Version:
+def minimum() -> tuple[int, ...]:
     """The oldest Go that builds every module of the sandbox."""
-    files = (ROOT / "sandbox").glob("*/go.mod")
-    return max(_version(path.read_text(encoding="utf-8")) for path in files)
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "sandbox").glob("*/go.mod"))
+    return max(version_in(line) for text in texts for line in text.splitlines() if line.startswith("go "))
 
 
 def go() -> Path:
     """The Go that builds: that of PATH where it is new enough, else that of a Python package. Raises SandboxError."""
     found, wanted = shutil.which("go"), ".".join(map(str, minimum()))
     answer = ask([found, "version"], {**os.environ, **_OWN}) if found else ""
-    if found and _version(answer) >= minimum():
+    if found and version_in(answer) >= minimum():
         return Path(found).absolute()
     if not (wheels.GO.folder / "go").exists():
         say(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
@@ -133,13 +131,6 @@ def _costs(listed: str) -> dict[str, int]:
 def _built_as(package: str) -> str:
     """The file name that Go gives the program of a package."""
     return [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
-
-
-def _version(text: str) -> Version:
-    """The Go version of a ``go.mod``, or of what ``go version`` says; zeros when there is none."""
-    match = re.search(r"(?:^go |\bgo)(\d+)\.(\d+)(?:\.(\d+))?", text, re.MULTILINE)
-    major, minor, patch = match.groups(default="0") if match else ("0", "0", "0")
-    return int(major), int(minor), int(patch)
 
 
 def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | None = None) -> str:

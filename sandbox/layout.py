@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,12 @@ def digest(*parts: str | bytes | Path) -> str:
         data = part.read_bytes() if isinstance(part, Path) else part if isinstance(part, bytes) else part.encode()
         total.update(hashlib.sha256(data).digest())
     return total.hexdigest()[:16]
+
+
+def version_in(text: str) -> tuple[int, ...]:
+    """The first version in a text, as numbers; none when there is none."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def say(text: str) -> None:

