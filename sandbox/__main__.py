@@ -56,8 +56,6 @@ def main(arguments: Sequence[str]) -> int:
     except SandboxError as problem:
         print(f"sandbox: error: {problem}", file=sys.stderr)
         return 1
-    except subprocess.CalledProcessError as problem:
-        return problem.returncode
     except KeyboardInterrupt:
         print("sandbox: interrupted; run it again, or stop it with: make down", file=sys.stderr)
         return 130
