@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sandbox import wheels
@@ -135,11 +135,26 @@ def _built_as(package: str) -> str:
 
 def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | None = None) -> str:
     """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
-    process = subprocess.Popen(
-        ["go", *arguments], cwd=folder, env=environment(), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    output: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            ["go", *arguments], cwd=folder, env=environment(), text=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        seen = list[str]()
+        progress = Progress(doing, builds.total if builds else 0)
+        for line in _lines(process):
+            seen += [line] if line else []
+            progress.show(*(builds.judge(line) if builds else (0, 0, line)))
+        progress.end()
+        if process.wait():
+            reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
+            raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
+        output.seek(0)
+        return output.read()
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What a process writes to standard error, line by line, and an empty line in each second without one."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def drain() -> None:
@@ -147,27 +162,12 @@ def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | Non
             lines.put(line.strip())
         lines.put(None)
 
-    readers = [
-        threading.Thread(target=drain, daemon=True),
-        threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
-    seen: list[str] = []
-    progress = Progress(doing, builds.total if builds else 0)
+    threading.Thread(target=drain, daemon=True).start()
     while True:
         try:
             line = lines.get(timeout=1)
         except queue.Empty:
             line = ""
         if line is None:
-            break
-        seen += [line] if line else []
-        progress.show(*(builds.judge(line) if builds else (0, 0, line)))
-    for reader in readers:
-        reader.join()
-    progress.end()
-    if process.wait():
-        reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
-        raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
-    return output[0]
+            return
+        yield line

@@ -19,16 +19,16 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
     """
     command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *arguments]
     environment = sandbox.process_environment("health")
-    if "kustomize-controller" in cluster.processes(sandbox).values():
-        return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
     answer = subprocess.run(
         [*command, "--json"], cwd=sandbox.project, env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
     try:
-        rows = [_row(Row(**fields)) for fields in json.loads(answer.stdout)["rows"]]
+        rows = [Row(**fields) for fields in json.loads(answer.stdout)["rows"]]
     except ValueError:  # it could not ask, or was asked for its --help
         print(answer.stdout, end="")
         return answer.returncode
+    if "kustomize-controller" not in cluster.processes(sandbox).values():
+        rows = [_row(row) for row in rows]
     return report.show(rows, in_json="--json" in arguments)
 
 

@@ -38,11 +38,11 @@ def _absolute(path: str) -> Path:
         raise SandboxError(f"{path}: nobody's home is known; set HOME, or OCEANID_CACHE to an absolute path") from None
 
 
-def digest(*parts: str | bytes | Path) -> str:
-    """A short key for a cache entry: of text, bytes, or the contents of files."""
+def digest(*parts: str | Path) -> str:
+    """A short key for a cache entry: of text, or the contents of files."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.read_bytes() if isinstance(part, Path) else part if isinstance(part, bytes) else part.encode()
+        data = part.read_bytes() if isinstance(part, Path) else part.encode()
         total.update(hashlib.sha256(data).digest())
     return total.hexdigest()[:16]
 
