@@ -119,6 +119,16 @@ class Sandbox:
         return cls(_absolute(os.environ.get("SANDBOX_DIR") or str(ROOT / ".sandbox")))
 
     @property
+    def lock(self) -> Path:
+        """The file that ``make up`` holds a lock on, and makes first: a folder that has it is a sandbox."""
+        return self.home / ".lock"
+
+    def check(self) -> None:
+        """Raises SandboxError when the folder is somebody else's: it is not empty, and not a sandbox."""
+        if self.home.exists() and not self.lock.exists() and (self.home.is_file() or any(self.home.iterdir())):
+            raise SandboxError(f"{self.home} has something else in it; set SANDBOX_DIR to a folder of its own")
+
+    @property
     def bin(self) -> Path:
         """Links to the tools, first on PATH."""
         return self.home / "bin"

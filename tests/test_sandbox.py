@@ -65,10 +65,33 @@ def test_down_stops_plugins_that_a_killed_pulumi_left_and_nothing_of_anybody_els
 
 
 def test_reset_removes_the_sandbox_if_there_is_one(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    sandbox.lock.touch()
     for said in (f"sandbox: nothing was running\nsandbox: removed {sandbox.home}\n", "sandbox: nothing was running\n"):
         assert main(["reset"]) == 0
         assert capsys.readouterr().err == said
         assert not sandbox.home.exists()
+
+
+@pytest.mark.parametrize("verb", ["up", "gitops", "cluster", "reset"])
+def test_a_folder_that_is_not_a_sandbox_is_left_alone(
+    verb: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sandbox.bin / "precious"
+    file.touch()
+    assert main([verb]) == 1
+    assert f"{sandbox.home} has something else in it; set SANDBOX_DIR" in capsys.readouterr().err
+    assert [one for one in sandbox.home.rglob("*") if one.is_file()] == [file]
+
+
+def test_a_sandbox_that_cannot_be_removed_is_not_said_to_be(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.lock.touch()
+    link = sandbox.home.with_name("link")
+    link.symlink_to(sandbox.home)
+    monkeypatch.setenv("SANDBOX_DIR", str(link))
+    assert main(["reset"]) == 1
+    assert f"{link} cannot be removed: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])
