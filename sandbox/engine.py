@@ -38,7 +38,7 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
         say("an interrupted run left operations unfinished; looking at what they made")
         refresh = ["refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates"]
         run(sandbox, [*refresh, "--suppress-outputs"])
-    if _unfinished(sandbox).exists():
+    if unfinished(sandbox).exists():
         say("the last run did not finish; adopting what it made and did not note down")
         _forget_releases(sandbox)
         return ADOPT
@@ -53,14 +53,15 @@ def up(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str])
 
     ``variables`` are those of ``prepare``.
     """
-    _unfinished(sandbox).touch()
+    unfinished(sandbox).touch()
     code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)
     if code == 0:
-        _unfinished(sandbox).unlink()
+        unfinished(sandbox).unlink()
     return code
 
 
-def _unfinished(sandbox: Sandbox) -> Path:
+def unfinished(sandbox: Sandbox) -> Path:
+    """The file that is there while an ``up`` runs, and after one that did not finish."""
     return sandbox.home / "unfinished"
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.readiness import SILENT
 from oceanid_cluster.commands.report import Row
-from sandbox import cluster
-from sandbox.layout import Sandbox
+from sandbox import cluster, engine
+from sandbox.layout import Sandbox, say
 
 
 def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
@@ -17,6 +17,8 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
     No image runs in KWOK's pods. Until ``make gitops`` starts Flux's controllers as processes, nobody reports on their
     objects: such a row says so, and is not a failure.
     """
+    if engine.unfinished(sandbox).exists():
+        say("the last `make up` did not finish; run it again")
     command = [sandbox.bin / "python", "-m", "oceanid_cluster", "health", *arguments]
     environment = sandbox.process_environment("health")
     answer = subprocess.run(

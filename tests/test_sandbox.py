@@ -175,8 +175,15 @@ def test_rows_of_controllers_that_do_not_run_say_so_and_are_not_failures(
 
 def test_what_is_broken_is_still_a_failure(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     assert health.ask(answering(sandbox, OK, OF_FLUX, BROKEN), ["--json"]) == 1
-    rows = json.loads(capsys.readouterr().out)["rows"]
-    assert [row["state"] for row in rows] == ["ok", "warning", "failed"]
+    said = capsys.readouterr()
+    assert [row["state"] for row in json.loads(said.out)["rows"]] == ["ok", "warning", "failed"]
+    assert said.err == ""
+
+
+def test_health_after_an_up_that_did_not_finish_says_so(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    (sandbox.home / "unfinished").touch()
+    assert health.ask(answering(sandbox, OK, BROKEN), []) == 1
+    assert capsys.readouterr().err == "sandbox: the last `make up` did not finish; run it again\n"
 
 
 def test_an_answer_that_is_not_a_table_is_passed_on(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
