@@ -6,14 +6,14 @@ charts, with the versions that the older ones served.
 
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from sandbox import cluster
 from tests.bench.predecessor import ROOT_URN, Resource, exported, path
 from tests.engine.engine import Engine
 
@@ -25,6 +25,7 @@ _SECRET = "4dabf18193072939515e22adb298388d"  # pulumi: sdk/go/common/resource/s
 _MARK = "1b47061264138c4ac30d75fd1eb44270"
 _CHART = "helm.sh/v4:Chart$"
 _CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+_READY_SECONDS = 120
 RELEASE = "kubernetes:helm.sh/v3:Release"
 # What production leaves off: the components, and the namespace that Flux made there.
 NOT_IN_PRODUCTION = ("oceanid:networking:NodeTunnels", "oceanid:monitoring:ImageAutomation", "oceanid:apps:LabelStudio")
@@ -190,7 +191,7 @@ def put_into(engine: Engine, entries: Iterable[Resource], folder: Path) -> None:
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda entry: _apply(engine, entry), wave))
         if any(entry["type"] == _CRD for entry in wave):
-            wait_until(lambda: all(map(_established, engine.objects("crd"))))
+            assert cluster.wait_for(lambda: all(map(_established, engine.objects("crd"))), _READY_SECONDS)
     for entry in known:
         if entry["type"] == RELEASE:
             _install(engine, entry, folder)
@@ -228,14 +229,7 @@ def _install(engine: Engine, entry: Resource, folder: Path) -> None:
 
 def wait_until_ready(engine: Engine) -> None:
     """Every Deployment and DaemonSet is rolled out: KWOK plays the nodes."""
-    wait_until(lambda: all(map(_rolled_out, engine.objects("deployments", "daemonsets"))))
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Ask again and again until something is true, for two minutes at most."""
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
+    assert cluster.wait_for(lambda: all(map(_rolled_out, engine.objects("deployments", "daemonsets"))), _READY_SECONDS)
 
 
 def _established(crd: Resource) -> bool:

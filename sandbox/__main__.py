@@ -56,8 +56,6 @@ def main(arguments: Sequence[str]) -> int:
     except SandboxError as problem:
         print(f"sandbox: error: {problem}", file=sys.stderr)
         return 1
-    except subprocess.CalledProcessError as problem:
-        return problem.returncode
     except KeyboardInterrupt:
         print("sandbox: interrupted; run it again, or stop it with: make down", file=sys.stderr)
         return 130
@@ -75,7 +73,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
     if verb in ("down", "reset"):
         stopped = cluster.stop(sandbox)
         say(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")
-        if verb == "reset":
+        if verb == "reset" and sandbox.home.exists():
             cluster.remove(sandbox)
         return 0
     if not cluster.is_running(sandbox):
@@ -99,9 +97,10 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
 
 
 def _up(sandbox: Sandbox, rest: list[str], verb: str) -> int:
+    sandbox.check()
     sandbox.home.mkdir(parents=True, exist_ok=True)
-    sandbox.temporary.mkdir(mode=0o700, exist_ok=True)
-    with tools.lock(sandbox.home / ".lock", f"another `make up` is at work in {sandbox.home}"):
+    with tools.lock(sandbox.lock, f"another `make up` is at work in {sandbox.home}"):
+        sandbox.temporary.mkdir(mode=0o700, exist_ok=True)
         tools.provide(sandbox)
         if cluster.stop_role(sandbox, "engine"):
             say("stopped the engine of an interrupted run")

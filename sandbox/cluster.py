@@ -258,7 +258,10 @@ def _recycle_volumes(sandbox: Sandbox) -> None:
 
 
 def remove(sandbox: Sandbox) -> None:
-    """Delete a stopped sandbox, if there is one."""
-    if sandbox.home.exists():
-        shutil.rmtree(sandbox.home, ignore_errors=True)
-        say(f"removed {sandbox.home}")
+    """Delete a stopped sandbox. Raises SandboxError."""
+    sandbox.check()
+    try:
+        shutil.rmtree(sandbox.home)
+    except OSError as problem:
+        raise SandboxError(f"{sandbox.home} cannot be removed: {problem}") from None
+    say(f"removed {sandbox.home}")

@@ -4,14 +4,13 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sandbox.cluster import kubectl
-from sandbox.layout import PASSPHRASE, Sandbox, say
+from sandbox.cluster import kubectl, private
+from sandbox.layout import PASSPHRASE, Sandbox, checked, say
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
 OURS = "--selector=oceanid.cluster/managed-by=pulumi"
@@ -25,23 +24,21 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     """
     passphrase = sandbox.home / "passphrase"
     if not passphrase.exists():
-        passphrase.touch(mode=0o600)
-        passphrase.write_text(f"{PASSPHRASE}\n", encoding="utf-8")
+        private(passphrase, f"{PASSPHRASE}\n")
     (sandbox.home / "state").mkdir(exist_ok=True)
     locks = sandbox.home / "state" / ".pulumi" / "locks"
     if any(path.is_file() for path in locks.rglob("*.json")):
         # Our own lock on the sandbox says that nobody else is at work: these belong to a dead engine.
         say("clearing the lock of an interrupted run")
         shutil.rmtree(locks)
-    known = quietly(sandbox, "stack", "ls", "--json")
-    if not any(stack["name"] == "sandbox" for stack in json.loads(known.stdout or "[]")):
-        quietly(sandbox, "stack", "init", "sandbox", "--no-select", check=True)
-    state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
+    if not any(stack["name"] == "sandbox" for stack in json.loads(pulumi(sandbox, "stack", "ls", "--json"))):
+        pulumi(sandbox, "stack", "init", "sandbox", "--no-select")
+    state: dict[str, Any] = json.loads(pulumi(sandbox, "stack", "export"))
     if state["deployment"].get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
         refresh = ["refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates"]
         run(sandbox, [*refresh, "--suppress-outputs"])
-    if _unfinished(sandbox).exists():
+    if unfinished(sandbox).exists():
         say("the last run did not finish; adopting what it made and did not note down")
         _forget_releases(sandbox)
         return ADOPT
@@ -56,14 +53,15 @@ def up(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str])
 
     ``variables`` are those of ``prepare``.
     """
-    _unfinished(sandbox).touch()
+    unfinished(sandbox).touch()
     code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)
     if code == 0:
-        _unfinished(sandbox).unlink()
+        unfinished(sandbox).unlink()
     return code
 
 
-def _unfinished(sandbox: Sandbox) -> Path:
+def unfinished(sandbox: Sandbox) -> Path:
+    """The file that is there while an ``up`` runs, and after one that did not finish."""
     return sandbox.home / "unfinished"
 
 
@@ -72,7 +70,7 @@ def _forget_releases(sandbox: Sandbox) -> None:
 
     Those of Flux are in namespaces that Git made.
     """
-    state: dict[str, Any] = json.loads(quietly(sandbox, "stack", "export", check=True).stdout)
+    state: dict[str, Any] = json.loads(pulumi(sandbox, "stack", "export"))
     resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
     known = {one.get("id") for one in resources if one["type"] == "kubernetes:helm.sh/v3:Release"}
     for namespace in kubectl(sandbox, "get", "namespaces", OURS, "-o", "jsonpath={.items[*].metadata.name}").split():
@@ -107,15 +105,7 @@ def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]
             signal.signal(number, handler)
 
 
-def quietly(
-    sandbox: Sandbox, *arguments: str, check: bool = False, stdin: str = ""
-) -> subprocess.CompletedProcess[str]:
-    """Run ``pulumi`` for its answer. With ``check`` a failure raises CalledProcessError after its words were shown."""
-    answer = subprocess.run(
-        [sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=sandbox.project, capture_output=True, text=True,
-        env=sandbox.process_environment("engine"), check=False, input=stdin,
-    )  # fmt: skip
-    if check and answer.returncode:
-        sys.stderr.write(answer.stderr or answer.stdout)
-        answer.check_returncode()
-    return answer
+def pulumi(sandbox: Sandbox, *arguments: str, stdin: str = "") -> str:
+    """Run ``pulumi`` for its output. Raises SandboxError with its last words."""
+    command = [sandbox.bin / "pulumi", *arguments, "--non-interactive"]
+    return checked(command, sandbox.project, sandbox.process_environment("engine"), stdin)

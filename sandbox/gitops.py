@@ -100,9 +100,9 @@ def configure(sandbox: Sandbox, git: Git) -> None:
         say(f"no commit statuses without GitHub: Provider {PROVIDER} and Alert {ALERT} are left out, or deleted")
     pairs = [f"--plaintext={name}={value}" for name, value in plain.items() if name not in own]
     if pairs:
-        engine.quietly(sandbox, "config", "set-all", *pairs, check=True)
+        engine.pulumi(sandbox, "config", "set-all", *pairs)
     for name in secret.keys() - own:
-        engine.quietly(sandbox, "config", "set", "--secret", name, check=True, stdin=secret[name])
+        engine.pulumi(sandbox, "config", "set", "--secret", name, stdin=secret[name])
     written = _configured(sandbox.project / CONFIGURATION)
     entries = {name: _entry(written, name) for name in (*plain, *secret) if name not in own}
     cluster.private(_written_file(sandbox), json.dumps(entries))

@@ -8,15 +8,13 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sandbox import wheels
 from sandbox.download import Unavailable
-from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say
+from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say, version_in
 from sandbox.progress import Progress
-
-Version = tuple[int, int, int]
 
 # Whatever the user set for a Go of their own: no other toolchain is downloaded, and its library is that beside it.
 _OWN = {"GOTOOLCHAIN": "local", "GOROOT": ""}
@@ -43,17 +41,17 @@ def key(folder: str, flags: str) -> str:
     return f"{folder}-{digest(flags, *files)}"
 
 
-def minimum() -> Version:
+def minimum() -> tuple[int, ...]:
     """The oldest Go that builds every module of the sandbox."""
-    files = (ROOT / "sandbox").glob("*/go.mod")
-    return max(_version(path.read_text(encoding="utf-8")) for path in files)
+    texts = (path.read_text(encoding="utf-8") for path in (ROOT / "sandbox").glob("*/go.mod"))
+    return max(version_in(line) for text in texts for line in text.splitlines() if line.startswith("go "))
 
 
 def go() -> Path:
     """The Go that builds: that of PATH where it is new enough, else that of a Python package. Raises SandboxError."""
     found, wanted = shutil.which("go"), ".".join(map(str, minimum()))
     answer = ask([found, "version"], {**os.environ, **_OWN}) if found else ""
-    if found and _version(answer) >= minimum():
+    if found and version_in(answer) >= minimum():
         return Path(found).absolute()
     if not (wheels.GO.folder / "go").exists():
         say(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
@@ -135,20 +133,28 @@ def _built_as(package: str) -> str:
     return [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
 
 
-def _version(text: str) -> Version:
-    """The Go version of a ``go.mod``, or of what ``go version`` says; zeros when there is none."""
-    match = re.search(r"(?:^go |\bgo)(\d+)\.(\d+)(?:\.(\d+))?", text, re.MULTILINE)
-    major, minor, patch = match.groups(default="0") if match else ("0", "0", "0")
-    return int(major), int(minor), int(patch)
-
-
 def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | None = None) -> str:
     """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
-    process = subprocess.Popen(
-        ["go", *arguments], cwd=folder, env=environment(), text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-    output: list[str] = []
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            ["go", *arguments], cwd=folder, env=environment(), text=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        seen = list[str]()
+        progress = Progress(doing, builds.total if builds else 0)
+        for line in _lines(process):
+            seen += [line] if line else []
+            progress.show(*(builds.judge(line) if builds else (0, 0, line)))
+        progress.end()
+        if process.wait():
+            reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
+            raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
+        output.seek(0)
+        return output.read()
+
+
+def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
+    """What a process writes to standard error, line by line, and an empty line in each second without one."""
     lines: queue.Queue[str | None] = queue.Queue()
 
     def drain() -> None:
@@ -156,27 +162,12 @@ def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | Non
             lines.put(line.strip())
         lines.put(None)
 
-    readers = [
-        threading.Thread(target=drain, daemon=True),
-        threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""), daemon=True),
-    ]
-    for reader in readers:
-        reader.start()
-    seen: list[str] = []
-    progress = Progress(doing, builds.total if builds else 0)
+    threading.Thread(target=drain, daemon=True).start()
     while True:
         try:
             line = lines.get(timeout=1)
         except queue.Empty:
             line = ""
         if line is None:
-            break
-        seen += [line] if line else []
-        progress.show(*(builds.judge(line) if builds else (0, 0, line)))
-    for reader in readers:
-        reader.join()
-    progress.end()
-    if process.wait():
-        reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
-        raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
-    return output[0]
+            return
+        yield line

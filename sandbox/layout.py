@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -37,13 +38,19 @@ def _absolute(path: str) -> Path:
         raise SandboxError(f"{path}: nobody's home is known; set HOME, or OCEANID_CACHE to an absolute path") from None
 
 
-def digest(*parts: str | bytes | Path) -> str:
-    """A short key for a cache entry: of text, bytes, or the contents of files."""
+def digest(*parts: str | Path) -> str:
+    """A short key for a cache entry: of text, or the contents of files."""
     total = hashlib.sha256()
     for part in parts:
-        data = part.read_bytes() if isinstance(part, Path) else part if isinstance(part, bytes) else part.encode()
+        data = part.read_bytes() if isinstance(part, Path) else part.encode()
         total.update(hashlib.sha256(data).digest())
     return total.hexdigest()[:16]
+
+
+def version_in(text: str) -> tuple[int, ...]:
+    """The first version in a text, as numbers; none when there is none."""
+    found = re.search(r"\d+(?:\.\d+)+", text)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def say(text: str) -> None:
@@ -110,6 +117,16 @@ class Sandbox:
     def from_environment(cls) -> "Sandbox":
         """The sandbox in SANDBOX_DIR, else in ``.sandbox`` of the work tree."""
         return cls(_absolute(os.environ.get("SANDBOX_DIR") or str(ROOT / ".sandbox")))
+
+    @property
+    def lock(self) -> Path:
+        """The file that ``make up`` holds a lock on, and makes first: a folder that has it is a sandbox."""
+        return self.home / ".lock"
+
+    def check(self) -> None:
+        """Raises SandboxError when the folder is somebody else's: it is not empty, and not a sandbox."""
+        if self.home.exists() and not self.lock.exists() and (self.home.is_file() or any(self.home.iterdir())):
+            raise SandboxError(f"{self.home} has something else in it; set SANDBOX_DIR to a folder of its own")
 
     @property
     def bin(self) -> Path:
@@ -184,6 +201,7 @@ class Sandbox:
             "PULUMI_DEV": "true",
             "PULUMI_PARALLEL": "32",  # as in deploy-cluster.yml
             "TMPDIR": str(self.temporary),
+            "KUBECACHEDIR": str(self.temporary / "kube"),  # else the home has megabytes of each sandbox that there was
             "HELM_CACHE_HOME": str(self.home / "helm" / "cache"),
             "HELM_CONFIG_HOME": str(self.home / "helm" / "config"),
             "HELM_DATA_HOME": str(self.home / "helm" / "data"),

@@ -1,6 +1,5 @@
 """The Pulumi plugins: those of this machine, downloaded ones, else programs that are built here."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from sandbox import tools
 from sandbox.download import silence
-from sandbox.layout import Sandbox, SandboxError, cache, say
+from sandbox.layout import Sandbox, SandboxError, cache, say, version_in
 
 # The oldest release of each that will do: (4, 29) is the first with upsertExistingObjects and enablePatchForce.
 OLDEST = {"kubernetes": (4, 29), "random": (4, 0)}
@@ -57,7 +56,7 @@ def _chosen(sandbox: Sandbox, name: str) -> Path:
     tool, built = _BUILT[name]
     path, wanted = shutil.which(tool.name, path=tools.path_without(sandbox)), version(f"pulumi-{name}")
     found = told_version(path) if path else ""
-    if path and _numbers(found) >= OLDEST[name]:
+    if path and version_in(found) >= OLDEST[name]:
         say(f"provider {name}: {found}, {path}")
         return Path(path)
     downloaded = cache() / "plugins" / f"resource-{name}-v{wanted}" / tool.name
@@ -86,10 +85,6 @@ def told_version(program: str) -> str:
             raise SandboxError(f"{program} does not answer as a provider of Pulumi does; take it off PATH") from None
         finally:
             process.terminate()
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text)[:2])
 
 
 def _install(sandbox: Sandbox, name: str, wanted: str) -> None:

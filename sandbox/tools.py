@@ -1,7 +1,6 @@
 """The programs that the sandbox runs: from PATH where they fit, else downloaded, else built from Go modules."""
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from sandbox import golang, releases
 from sandbox.download import Release, Unavailable, silence
-from sandbox.layout import Sandbox, SandboxError, ask, cache, in_one_step, lock, say
+from sandbox.layout import Sandbox, SandboxError, ask, cache, in_one_step, lock, say, version_in
 from sandbox.wheels import KUBECTL, Wheel
 
-Version = tuple[int, int, int]
+Version = tuple[int, ...]
 
 KUBERNETES, PULUMI, HELM = (release.version for release in (releases.APISERVER, releases.PULUMI, releases.HELM))
 KUBERNETES_PROVIDER = "4.25.0"  # the one release whose module is served, as v4.0.0-20260115033456-f47bc2d6f199
@@ -27,21 +26,21 @@ _LINKED = {
     "kubernetes-provider": (f"-X main.version={KUBERNETES_PROVIDER}",),
 }
 _SOURCES: Mapping[str, Release | Wheel] = {**releases.BY_PROGRAM, "kubectl": KUBECTL}
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A program: the Go module (a folder of ``sandbox/``) and package it is built from, and which versions fit.
+    """A program: the Go module (a folder of ``sandbox/``) and package it is built from.
 
-    ``files`` are copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
+    One of PATH is taken if what ``version_command`` says of it ``fits``; without either, none is. ``files`` are
+    copied beside it, each from a module that a folder of ``sandbox/`` pins: folder, module, path.
     """
 
     name: str
     module: str
     package: str
-    version_command: tuple[str, ...]
-    fits: Callable[[Version], bool]
+    version_command: tuple[str, ...] = ()
+    fits: Callable[[Version], bool] = lambda _: False
     files: tuple[tuple[str, str, str], ...] = ()
 
     @property
@@ -65,22 +64,13 @@ class Tool:
         return self.source.folder / self.name if self.source else None
 
 
-def _version(text: str) -> Version:
-    major, minor, patch = re.findall(r"\d+", text)[:3]
-    return int(major), int(minor), int(patch)
-
-
 def _same_minor(version: Version) -> bool:
-    return version[:2] == _version(KUBERNETES)[:2]
+    return version[:2] == version_in(KUBERNETES)[:2]
 
 
 def _near_minor(version: Version) -> bool:
     """Kubernetes' version skew policy: kubectl is within one minor version of the API server."""
-    return version[0] == 1 and abs(version[1] - _version(KUBERNETES)[1]) <= 1
-
-
-def _never(_: Version) -> bool:
-    return False
+    return version[0] == 1 and abs(version[1] - version_in(KUBERNETES)[1]) <= 1
 
 
 _PULUMI = "github.com/pulumi/pulumi"
@@ -96,30 +86,29 @@ TOOLS = (
     Tool("kube-controller-manager", "tools", f"{_KUBERNETES_CMD}/kube-controller-manager", _FLAG, _same_minor),
     Tool("kube-scheduler", "tools", f"{_KUBERNETES_CMD}/kube-scheduler", _FLAG, _same_minor),
     Tool("kwok", "tools", "sigs.k8s.io/kwok/cmd/kwok", _FLAG, lambda v: (0, 6, 0) <= v < (1, 0, 0)),
-    Tool("pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: _version(PULUMI) <= v < (4, 0, 0)),
+    Tool(
+        "pulumi", "tools", f"{_PULUMI}/pkg/v3/cmd/pulumi", ("version",), lambda v: version_in(PULUMI) <= v < (4, 0, 0)
+    ),
     Tool(
         "pulumi-language-python",
         "language-host",
         f"{_PULUMI}/sdk/v3/python/cmd/pulumi-language-python",
-        (),
-        _never,
         files=(("tools", f"{_PULUMI}/sdk/v3", "python/cmd/pulumi-language-python-exec"),),  # of the SDK's version
     ),
 )
-CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen", (), _never)
-ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint", (), _never)
+CONTROLLER_GEN = Tool("controller-gen", "crds", "sigs.k8s.io/controller-tools/cmd/controller-gen")
+ACTIONLINT = Tool("actionlint", "actionlint", "github.com/rhysd/actionlint/cmd/actionlint")
 PROVIDER = Tool(
-    "pulumi-resource-kubernetes", "kubernetes-provider", "oceanid.invalid/sandbox/pulumi-resource-kubernetes", (),
-    _never,
+    "pulumi-resource-kubernetes", "kubernetes-provider", "oceanid.invalid/sandbox/pulumi-resource-kubernetes",
     files=tuple(
         ("kubernetes-provider", _PROVIDER, f"cmd/pulumi-resource-kubernetes/{name}")
         for name in ("schema.json", "terraform-mapping.json")
     ),
 )  # fmt: skip
-RANDOM = Tool("pulumi-resource-random", "random-provider", "oceanid.invalid/sandbox/pulumi-resource-random", (), _never)
+RANDOM = Tool("pulumi-resource-random", "random-provider", "oceanid.invalid/sandbox/pulumi-resource-random")
 # The newest releases whose modules, and those that they need, are served.
 FLUX = tuple(
-    Tool(package.rpartition("/")[2], "flux-controllers", package, (), _never)
+    Tool(package.rpartition("/")[2], "flux-controllers", package)
     for package in (
         "github.com/fluxcd/source-controller",
         "github.com/fluxcd/kustomize-controller",
@@ -246,5 +235,5 @@ def on_path(tool: Tool, path: str) -> Path | None:
     found = shutil.which(tool.name, path=path)
     if found is None or not tool.version_command:
         return None
-    match = _VERSION.search(ask([found, *tool.version_command]))
-    return Path(found) if match and tool.fits(_version(match[0])) else None
+    version = version_in(ask([found, *tool.version_command]))
+    return Path(found) if version and tool.fits(version) else None

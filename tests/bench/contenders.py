@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -35,17 +35,11 @@ _STEPS = (
 )
 
 
-class Contender(Protocol):
-    """What ``measure`` calls, in this order. Each raises what it finds wrong: a failed run is not a measurement."""
+def measure(contender: "Program | Predecessor | Limit", say: Callable[[str], None]) -> dict[str, float]:
+    """Seconds of each operation. The label is edited before the clock runs.
 
-    def up(self) -> None: ...
-    def preview(self) -> None: ...
-    def edit(self) -> None: ...
-    def destroy(self) -> None: ...
-
-
-def measure(contender: Contender, say: Callable[[str], None]) -> dict[str, float]:
-    """Seconds of each operation. The label is edited before the clock runs."""
+    A contender raises what it finds wrong: a failed run is not a measurement.
+    """
     steps: tuple[Callable[[], None], ...] = (
         contender.up, contender.preview, contender.up, contender.up, contender.destroy,
     )  # fmt: skip
@@ -185,7 +179,8 @@ class Limit:
 
     def destroy(self) -> None:
         """Delete what the program's destroy deletes, the end of the chain first: no CRD, not even Helm's."""
-        kept = {(one["type"].rpartition(":")[2], one["id"]) for step in self._steps for one in step if _is_kept(one)}
+        resources = [one for step in self._steps for one in step]
+        kept = {(one["type"].rpartition(":")[2], one["id"]) for one in resources if one.get("retainOnDelete")}
         for objects in reversed([*self._objects()]):
             deleted = [one for one in reversed(objects) if one["kind"] not in ("Node", _CRD)]
             mine = [one for one in deleted if (one["kind"], _id(one)) not in kept]
@@ -200,10 +195,6 @@ class Limit:
 def _component(resource: Manifest) -> str:
     """The type of the component that a resource belongs to; empty for the others."""
     return resource["urn"].split("::")[2].partition("$")[0]
-
-
-def _is_kept(resource: Manifest) -> bool:
-    return bool(resource.get("retainOnDelete"))
 
 
 def _id(manifest: Manifest) -> str:

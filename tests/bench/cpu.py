@@ -5,6 +5,7 @@ They are the kernel's: each process is waited for by its parent, else by this on
 
 import ctypes
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,20 +22,16 @@ def seconds(command: Sequence[str], folder: Path, environment: Mapping[str, str]
     return float(answer.stdout)
 
 
-def measure(command: list[str]) -> tuple[int, float]:
+def measure(command: Sequence[str]) -> tuple[int, float]:
     """Run a command, whose output goes to standard error; returns its exit code, and CPU seconds."""
     ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    output = (os.POSIX_SPAWN_DUP2, sys.stderr.fileno(), sys.stdout.fileno())
-    root = os.posix_spawnp(command[0], command, os.environ, file_actions=[output])
-    code, total = 0, 0.0
+    code = subprocess.run(command, stdout=sys.stderr, check=False).returncode
     while True:
         try:
-            pid, status, used = os.wait4(-1, 0)
+            os.wait()
         except ChildProcessError:
-            return code, total
-        total += used.ru_utime + used.ru_stime
-        if pid == root:
-            code = os.waitstatus_to_exitcode(status)
+            used = resource.getrusage(resource.RUSAGE_CHILDREN)
+            return code, used.ru_utime + used.ru_stime
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -111,9 +110,9 @@ def leaks_of(job: Job, engine: Engine) -> list[str]:
     return found
 
 
-def flux_gets_ready(engine: Engine) -> Callable[[threading.Event], None]:
+def flux_gets_ready(engine: Engine) -> Callable[[], None]:
     """Flux's controllers do their work while the health gate waits: nothing runs inside their pods here."""
-    return lambda _: flux_reports(engine)
+    return lambda: flux_reports(engine)
 
 
 def test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret(tmp_path: Path) -> None:
