@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 from oceanid_cluster.components.apps.addresses import NAMESPACE
@@ -60,7 +60,7 @@ def read_cluster(kubectl: Kubectl, settings: Settings) -> Cluster:
     if problems:
         raise StartUpError(refusal(kubectl, problems))
     credentials, claim = _ask(kubectl, _CREDENTIALS, _CLAIM)
-    return Cluster(_generated(credentials), _claim(claim))
+    return Cluster(_generated(credentials.get("data")) if credentials else None, claim["spec"] if claim else None)
 
 
 def read_identity(kubectl: Kubectl, settings: Settings) -> Identity:
@@ -144,21 +144,13 @@ def refusal(kubectl: Kubectl, problems: Sequence[str]) -> str:
     return "\n".join([head, *(f"  {line}" for line in problems)])
 
 
-def _generated(found: Any) -> Mapping[str, Secret] | None:
-    """The data of a Secret; None when there is no such Secret, or when it is empty.
+def _generated(data: Mapping[str, str] | None) -> Mapping[str, Secret] | None:
+    """The values of a Secret, decoded; None when it has none.
 
     A value that is not text was not written by this program, and is left out.
     """
-    secret = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    data: Mapping[str, str] = secret.get("data") or {}
     read: dict[str, Secret] = {}
-    for key, value in data.items():
+    for key, value in (data or {}).items():
         with contextlib.suppress(ValueError):
             read[key] = Secret(base64.b64decode(value).decode())
     return read or None
-
-
-def _claim(found: Any) -> dict[str, Any] | None:
-    """The spec of a volume claim; None when there is no such claim."""
-    claim = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
-    return claim.get("spec") or None
