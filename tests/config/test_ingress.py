@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oceanid_cluster.components.remote_config import remote_rule
+from oceanid_cluster.components.connector import remote_rule
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.ingress import parse_rules
 from tests.samples import settings
