@@ -41,8 +41,6 @@ def parse_tunnel_token(text: str) -> TunnelToken:
         document = _document(candidate)
         if document is not None:
             return _token(document)
-    if "cloudflared" in stripped and not inside:
-        raise ValueError(f"is a command without its token: expected {_SHAPES}")
     raise ValueError(f"is not a tunnel token: expected {_SHAPES}; it may have been cut short while copying")
 
 

@@ -216,7 +216,3 @@ def test_a_token_that_was_cut_is_still_called_that(around: str) -> None:
     said = message({"cloudflare_tunnel_token": around.format(cut)})
     assert "it may have been cut short while copying" in said
     assert cut not in said
-
-
-def test_a_command_without_its_token_is_called_that() -> None:
-    assert "is a command without its token" in message({"cloudflare_tunnel_token": "cloudflared tunnel run prod"})
