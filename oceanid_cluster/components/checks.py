@@ -100,12 +100,11 @@ def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
     """Keys of which one is nothing without the other."""
     rows = keys_of(type(section))
     for pair in section.pairs:
-        left, right = (rows[name] for name in pair)
         # A malformed one is there as well.
         there = [getattr(section, name) is not None or problems.about(rows[name].name) for name in pair]
         if there[0] != there[1]:
-            absent = right if there[0] else left
-            problems.add(left.name, f"and '{right.name}' go together, and '{absent.name}' is missing", absent.fix)
+            given, absent = (rows[name] for name in (pair if there[0] else reversed(pair)))
+            problems.add_missing(absent, f"it goes together with '{given.name}'")
 
 
 def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
@@ -119,7 +118,7 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
         ("manageTunnelConfig", rules, token, cloudflare.api_token),
     ):
         if on and value is None and not problems.about(row.name):
-            problems.add(row.name, f"is missing (needed while {flag} is true)", row.fix)
+            problems.add_missing(row, f"needed while {flag} is true")
 
 
 def _check_access(settings: Settings, problems: ConfigErrors) -> None:
@@ -132,7 +131,7 @@ def _check_access(settings: Settings, problems: ConfigErrors) -> None:
     if bool(settings.cloudflare.access_team) != bool(given):
         absent = audiences if settings.cloudflare.access_team else team
         other = team if absent is audiences else audiences
-        problems.add(absent.name, f"is missing, and goes together with '{other.name}'", absent.fix)
+        problems.add_missing(absent, f"it goes together with '{other.name}'")
     names = settings.accessible_hostnames
     for name in given:
         if name not in names:

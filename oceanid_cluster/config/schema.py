@@ -85,6 +85,7 @@ class Problem:
     key: str
     text: str
     fix: str
+    missing: bool = False
 
 
 class ConfigErrors:
@@ -104,9 +105,15 @@ class ConfigErrors:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return bool(self.only(names))
 
-    def missing(self) -> set[str]:
+    def add_missing(self, row: Key, why: str = "") -> None:
+        """Note that a key is missing, once; ``why`` says what needs it."""
+        if row.name not in self.missing_keys():
+            because = f" ({why})" if why else ""
+            self._problems.append(Problem(row.name, f"'{row.name}' is missing: {row.doc}{because}", row.fix, True))
+
+    def missing_keys(self) -> set[str]:
         """The keys that are missing."""
-        return {name for problem in self._problems for name in re.findall(r"'([^'\n]+)' is missing", problem.text)}
+        return {problem.key for problem in self._problems if problem.missing}
 
     def only(self, names: Iterable[str]) -> "ConfigErrors":
         """Those of these keys."""
@@ -154,7 +161,7 @@ class Reader:
         ``flag`` is the key that turns its component on. A wrong value of a component that is turned off (not
         ``used``) is treated as absent, and noted in ``ignored``.
         """
-        given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
+        given = self.given(row)
         if used and len(set(given.values())) > 1:
             first, *others = given
             twins = "".join(f"and '{other}' " for other in others)
@@ -165,8 +172,7 @@ class Reader:
         if text is None:
             if row.default is None:
                 if row.required and used:
-                    because = f" (needed while {flag} is true)" if flag else ""
-                    self._problems.add(row.name, f"is missing: {row.doc}{because}", row.fix)
+                    self._problems.add_missing(row, f"needed while {flag} is true" if flag else "")
                 return None
             text = row.default.format(**self.fill)
         try:
@@ -182,14 +188,14 @@ class Reader:
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.parse(row.default.format(**self.fill))
 
-    def is_given(self, row: Key) -> bool:
-        """Whether the configuration has the key, be its value right or wrong."""
-        return any(self._values.get(name, "").strip() for name in row.spellings)
+    def given(self, row: Key) -> dict[str, str]:
+        """The key's text by each spelling that the configuration has, be it right or wrong."""
+        return {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
 
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""
-        given = [name for name in row.spellings if self._values.get(name, "").strip()]
-        return row.secret and any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in given)
+        names = self.given(row) if row.secret else ()
+        return any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in names)
 
     def unknown(self, rows: Iterable[Key]) -> list[str]:
         """One warning for each key that nothing reads but that is one edit away from one that is read."""

@@ -125,7 +125,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"manageNodeTunnelDns": "true"}, "'cloudflare_zone_id' is missing"),
         (
             {"manageTunnelConfig": "true"},
-            "'cloudflare_api_token' is missing (needed while manageTunnelConfig is true)",
+            "manageNodeTunnelDns (needed while manageTunnelConfig is true)",
         ),
         ({"labelStudioImage": "docker.io/heartexlabs/label-studio"}, "is not pinned"),
         ({"labelStudioImage": "docker.io/heartexlabs/label-studio:latest"}, "is not pinned"),

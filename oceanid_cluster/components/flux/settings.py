@@ -211,7 +211,7 @@ def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
     token, key_row, app_row = (rows[name] for name in ("github_token", "ssh_private_key", "github_app_private_key"))
     given = flux.github_token or flux.uses_ssh or flux.uses_app
     if not given and not problems.about(token.name, key_row.name, app_row.name):
-        problems.add(token.name, f"is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
+        problems.add_missing(token, "needed while enableFluxBootstrap is true")
     if flux.uses_ssh and flux.uses_app:
         problems.add(
             key_row.name,
