@@ -93,7 +93,8 @@ def _check_needs(section: ComponentSettings, settings: Settings, problems: Confi
     for other in settings.components:
         if other.facts in section.facts.needs and not other.enabled:
             flag = keys_of(type(other))["enabled"].name
-            problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
+            if not problems.about(flag):
+                problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
 
 
 def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
