@@ -69,8 +69,8 @@ class LsTritonAdapter(Component):
             for part, (secret_name, data) in secrets.items()
         ]
         if settings.ghcr_username and settings.ghcr_token:
-            auth = docker_auth(settings.ghcr_username, settings.ghcr_token)
-            made.append(self.create("ghcr-creds", pull_secret(auth, object_labels), in_ns))
+            pull = pull_secret(settings.ghcr_username, settings.ghcr_token, object_labels)
+            made.append(self.create("ghcr-creds", pull, in_ns))
         account = self.create("sa", service_account(object_labels), in_ns)
         role = self.create("role", job_role(object_labels), in_ns)
         binding = self.create("rb", job_role_binding(object_labels), depends_on(account, role))
@@ -175,16 +175,12 @@ def deployment(
     return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)
 
 
-def docker_auth(username: str, token: Secret) -> str:
-    """The content of a pull secret for ghcr.io (".dockerconfigjson")."""
+def pull_secret(username: str, token: Secret, object_labels: dict[str, str]) -> Manifest:
+    """The pull secret for ghcr.io, which training Jobs use too."""
     auth = b64encode(f"{username}:{token.value}".encode()).decode()
-    entry = {"username": username, "password": token.value, "auth": auth}
-    return json.dumps({"auths": {"ghcr.io": entry}})
-
-
-def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
-    """The pull secret, which training Jobs use too."""
-    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
+    login = {"username": username, "password": token.value, "auth": auth}
+    content = json.dumps({"auths": {"ghcr.io": login}})
+    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": content}, object_labels)
     return {**opaque, "type": "kubernetes.io/dockerconfigjson"}
 
 

@@ -78,7 +78,8 @@ class LabelStudio(Component):
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = depends_on(ns)
         secrets = {
-            "db-secret": (DATABASE_SECRET, database_values(settings)),
+            # What Label Studio reads, and libpq's own variables.
+            "db-secret": (DATABASE_SECRET, {name: one.output() for name, one in settings.database.secrets.items()}),
             "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
         }
         with_s3 = settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None
@@ -144,12 +145,7 @@ def same_quantity(left: str, right: str) -> bool:
         return left == right
 
 
-def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
-    """The database Secret: what Label Studio reads, and libpq's own variables."""
-    return {name: value.output() for name, value in settings.database.secrets.items()}
-
-
-def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
+def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Output[str]]:
     """The Secret for uploads in S3."""
     data = {
         "AWS_ACCESS_KEY_ID": settings.s3_access_key_id,
