@@ -298,6 +298,17 @@ def test_services_stay_off_machines_with_a_gpu_where_there_is_another_one(progra
     assert plain(run.resources["pko-helm"].inputs)["values"].get("affinity") == expected
 
 
+def test_no_service_and_no_claim_is_waited_for_and_a_recreated_pod_is(program: Program) -> None:
+    found = {
+        (one["kind"], one["metadata"]["name"]): one["metadata"].get("annotations", {})
+        for one in program(REQUIRED).manifests()
+    }
+    skipped = {kind for (kind, _), given in found.items() if given.get("pulumi.com/skipAwait") == "true"}
+    assert skipped == {"Service", "PersistentVolumeClaim"}
+    assert all("pulumi.com/skipAwait" in given for (kind, _), given in found.items() if kind in skipped)
+    assert "updatedReplicas" in found["Deployment", "label-studio"]["pulumi.com/waitFor"]
+
+
 def test_namespaces_carry_their_labels_and_level(program: Program) -> None:
     levels = {}
     for manifest in program(REQUIRED).manifests():

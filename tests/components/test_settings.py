@@ -85,6 +85,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
         ({"nerLabels": "O,VESSEL"}, "'nerLabels' is not a JSON list"),
         ({"nerLabels": '{"O": 1}'}, "'nerLabels' is not a JSON list"),
+        ({"nerLabels": '["\\ud800"]'}, "'nerLabels' is not a JSON list"),  # half a character
         ({"cloudflareTunnelResources": '{"limits": {"memory": "512MB"}}'}, "has the quantity '512MB'"),
         ({"cloudflareTunnelResources": '{"requests": {"cpu": "2"}}'}, "requests more cpu than its limit"),
         ({"gitRepositoryIntervalSeconds": "-5"}, "'gitRepositoryIntervalSeconds' is not a whole number"),
@@ -103,6 +104,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
         ({"flux.ssh_private_key": ssh_key()}, "'flux.known_hosts' is missing"),
         ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
+        ({**github_app(), "flux.github_app_id": ""}, "'flux.github_app_id' is missing: "),
         ({"aws.labelStudio.accessKeyId": "u"}, "'aws.labelStudio.secretAccessKey' is missing"),
         ({"cfAccessClientSecret": "u"}, "'cfAccessClientId' is missing"),
         (
