@@ -93,23 +93,21 @@ class ConfigErrors:
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         """Start with these, or with nothing wrong."""
-        self._problems = list(dict.fromkeys(problems))
+        self._problems = dict.fromkeys(problems)  # each once, in their order
 
     def add(self, key: str, text: str, fix: str, *, spelling: str | None = None) -> None:
-        """Note one problem, once; ``text`` goes on after the name of the key, as it is spelt."""
-        problem = Problem(key, f"'{spelling or key}' {text}", fix)
-        if problem not in self._problems:
-            self._problems.append(problem)
+        """Note one problem; ``text`` goes on after the name of the key, as it is spelt."""
+        self._problems[Problem(key, f"'{spelling or key}' {text}", fix)] = None
+
+    def add_missing(self, row: Key, why: str = "") -> None:
+        """Note that a key is missing; ``why`` says what needs it."""
+        because = f" ({why})" if why else ""
+        problem = Problem(row.name, f"'{row.name}' is missing: {row.doc}{because}", row.fix, missing=True)
+        self._problems[problem] = None
 
     def about(self, *names: str) -> bool:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return bool(self.only(names))
-
-    def add_missing(self, row: Key, why: str = "") -> None:
-        """Note that a key is missing, once; ``why`` says what needs it."""
-        if row.name not in self.missing_keys():
-            because = f" ({why})" if why else ""
-            self._problems.append(Problem(row.name, f"'{row.name}' is missing: {row.doc}{because}", row.fix, True))
 
     def missing_keys(self) -> set[str]:
         """The keys that are missing."""
