@@ -47,7 +47,7 @@ def advice(settings: Settings) -> list[str]:
     selectors = {
         "labelStudioNodeSelector": (studio.enabled, studio.node_selector or {}),
         "trainingNodeSelector": (
-            adapter.enabled and not adapter.train_dry_run, parsers.label_map(adapter.training_node_selector or ""),
+            adapter.enabled and not adapter.train_dry_run, adapter.training_node_selector or {},
         ),
     }  # fmt: skip
     for name, (on, selector) in selectors.items():

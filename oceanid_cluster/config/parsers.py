@@ -270,12 +270,12 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def label_selector(value: str) -> str:
-    """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
+def label_selector(value: str) -> dict[str, str]:
+    """Labels of a node selector in either notation; at least one."""
     found = label_map(value)
     if not found:
         raise ValueError(f"is not {_LABELS}")
-    return ",".join(f"{name}={item}" for name, item in found.items())
+    return found
 
 
 def domain(value: str) -> str:

@@ -59,7 +59,7 @@ def test_a_key_of_both_tunnels_is_checked_while_one_is_enabled() -> None:
 def test_both_node_selectors_take_both_notations(text: str) -> None:
     changed = settings({"labelStudioNodeSelector": text, "trainingNodeSelector": text})
     assert changed.label_studio.node_selector == {"a/b": "c", "d": "e"}
-    assert changed.adapter.training_node_selector == "a/b=c,d=e"
+    assert changed.adapter.training_node_selector == {"a/b": "c", "d": "e"}
 
 
 @pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'])

@@ -12,7 +12,7 @@ from oceanid_cluster.config.flux_keys import (
     parse_certificates,
     parse_verification_keys,
 )
-from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
+from oceanid_cluster.config.git_url import git_url, ssh_endpoint
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.config.secret import Secret
@@ -248,7 +248,6 @@ def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
             f"pulumi config rm {ca_row.name}",
         )
     try:
-        ssh_url(flux.url)
         host, port = ssh_endpoint(flux.url)
     except ValueError as problem:
         problems.add(url_row.name, str(problem), url_row.fix)
