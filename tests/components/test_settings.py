@@ -7,7 +7,8 @@ import pytest
 
 from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.schema import ConfigErrors, Key, Reader, camel_case, one_edit_apart, snake_case
+from oceanid_cluster.config.placeholders import placeholder
+from oceanid_cluster.config.schema import ConfigErrors, Reader, camel_case, snake_case
 from oceanid_cluster.startup.configuration import load
 from tests.samples import (
     ACCOUNT,
@@ -18,7 +19,6 @@ from tests.samples import (
     SECRET,
     TUNNEL,
     TUNNEL_SECRET,
-    ca_certificate,
     connector_token,
     github_app,
     refused,
@@ -75,11 +75,6 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
             {"cloudflare_account_id": "0" * 32, "enableNodeTunnels": "false"},
             "'cloudflare_account_id' does not agree with the account id inside 'cloudflare_tunnel_token'",
         ),
-        ({"extraIngress": '[{"hostname":"k3s.boathou.se","service":"http://a"}]'}, "'k3s.boathou.se' has two rules"),
-        (
-            {"extraIngress": '[{"hostname":"label.boathou.se","service":"http://a"}]'},
-            "'label.boathou.se' has two rules",
-        ),
         ({"extraIngress": "{}"}, "is not a list of"),
         ({"labelStudioHostname": "*.example.org"}, "'labelStudioHostname' is not a host name"),
         ({"postgres_url": "postgres://u:p@/labels"}, "'postgres_url' names no host"),
@@ -102,7 +97,6 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
         ({"labelStudioNodeSelector": '{"a": "2025-01-30 00:00:00 +0000 UTC"}'}, "has 2025-01-30 without quotes"),
         ({"migration_phase": "halfway"}, "'migration_phase' is not one of preparation"),
         ({"cloudflareProtocol": "http3"}, "'cloudflareProtocol' is not one of auto, http2, quic"),
-        ({"flux.ssh_private_key": ssh_key()}, "'flux.known_hosts' is missing"),
         ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
         ({**github_app(), "flux.github_app_id": ""}, "'flux.github_app_id' is missing: "),
         ({"aws.labelStudio.accessKeyId": "u"}, "'aws.labelStudio.secretAccessKey' is missing"),
@@ -112,9 +106,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
             "'cloudflare_zone_id' is missing: zone of <base>, for node DNS (needed while manageNodeTunnelDns is true)",
         ),
         ({"manageTunnelConfig": "true"}, "(needed while manageTunnelConfig is true)"),
-        ({"labelStudioImage": "docker.io/heartexlabs/label-studio"}, "is not pinned"),
         ({"labelStudioImage": "docker.io/heartexlabs/label-studio:latest"}, "is not pinned"),
-        ({"gitRepositoryUrl": "http://github.com/a/b"}, "would send the token in clear"),
         ({"gitRepositoryPath": "../outside"}, "is not a folder inside the repository"),
         ({"tethys_ip": "192.0.2.99"}, "'tethysIp' and 'tethys_ip' name the same setting with different values"),
     ],
@@ -181,20 +173,16 @@ def test_host_names_follow_the_base_domain() -> None:
     assert changed.adapter.triton_base_url == "https://gpu.example.org"
 
 
-@pytest.mark.parametrize("row", all_keys(), ids=lambda row: row.name)
-def test_every_key_is_read_in_every_spelling(row: Key) -> None:
-    nodes = '[{"name": "one", "host": "host-1", "address": "192.0.2.1"}]'
-    examples = {**EVERYTHING, "cloudflare_account_id": ACCOUNT, "cloudflare_tunnel_id": TUNNEL, "nodes": nodes}
-    examples |= {**github_app(), "flux.ca_certificate": ca_certificate()}
-    text = examples.get(row.name) or (row.default or "value").format(
-        base="boathou.se", stack="dev", cloudflared_image="a:1", cluster_domain="cluster.local"
-    )
-    bare = dataclasses.replace(row, default=None)
-    assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
-    for spelling in row.spellings:
-        problems = ConfigErrors()
-        assert Reader({spelling: text}, frozenset(), problems, {}).read(bare) == row.parse(text)
-        assert not problems
+def test_every_key_is_read_in_every_spelling() -> None:
+    for row in all_keys():
+        assert {row.name, snake_case(row.name), camel_case(row.name), *row.old} <= set(row.spellings)
+        text, bare = placeholder(row), dataclasses.replace(row, default=None)
+        for spelling in row.spellings:
+            problems = ConfigErrors()
+            found = Reader({spelling: text}, frozenset(), problems, {}).read(bare)
+            assert (found, problems.message("dev", ())) == (row.parse(text), ConfigErrors().message("dev", ())), (
+                spelling
+            )
 
 
 def test_old_names_and_objects_are_read() -> None:
@@ -203,9 +191,12 @@ def test_old_names_and_objects_are_read() -> None:
     assert settings({"labelStudioDbUrl": REQUIRED["postgres_url"]}, without=("postgres_url",)).label_studio.database
 
 
-def test_a_misspelt_key_is_a_warning() -> None:
-    warnings = settings({"tethysIpp": "192.0.2.1", "unrelated": "x"}).warnings
-    assert warnings == ("config key 'tethysIpp' is not read by this program; did you mean 'tethysIp'?",)
+def test_a_key_that_is_one_edit_away_from_a_known_one_is_a_warning() -> None:
+    for typo in ("tethysIpp", "tethysIP", "tehtysIp", "tethysI", "tethysXp"):
+        (warning,) = settings({typo: "192.0.2.1"}).warnings
+        assert warning == f"config key '{typo}' is not read by this program; did you mean 'tethysIp'?"
+    for other in ("unrelated", "extraEgress", "tethyIpp", "pIsyhtet"):
+        assert settings({other: "192.0.2.1"}).warnings == ()
 
 
 def test_a_secret_stored_in_clear_is_a_warning() -> None:
@@ -213,17 +204,3 @@ def test_a_secret_stored_in_clear_is_a_warning() -> None:
     assert warnings == (
         "'github_token' is stored in clear; run: pulumi config set --secret github_token   # asks for the token",
     )
-
-
-@pytest.mark.parametrize(
-    ("left", "right", "near"),
-    [
-        ("tethysIp", "tethysIP", True),
-        ("tethysIp", "tehtysIp", True),
-        ("tethysIp", "tethysI", True),
-        ("tethysIp", "styxIp", False),
-        ("extraIngress", "extraEgress", False),
-    ],
-)
-def test_typos_are_told_from_other_keys(left: str, right: str, near: bool) -> None:
-    assert one_edit_apart(left, right) is near
