@@ -9,8 +9,8 @@ import pulumi
 import pytest
 import yaml
 
-from oceanid_cluster.components.flux.component import CRD_TYPE, POLICY_TYPE, SECRETS, SERVICE_TYPE, receiver
-from oceanid_cluster.components.flux.settings import ALERT_TYPES, FACTS
+from oceanid_cluster.components.flux.component import CRD_TYPE, POLICY_TYPE, SERVICE_TYPE, receiver
+from oceanid_cluster.components.flux.settings import ALERT_TYPES
 from oceanid_cluster.manifests import labels
 from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
 from tests.recorded import Run, plain, run_program, secret_data
@@ -257,10 +257,6 @@ def test_with_flux_off_its_keys_ask_for_nothing() -> None:
     assert [rule.owner.key for rule in found.tunnel_rules if rule.owner] == [
         "cloudflare_tunnel_hostname", "labelStudioHostname",
     ]  # fmt: skip
-
-
-def test_preflight_knows_the_name_of_every_secret() -> None:
-    assert set(SECRETS.values()) == set(FACTS.optional["Secret"])
 
 
 @pytest.mark.parametrize("kind", [CRD_TYPE, SERVICE_TYPE, "kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Secret"])

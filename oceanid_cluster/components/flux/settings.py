@@ -23,6 +23,11 @@ NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
 TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
 AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
 ALERTS = "cluster-alerts"  # the Provider, the Alert, and the Secret with the address
+# The Secrets by the last part of their logical names.
+SECRETS = {
+    "github-token": TOKEN_SECRET, "ssh": SSH_SECRET, "github-app": APP_SECRET, "sops-age": AGE_SECRET,
+    "webhook-token": WEBHOOK_SECRET, "verification-keys": VERIFICATION_SECRET, "alert-address": ALERTS,
+}  # fmt: skip
 RUNTIME_INFO = "flux-runtime-info"
 SOURCE_CONTROLLER = ServiceAddress(NAMESPACE, "source-controller", 80, {"app": "source-controller"})
 WEBHOOK_RECEIVER = ServiceAddress(NAMESPACE, "webhook-receiver", 80, {"app": "notification-controller"})
@@ -64,9 +69,7 @@ FACTS = Facts(
         Expected("Alert", NAMESPACE, ALERTS, optional=True),
     ),
     others={"ConfigMap": [RUNTIME_INFO]},
-    optional={
-        "Secret": [TOKEN_SECRET, SSH_SECRET, APP_SECRET, AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET, ALERTS]
-    },
+    optional={"Secret": [*SECRETS.values()]},
     custom_resources=(
         CustomResource("GitRepository", "gitrepositories.source.toolkit.fluxcd.io"),
         CustomResource("Kustomization", "kustomizations.kustomize.toolkit.fluxcd.io"),
