@@ -16,6 +16,7 @@ from tests.program import (
     RECONCILE,
     Program,
     config_file,
+    pod_of,
     transformed,
     waits_for,
     walk,
@@ -334,6 +335,6 @@ def test_every_address_in_the_cluster_has_the_clusters_domain(program: Program) 
     assert config_file(run, "node-tunnels-config")["ingress"][0]["service"] == rules[0]["service"]
     assert plain(run.resources["gitops-flux"].inputs)["values"]["clusterDomain"] == "k8s.example.org"
     assert run.outputs["tritonAdapterUrl"] == "http://ls-triton-adapter.apps.svc.k8s.example.org:9090"
-    pod = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(run, "label-studio-deploy")
     hosts = next(v["value"] for v in pod["containers"][0]["env"] if v["name"] == "ALLOWED_HOSTS")
     assert "label-studio.apps.svc.k8s.example.org" in hosts.split(",")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.program import Program, config_file
+from tests.program import Program, config_file, pod_of
 from tests.recorded import plain
 from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, refused
 
@@ -27,7 +27,7 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
         {"hostname": "app.example.org", "service": "http://app"},
         {"service": "http_status:404"},
     ]
-    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(REQUIRED), "cloudflare-deployment")
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in [
         m["mountPath"] for m in pod["containers"][0]["volumeMounts"]
     ]
@@ -115,7 +115,7 @@ def test_a_cloudflare_token_alone_changes_nothing(program: Program) -> None:
 
 
 def test_cloudflared_outlives_its_drain_and_an_outage_at_the_edge(program: Program) -> None:
-    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(REQUIRED), "cloudflare-deployment")
     document = config_file(program(REQUIRED), "cloudflare-config")
     assert pod["terminationGracePeriodSeconds"] > int(document["grace-period"].removesuffix("s"))
     (container,) = pod["containers"]
