@@ -238,6 +238,11 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is the machine, or the pod, that asks for it."""
+    return host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def label_map(value: str) -> dict[str, str]:
     """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
     if value.strip().startswith("{"):
