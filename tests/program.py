@@ -43,6 +43,17 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from walk(item, f"{path}[{at}]")
 
 
+def pod_of(run: Run, name: str) -> dict[str, Any]:
+    """The specification of a workload's pods."""
+    return plain(run.resources[name].inputs)["spec"]["template"]["spec"]
+
+
+def environment(run: Run, name: str) -> dict[str, dict[str, Any]]:
+    """The variables of a workload's only container, by name."""
+    (container,) = pod_of(run, name)["containers"]
+    return {variable["name"]: variable for variable in container["env"]}
+
+
 def workloads(run: Run) -> list[dict[str, Any]]:
     found = [m for m in run.manifests() if m["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job")]
     assert len(found) >= 4

@@ -8,7 +8,8 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.components.settings import Settings, all_keys
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
 
 ACCOUNT = "fa4e" * 8
@@ -136,3 +137,17 @@ def settings(
     """The settings of a valid configuration with some keys changed or left out. Raises StartUpError."""
     given = {name: value for name, value in {**REQUIRED, **(changes or {})}.items() if name not in without}
     return load(given, SECRET | stored_secret, "dev")
+
+
+def refused(changes: dict[str, str] | None = None, *, without: tuple[str, ...] = ()) -> str:
+    """What the operator is told of a configuration that is refused: how to fix it, and no secret."""
+    try:
+        settings(changes, without=without)
+    except StartUpError as problem:
+        said = str(problem)
+    else:
+        raise AssertionError(f"accepted: {changes}")
+    assert "pulumi config " in said
+    secret = {name for row in all_keys() if row.secret for name in row.spellings}
+    assert not [name for name, value in (changes or {}).items() if name in secret and len(value) > 3 and value in said]
+    return said

@@ -16,6 +16,7 @@ from tests.program import (
     RECONCILE,
     Program,
     config_file,
+    pod_of,
     transformed,
     waits_for,
     walk,
@@ -298,6 +299,17 @@ def test_services_stay_off_machines_with_a_gpu_where_there_is_another_one(progra
     assert plain(run.resources["pko-helm"].inputs)["values"].get("affinity") == expected
 
 
+def test_no_service_and_no_claim_is_waited_for_and_a_recreated_pod_is(program: Program) -> None:
+    found = {
+        (one["kind"], one["metadata"]["name"]): one["metadata"].get("annotations", {})
+        for one in program(REQUIRED).manifests()
+    }
+    skipped = {kind for (kind, _), given in found.items() if given.get("pulumi.com/skipAwait") == "true"}
+    assert skipped == {"Service", "PersistentVolumeClaim"}
+    assert all("pulumi.com/skipAwait" in given for (kind, _), given in found.items() if kind in skipped)
+    assert "updatedReplicas" in found["Deployment", "label-studio"]["pulumi.com/waitFor"]
+
+
 def test_namespaces_carry_their_labels_and_level(program: Program) -> None:
     levels = {}
     for manifest in program(REQUIRED).manifests():
@@ -323,6 +335,6 @@ def test_every_address_in_the_cluster_has_the_clusters_domain(program: Program) 
     assert config_file(run, "node-tunnels-config")["ingress"][0]["service"] == rules[0]["service"]
     assert plain(run.resources["gitops-flux"].inputs)["values"]["clusterDomain"] == "k8s.example.org"
     assert run.outputs["tritonAdapterUrl"] == "http://ls-triton-adapter.apps.svc.k8s.example.org:9090"
-    pod = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(run, "label-studio-deploy")
     hosts = next(v["value"] for v in pod["containers"][0]["env"] if v["name"] == "ALLOWED_HOSTS")
     assert "label-studio.apps.svc.k8s.example.org" in hosts.split(",")

@@ -28,7 +28,7 @@ class Context:
     timeout_minutes: int
     rollout: Rollout
     placement: Placement
-    domain: str = "cluster.local"
+    domain: str
 
 
 # Objects without pods: they are made as soon as their namespace is there, while earlier components get ready.

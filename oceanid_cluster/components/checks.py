@@ -6,6 +6,7 @@ from oceanid_cluster.components.facts import ComponentSettings
 from oceanid_cluster.components.flux.settings import check_flux
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
 from oceanid_cluster.components.settings import Settings
+from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.cluster import ClusterSettings, check_addresses
@@ -46,7 +47,7 @@ def advice(settings: Settings) -> list[str]:
     selectors = {
         "labelStudioNodeSelector": (studio.enabled, studio.node_selector or {}),
         "trainingNodeSelector": (
-            adapter.enabled and not adapter.train_dry_run, parsers.label_map(adapter.training_node_selector or ""),
+            adapter.enabled and not adapter.train_dry_run, adapter.training_node_selector or {},
         ),
     }  # fmt: skip
     for name, (on, selector) in selectors.items():
@@ -93,19 +94,19 @@ def _check_needs(section: ComponentSettings, settings: Settings, problems: Confi
     for other in settings.components:
         if other.facts in section.facts.needs and not other.enabled:
             flag = keys_of(type(other))["enabled"].name
-            problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
+            if not problems.about(flag):
+                problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
 
 
 def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
     """Keys of which one is nothing without the other."""
     rows = keys_of(type(section))
     for pair in section.pairs:
-        left, right = (rows[name] for name in pair)
         # A malformed one is there as well.
         there = [getattr(section, name) is not None or problems.about(rows[name].name) for name in pair]
         if there[0] != there[1]:
-            absent = right if there[0] else left
-            problems.add(left.name, f"and '{right.name}' go together, and '{absent.name}' is missing", absent.fix)
+            given, absent = (rows[name] for name in (pair if there[0] else reversed(pair)))
+            problems.add_missing(absent, f"it goes together with '{given.name}'")
 
 
 def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
@@ -119,7 +120,7 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
         ("manageTunnelConfig", rules, token, cloudflare.api_token),
     ):
         if on and value is None and not problems.about(row.name):
-            problems.add(row.name, f"is missing (needed while {flag} is true)", row.fix)
+            problems.add_missing(row, f"needed while {flag} is true")
 
 
 def _check_access(settings: Settings, problems: ConfigErrors) -> None:
@@ -132,7 +133,7 @@ def _check_access(settings: Settings, problems: ConfigErrors) -> None:
     if bool(settings.cloudflare.access_team) != bool(given):
         absent = audiences if settings.cloudflare.access_team else team
         other = team if absent is audiences else audiences
-        problems.add(absent.name, f"is missing, and goes together with '{other.name}'", absent.fix)
+        problems.add_missing(absent, f"it goes together with '{other.name}'")
     names = settings.accessible_hostnames
     for name in given:
         if name not in names:
@@ -162,31 +163,21 @@ def _check_rules(settings: Settings, problems: ConfigErrors) -> None:
 
 
 def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:
-    tunnel, node_tunnels = settings.tunnel, settings.node_tunnels
-    tokens = [
-        ("cloudflare_tunnel_token", tunnel.token, "cloudflare_tunnel_id", tunnel.tunnel_id, tunnel.enabled),
-        (
-            "cloudflare_node_tunnel_token", node_tunnels.token, "cloudflare_node_tunnel_id", node_tunnels.tunnel_id,
-            node_tunnels.enabled,
-        ),
-    ]  # fmt: skip
-    in_use = [(key_name, token, id_name, given) for key_name, token, id_name, given, on in tokens if on and token]
-    if len({token.tunnel_id for _, token, _, _ in in_use}) < len(in_use):
+    """Ids that the tokens say already, and two tunnels that are one."""
+    tunnels = [one for one in (settings.tunnel, settings.node_tunnels) if one.enabled and one.token]
+    if len({tunnel.token.tunnel_id for tunnel in tunnels}) < len(tunnels):
         problems.add(
-            "cloudflare_tunnel_token",
+            keys_of(TunnelSettings)["token"].name,
             "and 'cloudflare_node_tunnel_token' belong to the same tunnel; cloudflared would mix their traffic",
             keys_of(NodeTunnelSettings)["token"].fix,
         )
-    for key_name, token, id_name, given in in_use:
-        if given and given.lower() != token.tunnel_id:
-            problems.add(
-                id_name,
-                f"does not agree with the tunnel id inside '{key_name}'",
-                f"pulumi config rm {id_name}   (the token says it)",
-            )
-        if settings.cloudflare.account_id not in (None, token.account_id):
-            problems.add(
-                "cloudflare_account_id",
-                f"does not agree with the account id inside '{key_name}'",
-                "pulumi config rm cloudflare_account_id   (the token says it)",
-            )
+    account = keys_of(CloudflareSettings)["account_id"]
+    for tunnel in tunnels:
+        rows, token = keys_of(type(tunnel)), tunnel.token
+        for what, row, given, said in (
+            ("tunnel", rows["tunnel_id"], (tunnel.tunnel_id or token.tunnel_id).lower(), token.tunnel_id),
+            ("account", account, settings.cloudflare.account_id or token.account_id, token.account_id),
+        ):
+            if given != said:
+                text = f"does not agree with the {what} id inside '{rows['token'].name}'"
+                problems.add(row.name, text, f"pulumi config rm {row.name}   (the token says it)")

@@ -91,7 +91,7 @@ def read_cluster_settings(reader: Reader) -> ClusterSettings:
     rows = keys_of(ClusterSettings)
     nodes: tuple[Node, ...] | None = reader.read(rows["nodes"])
     addresses = ("tethys_ip", "styx_ip", "calypso_ip")
-    if nodes or reader.is_given(rows["nodes"]):
+    if nodes or reader.given(rows["nodes"]):
         rows |= {name: replace(rows[name], required=False) for name in addresses}
     found: dict[str, Any] = {name: reader.read(row) for name, row in rows.items()}
     if not nodes:

@@ -128,7 +128,8 @@ def dead_rules(rules: Sequence[tuple[str, IngressRule]]) -> Iterator[tuple[int, 
 def check_hostname(text: str, *, wildcard: bool = False) -> str:
     """A DNS name in the form in which requests carry it; ``*.`` before it only with ``wildcard``.
 
-    Lower case, without the dot at the end, and in punycode: cloudflared compares byte by byte. Raises ValueError.
+    Lower case, without the dot at the end, and in punycode: cloudflared compares byte by byte (ingress/ingress.go,
+    matchHost, and validateHostname for ports and wildcards). Raises ValueError.
     """
     name = text.strip().lower().removesuffix(".")
     if not name.isascii():
@@ -151,7 +152,11 @@ def _punycode(name: str) -> str:
 
 
 def check_service(text: str) -> str:
-    """An origin as cloudflared takes it: a URL without a path, or a special form. Raises ValueError."""
+    """An origin as cloudflared takes it: a URL without a path, or a special form. Raises ValueError.
+
+    Form, host and path are validateIngress's (ingress/ingress.go). cloudflared takes another scheme as raw TCP, drops
+    a user name and a query, and makes up the port of tcp (ingress/origin_service.go, newTCPOverWSService).
+    """
     service = text.strip()
     if service in _BARE_SERVICES or _SOCKET.fullmatch(service):
         return service

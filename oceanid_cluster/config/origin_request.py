@@ -2,14 +2,12 @@
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
 # Where the pods see the cluster's CA; mounted there from the ConfigMap kube-root-ca.crt, without an API token.
 CLUSTER_CA_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
-# The other bundle in the pod: that of cloudflared's image.
-_SYSTEM_CA_PATH = "/etc/ssl/certs/ca-certificates.crt"
 
 # Go's time.ParseDuration, in seconds.
 _UNITS = {
@@ -108,19 +106,13 @@ def _whole(low: int, high: int) -> Callable[[object], int]:
     return check
 
 
-def _ca_pool(value: object) -> str:
-    if value not in ("", CLUSTER_CA_PATH, _SYSTEM_CA_PATH):
-        raise ValueError(
-            f"names a file that the pod does not have, so cloudflared would not start; it has {CLUSTER_CA_PATH} (the"
-            f" cluster's CA) and {_SYSTEM_CA_PATH}"
-        )
-    return cast("str", value)
+def _among(allowed: Sequence[str], otherwise: str) -> Callable[[object], str]:
+    def check(value: object) -> str:
+        if value not in ("", *allowed):
+            raise ValueError(otherwise)
+        return cast("str", value)
 
-
-def _proxy_type(value: object) -> str:
-    if value not in ("", "socks"):
-        raise ValueError("is neither 'socks' nor empty")
-    return cast("str", value)
+    return check
 
 
 def _list(value: object) -> list[object]:
@@ -131,7 +123,10 @@ def _list(value: object) -> list[object]:
 
 def _access(value: object) -> dict[str, Any]:
     """``{required, teamName, audTag}`` (ingress/ingress.go, validateAccessConfiguration)."""
-    access = _fields(value, {"required", "teamName", "audTag", "environment"})
+    known = {"required", "teamName", "audTag", "environment"}
+    if not isinstance(value, dict) or not cast("dict[str, object]", value).keys() <= known:
+        raise ValueError(f"is not made of {', '.join(sorted(known))}")
+    access = cast("dict[str, object]", value)
     tags = access.get("audTag", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in cast("list[object]", tags)):
         raise ValueError("has an audTag that is not a list of texts")
@@ -144,12 +139,9 @@ def _access(value: object) -> dict[str, Any]:
     return result
 
 
-def _fields(value: object, known: set[str]) -> dict[str, object]:
-    if not isinstance(value, dict) or not cast("dict[str, object]", value).keys() <= known:
-        raise ValueError(f"is not made of {', '.join(sorted(known))}")
-    return cast("dict[str, object]", value)
-
-
+# The bundles of CAs in the pod: the cluster's, and that of cloudflared's image.
+_CA_PATHS = (CLUSTER_CA_PATH, "/etc/ssl/certs/ca-certificates.crt")
+_NO_CA = f"names a file that the pod does not have, so cloudflared would not start; it has {' and '.join(_CA_PATHS)}"
 # Each option of cloudflared: its check, and what Cloudflare's Pulumi provider calls a plain value, if it takes it.
 _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "connectTimeout": (_duration, "connect_timeout"),
@@ -161,13 +153,13 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "httpHostHeader": (_text, "http_host_header"),
     "originServerName": (_text, "origin_server_name"),
     "matchSNItoHost": (_boolean, "match_sn_ito_host"),
-    "caPool": (_ca_pool, "ca_pool"),
+    "caPool": (_among(_CA_PATHS, _NO_CA), "ca_pool"),
     "noTLSVerify": (_boolean, "no_tls_verify"),
     "disableChunkedEncoding": (_boolean, "disable_chunked_encoding"),
     "bastionMode": (_boolean, ""),
     "proxyAddress": (_text, ""),
     "proxyPort": (_whole(0, 65535), ""),
-    "proxyType": (_proxy_type, "proxy_type"),
+    "proxyType": (_among(("socks",), "is neither 'socks' nor empty"), "proxy_type"),
     "ipRules": (_list, ""),  # cloudflared reads its rules: ipaccess/access.go
     "http2Origin": (_boolean, "http2_origin"),
     "access": (_access, ""),

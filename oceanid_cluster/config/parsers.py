@@ -238,6 +238,11 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is the machine, or the pod, that asks for it."""
+    return host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
 def label_map(value: str) -> dict[str, str]:
     """Labels of a node selector: ``name=value,name=value``, or a JSON object."""
     if value.strip().startswith("{"):
@@ -270,12 +275,12 @@ def as_text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def label_selector(value: str) -> str:
-    """Labels of a node selector in either notation, as ``name=value,name=value``; at least one."""
+def label_selector(value: str) -> dict[str, str]:
+    """Labels of a node selector in either notation; at least one."""
     found = label_map(value)
     if not found:
         raise ValueError(f"is not {_LABELS}")
-    return ",".join(f"{name}={item}" for name, item in found.items())
+    return found
 
 
 def domain(value: str) -> str:

@@ -11,8 +11,7 @@ from oceanid_cluster.config.ssh_keys import parse_known_hosts, pem
 
 _WORD = "placeholder"
 _ACCOUNT = "0" * 32
-# An age key of nothing but zeros.
-_AGE_KEY = "".join(("AGE-SECRET-KEY-1", "Q" * 52, "8H00W3"))
+_ZEROS = base64.b64encode(bytes(32)).decode()
 
 
 def placeholder(row: Key, tunnel: str | None = None, account: str | None = None) -> str:
@@ -24,7 +23,7 @@ def placeholder(row: Key, tunnel: str | None = None, account: str | None = None)
     if row.default is not None and "{" not in row.default:
         return row.default
     if row.parse is parse_known_hosts:  # it takes any text, and Flux wants a line for its host
-        return f"* ssh-ed25519 {_encoded(_packed(b'ssh-ed25519', bytes(32)))}"
+        return f"* ssh-ed25519 {_ZEROS}"
     for text in _forms(row.name, tunnel or str(uuid.uuid5(uuid.NAMESPACE_URL, row.name)), account or _ACCOUNT):
         try:
             row.parse(text)
@@ -50,27 +49,10 @@ def _forms(name: str, tunnel: str, account: str) -> Iterator[str]:
     yield f"{_WORD}/{_WORD}:1"
     yield json.dumps([{"name": _WORD, "host": _WORD, "address": "192.0.2.254"}])
     yield "{}"
-    yield _AGE_KEY
-    yield pem("RSA PRIVATE KEY", _encoded(_sequence(b"\x02\x01")), 64)
-    yield pem("CERTIFICATE", _encoded(_sequence(b"\x30")), 64)
-    yield pem("PGP PUBLIC KEY BLOCK", _encoded(b"\xc6" + bytes(63)), 64)
+    yield "AGE-SECRET-KEY-1"
+    yield from (pem(label, _ZEROS, 64) for label in ("RSA PRIVATE KEY", "CERTIFICATE", "PGP PUBLIC KEY BLOCK"))
 
 
 def _token(tunnel: str, account: str) -> str:
     """A connector token, as ``cloudflared tunnel token`` prints it, with a secret of zeros."""
-    return _encoded(json.dumps({"a": account, "t": tunnel, "s": _encoded(bytes(32))}).encode())
-
-
-def _packed(*parts: bytes) -> bytes:
-    """Strings with their lengths before them (RFC 4251)."""
-    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-
-
-def _sequence(begins: bytes) -> bytes:
-    """One ASN.1 sequence of zeros that begins so."""
-    body = begins + bytes(62)
-    return bytes((0x30, len(body))) + body
-
-
-def _encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
+    return base64.b64encode(json.dumps({"a": account, "t": tunnel, "s": _ZEROS}).encode()).decode()

@@ -1,13 +1,12 @@
 """PostgreSQL connection URLs, read as libpq reads them, and taken apart into what Label Studio is given."""
 
-import ipaddress
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from oceanid_cluster.config.parsers import is_address, unwrapped
+from oceanid_cluster.config.parsers import is_address, is_loopback, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 # In Label Studio's image, which is Debian with ca-certificates.
@@ -154,7 +153,7 @@ def _check_parts(parts: Mapping[str, str]) -> None:
         raise ValueError("names no host")
     if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not is_address(host):
         raise ValueError(f"has {_NO_HOST}")
-    if host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback):
+    if is_loopback(host):
         raise ValueError("leads to the pod itself; write the database's own host name")
     for name, what in (("user", "user"), ("password", "password"), ("dbname", "database")):
         if not parts[name]:

@@ -86,6 +86,7 @@ class Problem:
     key: str
     text: str
     fix: str
+    missing: bool = False
 
 
 class ConfigErrors:
@@ -93,21 +94,25 @@ class ConfigErrors:
 
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         """Start with these, or with nothing wrong."""
-        self._problems = list(dict.fromkeys(problems))
+        self._problems = dict.fromkeys(problems)  # each once, in their order
 
     def add(self, key: str, text: str, fix: str, *, spelling: str | None = None) -> None:
-        """Note one problem, once; ``text`` goes on after the name of the key, as it is spelt."""
-        problem = Problem(key, f"'{spelling or key}' {text}", fix)
-        if problem not in self._problems:
-            self._problems.append(problem)
+        """Note one problem; ``text`` goes on after the name of the key, as it is spelt."""
+        self._problems[Problem(key, f"'{spelling or key}' {text}", fix)] = None
+
+    def add_missing(self, row: Key, why: str = "") -> None:
+        """Note that a key is missing; ``why`` says what needs it."""
+        because = f" ({why})" if why else ""
+        problem = Problem(row.name, f"'{row.name}' is missing: {row.doc}{because}", row.fix, missing=True)
+        self._problems[problem] = None
 
     def about(self, *names: str) -> bool:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
         return bool(self.only(names))
 
-    def missing(self) -> set[str]:
+    def missing_keys(self) -> set[str]:
         """The keys that are missing."""
-        return {name for problem in self._problems for name in re.findall(r"'([^'\n]+)' is missing", problem.text)}
+        return {problem.key for problem in self._problems if problem.missing}
 
     def only(self, names: Iterable[str]) -> "ConfigErrors":
         """Those of these keys."""
@@ -155,7 +160,7 @@ class Reader:
         ``flag`` is the key that turns its component on. A wrong value of a component that is turned off (not
         ``used``) is treated as absent, and noted in ``ignored``.
         """
-        given = {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
+        given = self.given(row)
         if used and len(set(given.values())) > 1:
             first, *others = given
             twins = "".join(f"and '{other}' " for other in others)
@@ -166,8 +171,7 @@ class Reader:
         if text is None:
             if row.default is None:
                 if row.required and used:
-                    because = f" (needed while {flag} is true)" if flag else ""
-                    self._problems.add(row.name, f"is missing: {row.doc}{because}", row.fix)
+                    self._problems.add_missing(row, f"needed while {flag} is true" if flag else "")
                 return None
             text = row.default.format(**self.fill)
         try:
@@ -183,14 +187,14 @@ class Reader:
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.parse(row.default.format(**self.fill))
 
-    def is_given(self, row: Key) -> bool:
-        """Whether the configuration has the key, be its value right or wrong."""
-        return any(self._values.get(name, "").strip() for name in row.spellings)
+    def given(self, row: Key) -> dict[str, str]:
+        """The key's text by each spelling that the configuration has, be it right or wrong."""
+        return {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
 
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""
-        given = [name for name in row.spellings if self._values.get(name, "").strip()]
-        return row.secret and any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in given)
+        names = self.given(row) if row.secret else ()
+        return any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in names)
 
     def unknown(self, rows: Iterable[Key]) -> list[str]:
         """One warning for each key that nothing reads but that is one edit away from one that is read."""

@@ -7,6 +7,7 @@ import hmac
 import re
 from collections.abc import Iterator
 
+from oceanid_cluster.config.parsers import unwrapped
 from oceanid_cluster.config.secret import Secret
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
@@ -44,11 +45,9 @@ def pem(label: str, encoded: str, width: int) -> str:
 
 
 def unescaped(text: str) -> str:
-    r"""The text with line breaks of one kind, also where they are written as ``\n``; without quotes around it."""
-    text = text.strip()
-    if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
-        text = text[1:-1]
-    if "\n" not in text.strip():
+    r"""The text without what it was copied with, its line breaks of one kind, also where they are written as ``\n``."""
+    text = unwrapped(text)
+    if "\n" not in text:
         text = text.replace("\\r", "").replace("\\n", "\n")
     return "\n".join(line.strip() for line in text.replace("\r", "\n").splitlines()).strip()
 

@@ -6,9 +6,8 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
-from typing import Any, cast
 
-from oceanid_cluster.config.parsers import unwrapped
+from oceanid_cluster.config.parsers import json_object, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 _SHAPES = (
@@ -41,20 +40,19 @@ def parse_tunnel_token(text: str) -> TunnelToken:
         document = _document(candidate)
         if document is not None:
             return _token(document)
-    if "cloudflared" in stripped and not inside:
-        raise ValueError(f"is a command without its token: expected {_SHAPES}")
     raise ValueError(f"is not a tunnel token: expected {_SHAPES}; it may have been cut short while copying")
 
 
-def _document(text: str) -> dict[str, Any] | None:
-    document = _json_object(text)
-    if document is None:
-        raw = _base64(text)
-        document = None if raw is None else _json_object(raw.decode("utf-8", "replace"))
-    return document
+def _document(text: str) -> dict[str, object] | None:
+    for candidate in (text, (_base64(text) or b"").decode("utf-8", "replace")):
+        try:
+            return json_object(candidate, "a tunnel's credentials")
+        except ValueError:
+            continue
+    return None
 
 
-def _token(document: dict[str, Any]) -> TunnelToken:
+def _token(document: dict[str, object]) -> TunnelToken:
     if {"AccountTag", "TunnelID", "TunnelSecret"} <= document.keys():
         account, tunnel, secret = document["AccountTag"], document["TunnelID"], document["TunnelSecret"]
         endpoint = document.get("Endpoint")
@@ -76,14 +74,6 @@ def _token(document: dict[str, Any]) -> TunnelToken:
         fields["e"] = endpoint
     connector = base64.b64encode(json.dumps(fields, separators=(",", ":")).encode()).decode()
     return TunnelToken(fields["a"], tunnel_id, Secret(connector))
-
-
-def _json_object(text: str) -> dict[str, Any] | None:
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
 
 
 def _base64(text: str) -> bytes | None:

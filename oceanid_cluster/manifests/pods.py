@@ -59,13 +59,13 @@ def pull_policy(image: str) -> str:
     return "IfNotPresent" if "@" in image or _FIXED_TAG.fullmatch(tag) else "Always"
 
 
-def pod_security(uid: int, gid: int | None = None) -> Manifest:
-    """Pod security context of an unprivileged user (numeric ids); its volumes belong to the group."""
+def pod_security(uid: int) -> Manifest:
+    """Pod security context of an unprivileged user and the group of the same number, which its volumes belong to."""
     return {
         "runAsNonRoot": True,
         "runAsUser": uid,
-        "runAsGroup": gid if gid is not None else uid,
-        "fsGroup": gid if gid is not None else uid,
+        "runAsGroup": uid,
+        "fsGroup": uid,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
 

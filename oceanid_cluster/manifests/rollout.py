@@ -17,9 +17,9 @@ class Rollout:
     password from the annotation; without a key anyone who may read pods could try passwords offline.
     """
 
-    def __init__(self, provider_options: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(self) -> None:
         """Make the key; it is made once and never changes."""
-        self._key = random.RandomPassword("rollout-key", length=64, special=False, opts=provider_options)
+        self._key = random.RandomPassword("rollout-key", length=64, special=False)
 
     def checksum(self, *data: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
         """A value that changes when any of the given data does. The result is not a secret."""

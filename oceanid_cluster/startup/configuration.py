@@ -44,7 +44,7 @@ def missing_secrets(given: Mapping[str, str], stack: str) -> list[Key]:
     """The secret keys without which a configuration is refused."""
     problems = ConfigErrors()
     check_together(_read(given, frozenset(), stack, problems), problems)
-    return [row for row in all_keys() if row.secret and row.name in problems.missing()]
+    return [row for row in all_keys() if row.secret and row.name in problems.missing_keys()]
 
 
 def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings | None:

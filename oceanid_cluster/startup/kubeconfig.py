@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.parsers import is_loopback
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.processes import run
 
@@ -159,7 +160,7 @@ def _only_this(paths: str) -> dict[str, str]:
 def _endpoint(url: SplitResult, cluster: Mapping[str, Any]) -> tuple[str, ...]:
     """What makes an API server: scheme, host, port, path, and the name that its certificate must have."""
     host, port = _normal(url.hostname or ""), url.port or (443 if url.scheme == "https" else 80)
-    host = _LOOPBACK if _is_loopback(host) else host
+    host = _LOOPBACK if is_loopback(host) else host
     return (url.scheme, host, str(port), url.path.rstrip("/"), str(cluster.get("tls-server-name") or ""))
 
 
@@ -224,14 +225,6 @@ def _check_host(kubeconfig: Kubeconfig, known_hosts: Sequence[str], allowed: Seq
         f"  Known hosts: loopback, {CLUSTER_SERVICE_IP}, {', '.join(known)}.\n"
         f"  If this host is ours, allow it:  pulumi config set allowedApiHosts '{json.dumps([*allowed, host])}'"
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return address.is_loopback
 
 
 def _normal(host: str) -> str:

@@ -3,8 +3,7 @@
 import pytest
 
 from oceanid_cluster import versions
-from tests.program import Program
-from tests.recorded import plain
+from tests.program import Program, environment, pod_of
 from tests.samples import EVERYTHING, REQUIRED
 
 
@@ -12,15 +11,13 @@ from tests.samples import EVERYTHING, REQUIRED
 def test_the_adapters_images_are_pulled_with_the_pull_secret_whoever_made_it(
     program: Program, config: dict[str, str]
 ) -> None:
-    pod = plain(program(config).resources["ls-triton-adapter-deploy"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(config), "ls-triton-adapter-deploy")
     assert pod["imagePullSecrets"] == [{"name": "ghcr-creds"}]
 
 
 def test_the_adapter_gets_the_variables_that_it_reads(program: Program) -> None:
-    (container,) = plain(program(REQUIRED).resources["ls-triton-adapter-deploy"].inputs)["spec"]["template"]["spec"][
-        "containers"
-    ]
-    assert {one["name"]: one["value"] for one in container["env"] if "value" in one} == {
+    variables = environment(program(REQUIRED), "ls-triton-adapter-deploy")
+    assert {name: one["value"] for name, one in variables.items() if "value" in one} == {
         "TRITON_BASE_URL": "https://gpu.boathou.se",
         "DEFAULT_MODEL": "distilbert-base-uncased",
         "TRITON_MODEL_NAME": "ner-distilbert",
@@ -38,4 +35,4 @@ def test_the_adapter_gets_the_variables_that_it_reads(program: Program) -> None:
         "TRAIN_HF_SECRET_KEY": "token",
         "SENTRY_ENVIRONMENT": "dev",
     }
-    assert {one["name"] for one in container["env"] if "value" not in one} == {"NER_LABELS"}
+    assert {name for name, one in variables.items() if "value" not in one} == {"NER_LABELS"}

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from oceanid_cluster.config.errors import StartUpError
-from tests.samples import settings
+from tests.samples import refused, settings
 
 
 def machine(**labels: str) -> str:
@@ -18,10 +17,9 @@ HERE = {"trainingNodeSelector": "kubernetes.io/hostname=srv1"}
 
 @pytest.mark.parametrize("labels", [{}, {"tunnel_enabled": "false"}, {"gpu": "true"}])
 def test_node_tunnels_without_a_machine_that_runs_them_are_refused(labels: dict[str, str]) -> None:
-    with pytest.raises(StartUpError) as refused:
-        settings({**HERE, "nodes": machine(**labels)})
-    assert "'enableNodeTunnels' is true, and no machine in 'nodes' has the label" in str(refused.value)
-    assert "pulumi config set enableNodeTunnels false" in str(refused.value)
+    said = refused({**HERE, "nodes": machine(**labels)})
+    assert "'enableNodeTunnels' is true, and no machine in 'nodes' has the label" in said
+    assert "pulumi config set enableNodeTunnels false" in said
     assert settings({**HERE, "nodes": machine(**labels), "enableNodeTunnels": "false"}).warnings == ()
     assert settings({**HERE, "nodes": machine(**labels), "manageNodeLabels": "false"}).warnings == ()
 
@@ -29,8 +27,8 @@ def test_node_tunnels_without_a_machine_that_runs_them_are_refused(labels: dict[
 def test_a_selector_of_a_label_of_ours_that_no_machine_has_is_refused() -> None:
     nodes = machine(tunnel_enabled="true", disk="fast")
     assert settings({**HERE, "nodes": nodes, "labelStudioNodeSelector": "oceanid.cluster/disk=fast"}).warnings == ()
-    with pytest.raises(StartUpError, match=r"no machine .* .disk.: .slow."):
-        settings({"nodes": nodes, "labelStudioNodeSelector": "oceanid.cluster/disk=slow"})
+    said = refused({"nodes": nodes, "labelStudioNodeSelector": "oceanid.cluster/disk=slow"})
+    assert 'no machine in \'nodes\' has the label "disk": "slow"' in said
 
 
 @pytest.mark.parametrize("name", ["trainingNodeSelector", "labelStudioNodeSelector"])
@@ -53,8 +51,5 @@ def test_another_cluster_is_told_that_trainings_still_look_for_calypso() -> None
 
 
 def test_what_is_wrong_already_is_not_followed_up() -> None:
-    with pytest.raises(StartUpError, match="has 1 problem:"):
-        settings({"nodes": "[]"})
-    for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
-        with pytest.raises(StartUpError, match="has 1 problem:"):
-            settings({name: "nonsense"})
+    for wrong in ({"nodes": "[]"}, {"labelStudioNodeSelector": "nonsense"}, {"trainingNodeSelector": "nonsense"}):
+        assert "has 1 problem:" in refused(wrong)

@@ -8,7 +8,7 @@ import pytest
 from oceanid_cluster.components.label_studio.component import volume_claim, warn_of_claim
 from oceanid_cluster.components.label_studio.generated import label_studio_secrets
 from oceanid_cluster.config.secret import Secret
-from tests.program import Program, in_namespace, peers
+from tests.program import Program, environment, in_namespace, peers, pod_of
 from tests.recorded import plain, record, secret_data
 from tests.samples import EVERYTHING, REQUIRED, settings
 
@@ -67,7 +67,7 @@ def test_the_output_is_the_password_that_label_studio_got(program: Program) -> N
 
 def test_who_names_label_studios_nodes_may_name_the_one_with_the_gpu(program: Program) -> None:
     run = program({**REQUIRED, "labelStudioNodeSelector": '{"kubernetes.io/hostname": "calypso"}'})
-    pod = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(run, "label-studio-deploy")
     assert pod["nodeSelector"] == {"kubernetes.io/hostname": "calypso"}
     assert "affinity" not in pod
 
@@ -75,7 +75,7 @@ def test_who_names_label_studios_nodes_may_name_the_one_with_the_gpu(program: Pr
 @pytest.mark.parametrize("minutes", [1, 5, 60])
 def test_label_studio_may_start_as_long_as_the_program_waits_for_it(program: Program, minutes: int) -> None:
     run = program({**REQUIRED, "readyTimeoutMinutes": str(minutes)})
-    (container,) = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]["containers"]
+    (container,) = pod_of(run, "label-studio-deploy")["containers"]
     probe = container["startupProbe"]
     assert probe["failureThreshold"] * probe["periodSeconds"] == minutes * 60
 
@@ -142,7 +142,7 @@ def test_label_studio_gets_its_database_and_never_sqlite(program: Program) -> No
     }
     deployment = plain(run.resources["label-studio-deploy"].inputs)["spec"]
     (container,) = deployment["template"]["spec"]["containers"]
-    variables = {variable["name"]: variable for variable in container["env"]}
+    variables = environment(run, "label-studio-deploy")
     assert variables["DJANGO_DB"]["value"] == "default"
     assert variables["PGSSLMODE"]["value"] == "require"
     assert variables["ML_BLOCK_LOCAL_IP"]["value"] == "false"
@@ -163,8 +163,7 @@ def test_what_a_database_url_says_beside_its_parts_reaches_libpq(program: Progra
     run = program({**REQUIRED, "postgres_url": url})
     data = secret_data(run, "label-studio-db-secret")
     assert (data["PGCHANNELBINDING"], data["PGOPTIONS"]) == ("require", "-c canary=1")
-    (container,) = plain(run.resources["label-studio-deploy"].inputs)["spec"]["template"]["spec"]["containers"]
-    variables = {variable["name"]: variable for variable in container["env"]}
+    variables = environment(run, "label-studio-deploy")
     assert variables["PGSSLMODE"]["value"] == "verify-full"
     assert variables["PGSSLROOTCERT"]["value"] == "system"
     assert variables["SSL_CERT_FILE"]["value"] == "/etc/ssl/certs/ca-certificates.crt"

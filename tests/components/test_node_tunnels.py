@@ -1,18 +1,17 @@
 """The tunnels of the nodes: what they publish, and what not."""
 
-from tests.program import Program, config_file
-from tests.recorded import plain
+from tests.program import Program, config_file, pod_of
 from tests.samples import EVERYTHING, REQUIRED
 
 
 def test_the_node_tunnels_metrics_and_pprof_are_not_on_the_lan(program: Program) -> None:
     run = program(REQUIRED)
     assert config_file(run, "node-tunnels-config")["metrics"] == "127.0.0.1:2200"
-    pod = plain(run.resources["node-tunnels-daemonset"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(run, "node-tunnels-daemonset")
     (container,) = pod["containers"]
     assert {container[probe]["httpGet"]["host"] for probe in ("readinessProbe", "livenessProbe")} == {"127.0.0.1"}
     assert config_file(run, "cloudflare-config")["metrics"] == "0.0.0.0:2000"  # in the pod's own network
-    pod = plain(run.resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(run, "cloudflare-deployment")
     assert "host" not in pod["containers"][0]["readinessProbe"]["httpGet"]
 
 
@@ -23,7 +22,7 @@ def test_the_kubelet_is_published_only_on_request(program: Program) -> None:
 
 
 def test_the_node_tunnel_runs_on_a_gpus_machine_however_that_is_tainted(program: Program) -> None:
-    pod = plain(program(REQUIRED).resources["node-tunnels-daemonset"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(REQUIRED), "node-tunnels-daemonset")
     assert pod["nodeSelector"] == {"oceanid.cluster/tunnel-enabled": "true"}
     assert pod["tolerations"] == [
         {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},

@@ -5,15 +5,8 @@ import json
 import pytest
 
 from oceanid_cluster.components.settings import all_keys
-from oceanid_cluster.config.errors import StartUpError
-from tests.samples import NODE_TUNNEL, connector_token, settings
-
-
-def message(changes: dict[str, str]) -> str:
-    """What the operator is told of a configuration that is refused."""
-    with pytest.raises(StartUpError) as caught:
-        settings(changes)
-    return str(caught.value)
+from oceanid_cluster.config.secret import Secret
+from tests.samples import NODE_TUNNEL, connector_token, refused, settings
 
 
 def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
@@ -46,8 +39,7 @@ def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
 )
 def test_what_is_turned_off_demands_and_checks_nothing(flags: tuple[str, ...], wrong: dict[str, str]) -> None:
     assert settings({**dict.fromkeys(flags, "false"), **wrong})
-    with pytest.raises(StartUpError):
-        settings(wrong)
+    assert refused(wrong)
 
 
 def test_a_wrong_value_of_what_is_turned_off_is_a_warning_without_its_secret() -> None:
@@ -59,22 +51,18 @@ def test_a_wrong_value_of_what_is_turned_off_is_a_warning_without_its_secret() -
 
 
 def test_a_key_of_both_tunnels_is_checked_while_one_is_enabled() -> None:
-    assert "'cloudflareProtocol' is not one of" in message(
+    assert "'cloudflareProtocol' is not one of" in refused(
         {"enableCloudflareTunnel": "false", "cloudflareProtocol": "http3"}
     )
 
 
-@pytest.mark.parametrize("text", ['{"a/b": "c", "d": "e"}', "a/b=c,d=e", " a/b = c , d=e "])
-def test_both_node_selectors_take_both_notations(text: str) -> None:
-    changed = settings({"labelStudioNodeSelector": text, "trainingNodeSelector": text})
-    assert changed.label_studio.node_selector == {"a/b": "c", "d": "e"}
-    assert changed.adapter.training_node_selector == "a/b=c,d=e"
-
-
-@pytest.mark.parametrize("text", ["a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'])
-def test_a_value_that_is_not_a_node_selector_is_refused(text: str) -> None:
+def test_both_node_selectors_take_both_notations_and_nothing_else() -> None:
+    for text in ('{"a/b": "c", "d": "e"}', "a/b=c,d=e", " a/b = c , d=e "):
+        changed = settings({"labelStudioNodeSelector": text, "trainingNodeSelector": text})
+        assert changed.label_studio.node_selector == changed.adapter.training_node_selector == {"a/b": "c", "d": "e"}
     for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
-        assert f"'{name}' " in message({name: text})
+        for text in ("a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'):
+            assert f"'{name}' " in refused({name: text})
 
 
 def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
@@ -82,49 +70,40 @@ def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
     assert changed.cloudflare.service_url == "https://kubernetes.default.svc.k8s.example.org:443"
     assert changed.tunnel_rules[1].service == "http://label-studio.apps.svc.k8s.example.org:8080"
     assert settings().cloudflare.service_url == "https://kubernetes.default.svc.cluster.local:443"
-    assert "'clusterDomain' is not a domain" in message({"clusterDomain": "https://cluster.local"})
+    assert "'clusterDomain' is not a domain" in refused({"clusterDomain": "https://cluster.local"})
 
 
-@pytest.mark.parametrize("reference", ["cloudflare/cloudflared:2025.2.1", "a/b:2024.12.2@sha256:" + "0" * 64])
-def test_a_cloudflared_that_cannot_read_a_token_file_is_refused(reference: str) -> None:
+def test_a_cloudflared_that_cannot_read_a_token_file_is_refused() -> None:
     for name in ("cloudflared_image", "cloudflare_node_tunnel_image"):
-        assert "cannot read its token from a file" in message({name: reference})
+        for reference in ("cloudflare/cloudflared:2025.2.1", "a/b:2024.12.2@sha256:" + "0" * 64):
+            assert "cannot read its token from a file" in refused({name: reference})
     assert settings({"cloudflared_image": "docker.io/cloudflare/cloudflared:2025.4.0"})
 
 
-@pytest.mark.parametrize(
-    "around",
-    [
-        "{}", '"{}"', "'{}'", "token {}", "Bearer {}", "bearer '{}'", "Authorization: Bearer {}", " {}\n",
-        "GITHUB_TOKEN={}", "export GITHUB_TOKEN='{}'",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("value", ["ghp_Abc123", "glpat-a.b~c", "ATCTT3x+/y=A1B2".replace("=", "") + "=="])
-def test_a_token_is_taken_out_of_what_it_was_pasted_with(around: str, value: str) -> None:
-    token = settings({"github_token": around.format(value)}).flux.github_token
-    assert token is not None
-    assert token.value == value
+def test_a_token_is_taken_out_of_what_it_was_pasted_with() -> None:
+    for value in ("ghp_Abc123", "glpat-a.b~c", "ATCTT3x+/yA1B2=="):
+        for around in (
+            "{}", '"{}"', "'{}'", "token {}", "Bearer {}", "bearer '{}'", "Authorization: Bearer {}", " {}\n",
+            "GITHUB_TOKEN={}", "export GITHUB_TOKEN='{}'",
+        ):  # fmt: skip
+            token = settings({"github_token": around.format(value)}).flux.github_token
+            assert token == Secret(value), around
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
+    for text in (
         "***", "<your-token>", "${GITHUB_TOKEN}", "$GITHUB_TOKEN", "{{ secrets.TOKEN }}", "git:ghp_Abc123",
         "https://github.com/settings/tokens", "Basic Z2l0OmdocF9BYmM=", "Authorization: Basic Z2l0OmdocF9BYmM=",
         "ghp_Abc 123", "ghp_Abc\n123", "ghp_Abc…", "ghp_Äbc", "a=b",
-    ],
-)  # fmt: skip
-def test_what_is_plainly_no_token_is_refused_without_showing_it(text: str) -> None:
-    said = message({"github_token": text})
-    assert "'github_token' is not a token" in said
-    assert text not in said
+    ):  # fmt: skip
+        said = refused({"github_token": text})
+        assert "'github_token' is not a token" in said
+        assert text not in said
 
 
 def test_the_secret_of_a_webhook_is_any_text() -> None:
     given = {"flux.webhook_token": "any: <text> on one line", "flux.webhook_hostname": "hook.example.org"}
-    token = settings(given).flux.webhook_token
-    assert token is not None
-    assert token.value == given["flux.webhook_token"]
+    assert settings(given).flux.webhook_token == Secret(given["flux.webhook_token"])
 
 
 @pytest.mark.parametrize(
@@ -155,17 +134,7 @@ def test_the_secret_of_a_webhook_is_any_text() -> None:
         (
             "gitRepositoryBranch",
             ("main", "feature/origin"),
-            (
-                "refs/heads/main",
-                "origin/main",
-                "refs/tags/v1",
-                "tags/v1",
-                "f" * 40,
-                "HEAD",
-                "a/.b",
-                "a.lock/b",
-                "ma in",
-            ),
+            ("refs/heads/main", "origin/main", "tags/v1", "f" * 40, "HEAD", "a/.b", "a.lock/b", "ma in"),
         ),
     ],
 )
@@ -173,7 +142,7 @@ def test_a_name_follows_the_grammar_of_what_it_names(key: str, good: tuple[str, 
     for text in good:
         assert settings({key: text})
     for text in bad:
-        assert f"'{key}' " in message({key: text})
+        assert f"'{key}' " in refused({key: text})
 
 
 def test_what_pulumi_made_a_boolean_or_a_number_of_is_its_text() -> None:
@@ -194,29 +163,22 @@ def test_what_pulumi_made_a_boolean_or_a_number_of_is_its_text() -> None:
     assert (peer.namespace, peer.labels) == ("7", {"app": "1.5"})
 
 
-@pytest.mark.parametrize(
-    "around",
-    [
+def test_a_tunnel_token_is_found_in_the_command_that_cloudflare_shows() -> None:
+    for around in (
         "{}", '"{}"', "'{}'", "Bearer {}", "TUNNEL_TOKEN={}", "export TUNNEL_TOKEN='{}'",
         "cloudflared service install {}", "sudo cloudflared service install {}", "cloudflared.exe service install {}",
         "cloudflared tunnel run --token {}", "cloudflared tunnel --no-autoupdate run --token={}",
         "brew install cloudflared && sudo cloudflared service install {}",
         "docker run cloudflare/cloudflared:latest tunnel --no-autoupdate run --token {}", "--token {}",
         "docker run -e TUNNEL_TOKEN={} cloudflare/cloudflared tunnel run",
-    ],
-)  # fmt: skip
-def test_a_tunnel_token_is_found_in_the_command_that_cloudflare_shows(around: str) -> None:
-    found = settings({"cloudflare_tunnel_token": around.format(connector_token())}).tunnel.token
-    assert found.connector.value == connector_token()
+    ):  # fmt: skip
+        found = settings({"cloudflare_tunnel_token": around.format(connector_token())}).tunnel.token
+        assert found.connector.value == connector_token(), around
 
 
-@pytest.mark.parametrize("around", ["{}", "cloudflared service install {}", "TUNNEL_TOKEN={}"])
-def test_a_token_that_was_cut_is_still_called_that(around: str) -> None:
+def test_a_token_that_was_cut_is_still_called_that() -> None:
     cut = connector_token()[:-31]
-    said = message({"cloudflare_tunnel_token": around.format(cut)})
-    assert "it may have been cut short while copying" in said
-    assert cut not in said
-
-
-def test_a_command_without_its_token_is_called_that() -> None:
-    assert "is a command without its token" in message({"cloudflare_tunnel_token": "cloudflared tunnel run prod"})
+    for around in ("{}", "cloudflared service install {}", "TUNNEL_TOKEN={}"):
+        said = refused({"cloudflare_tunnel_token": around.format(cut)})
+        assert "it may have been cut short while copying" in said
+        assert cut not in said

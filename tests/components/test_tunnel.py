@@ -2,10 +2,9 @@
 
 import pytest
 
-from oceanid_cluster.config.errors import StartUpError
-from tests.program import Program, config_file
+from tests.program import Program, config_file, pod_of
 from tests.recorded import plain
-from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, settings
+from tests.samples import ACCOUNT, EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token, refused
 
 CONFIG = "cloudflare-config"
 
@@ -28,7 +27,7 @@ def test_the_tunnels_rules_are_in_order_and_verified(program: Program) -> None:
         {"hostname": "app.example.org", "service": "http://app"},
         {"service": "http_status:404"},
     ]
-    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(REQUIRED), "cloudflare-deployment")
     assert "/var/run/secrets/kubernetes.io/serviceaccount" in [
         m["mountPath"] for m in pod["containers"][0]["volumeMounts"]
     ]
@@ -64,9 +63,7 @@ def test_kubectl_has_a_rule_of_its_own_that_is_streamed(program: Program, addres
     ],
 )
 def test_kubectls_rule_needs_an_address_and_a_name_of_its_own(changes: dict[str, str], said: str) -> None:
-    with pytest.raises(StartUpError) as refusal:
-        settings({"cloudflare_kubectl_hostname": "kubectl.x.org", **changes})
-    assert said in str(refusal.value)
+    assert said in refused({"cloudflare_kubectl_hostname": "kubectl.x.org", **changes})
 
 
 def test_access_is_checked_by_the_file_and_by_the_rules_at_cloudflare(program: Program) -> None:
@@ -118,7 +115,7 @@ def test_a_cloudflare_token_alone_changes_nothing(program: Program) -> None:
 
 
 def test_cloudflared_outlives_its_drain_and_an_outage_at_the_edge(program: Program) -> None:
-    pod = plain(program(REQUIRED).resources["cloudflare-deployment"].inputs)["spec"]["template"]["spec"]
+    pod = pod_of(program(REQUIRED), "cloudflare-deployment")
     document = config_file(program(REQUIRED), "cloudflare-config")
     assert pod["terminationGracePeriodSeconds"] > int(document["grace-period"].removesuffix("s"))
     (container,) = pod["containers"]

@@ -3,20 +3,12 @@
 import pytest
 
 from oceanid_cluster.components.flux.component import repository_url
-from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.git_url import git_url, github_page
-from tests.samples import KNOWN_HOSTS, settings, ssh_key
+from tests.samples import KNOWN_HOSTS, refused, settings, ssh_key
 
 KEYS = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
 # Not GitHub's, but the same key: what is looked at is the host.
 OTHER_HOSTS = KNOWN_HOSTS.replace("github.com", "git.example.org,[git.example.org]:2222")
-
-
-def message(changes: dict[str, str]) -> str:
-    """What the operator is told of a configuration that is refused."""
-    with pytest.raises(StartUpError) as caught:
-        settings(changes)
-    return str(caught.value)
 
 
 def test_what_people_copy_becomes_what_flux_parses() -> None:
@@ -74,7 +66,7 @@ def test_with_keys_an_https_url_is_read_over_ssh() -> None:
 
 
 def test_a_port_of_https_never_ends_in_an_ssh_url() -> None:
-    said = message({**KEYS, "gitRepositoryUrl": "https://github.com:8443/o/r"})
+    said = refused({**KEYS, "gitRepositoryUrl": "https://github.com:8443/o/r"})
     assert (
         "'gitRepositoryUrl' has the HTTPS port 8443, which is not that of SSH; write ssh://git@github.com/o/r" in said
     )
@@ -82,7 +74,7 @@ def test_a_port_of_https_never_ends_in_an_ssh_url() -> None:
 
 def test_an_ssh_url_without_a_key_says_so() -> None:
     for text in ("git@github.com:o/r", "ssh://git@github.com/o/r"):
-        assert "'gitRepositoryUrl' is ssh, but there is no deploy key" in message({"gitRepositoryUrl": text})
+        assert "'gitRepositoryUrl' is ssh, but there is no deploy key" in refused({"gitRepositoryUrl": text})
 
 
 def test_known_hosts_are_looked_up_by_host_and_port() -> None:
@@ -92,7 +84,7 @@ def test_known_hosts_are_looked_up_by_host_and_port() -> None:
         ("git@github.com:o/r", OTHER_HOSTS, "github.com"),
         ("ssh://git@git.example.org:22022/o/r", OTHER_HOSTS, "git.example.org at port 22022"),
     ):
-        said = message({**KEYS, "flux.known_hosts": hosts, "gitRepositoryUrl": url})
+        said = refused({**KEYS, "flux.known_hosts": hosts, "gitRepositoryUrl": url})
         assert f"'flux.known_hosts' has no line for {named}" in said
         assert "ssh-keyscan " in said
         assert "| pulumi config set --secret flux.known_hosts" in said

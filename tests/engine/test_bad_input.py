@@ -57,7 +57,7 @@ def test_a_github_hosted_job_goes_no_further(bare: Engine) -> None:
 
 
 def test_every_problem_of_a_configuration_is_named_in_one_run_of_a_self_hosted_job(bare: Engine) -> None:
-    """One of each kind; tests/startup/test_configuration.py has the others."""
+    """One of each kind; tests/components/test_settings.py has the others."""
     config = {
         "tethysIpp": "192.0.2.1", "styxIp": "300.1.1.1", "cloudflare_tunnel_token": CANARY, "nerLabels": CANARY,
         "cloudflareTunnelResources": '{"limits": {"cpu": "1 core"}}', "enableFluxBootstrap": "false",

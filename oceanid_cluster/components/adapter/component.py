@@ -69,8 +69,8 @@ class LsTritonAdapter(Component):
             for part, (secret_name, data) in secrets.items()
         ]
         if settings.ghcr_username and settings.ghcr_token:
-            auth = docker_auth(settings.ghcr_username, settings.ghcr_token)
-            made.append(self.create("ghcr-creds", pull_secret(auth, object_labels), in_ns))
+            pull = pull_secret(settings.ghcr_username, settings.ghcr_token, object_labels)
+            made.append(self.create("ghcr-creds", pull, in_ns))
         account = self.create("sa", service_account(object_labels), in_ns)
         role = self.create("role", job_role(object_labels), in_ns)
         binding = self.create("rb", job_role_binding(object_labels), depends_on(account, role))
@@ -78,7 +78,7 @@ class LsTritonAdapter(Component):
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         self.create(
             "deploy",
-            deployment(settings, list(secrets), object_labels, rollout, context.placement),
+            deployment(settings, object_labels, rollout, context.placement),
             depends_on(*made, account, binding),
         )
         self.create("svc", service(NAME, NAMESPACE, ADAPTER.pods, "http", ADAPTER.port, object_labels), in_ns)
@@ -103,8 +103,8 @@ def adapter_secrets(settings: AdapterSettings) -> dict[str, tuple[str, dict[str,
     return {part: entry for part, entry in candidates.items() if entry[1]}
 
 
-def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]:
-    """The adapter's variables; ``secrets`` are the logical names of the Secrets that exist."""
+def environment(settings: AdapterSettings) -> list[Manifest]:
+    """The adapter's variables."""
     plain = {
         "TRITON_BASE_URL": settings.triton_base_url,
         "DEFAULT_MODEL": "distilbert-base-uncased",
@@ -114,7 +114,7 @@ def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]
         "TRAINING_JOB_IMAGE": settings.training_image,
         "TRAINING_JOB_NAMESPACE": NAMESPACE,
         "TRAINING_JOB_TTL_SECONDS": str(settings.training_job_ttl_seconds),
-        "TRAIN_NODE_SELECTOR": settings.training_node_selector,
+        "TRAIN_NODE_SELECTOR": ",".join(f"{name}={value}" for name, value in settings.training_node_selector.items()),
         "TRAIN_GPU_RESOURCE": settings.training_gpu_resource,
         "TRAIN_GPU_COUNT": str(settings.training_gpu_count),
         "HF_DATASET_REPO": settings.hf_dataset_repo,
@@ -128,17 +128,16 @@ def environment(settings: AdapterSettings, secrets: list[str]) -> list[Manifest]
         plain["SENTRY_RELEASE"] = settings.sentry_release
     variables = plain_env(plain)
     variables.append(secret_env("NER_LABELS", LABELS_SECRET, LABELS_KEY))
-    if "cf-access" in secrets:
+    if settings.access_client_id:
         variables.append(secret_env("CF_ACCESS_CLIENT_ID", ACCESS_SECRET, "client-id"))
         variables.append(secret_env("CF_ACCESS_CLIENT_SECRET", ACCESS_SECRET, "client-secret"))
-    if "sentry" in secrets:
+    if settings.sentry_dsn:
         variables.append(secret_env("SENTRY_DSN", SENTRY_SECRET, "dsn"))
     return variables
 
 
 def deployment(
     settings: AdapterSettings,
-    secrets: list[str],
     object_labels: dict[str, str],
     rollout: pulumi.Input[str],
     placement: Placement,
@@ -149,7 +148,7 @@ def deployment(
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": ADAPTER.port, "protocol": "TCP"}],
-        "env": environment(settings, secrets),
+        "env": environment(settings),
         "readinessProbe": http_probe("/health", "http", period=10),
         "livenessProbe": http_probe("/health", "http", period=20),
         "resources": {
@@ -175,16 +174,12 @@ def deployment(
     return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)
 
 
-def docker_auth(username: str, token: Secret) -> str:
-    """The content of a pull secret for ghcr.io (".dockerconfigjson")."""
+def pull_secret(username: str, token: Secret, object_labels: dict[str, str]) -> Manifest:
+    """The pull secret for ghcr.io, which training Jobs use too."""
     auth = b64encode(f"{username}:{token.value}".encode()).decode()
-    entry = {"username": username, "password": token.value, "auth": auth}
-    return json.dumps({"auths": {"ghcr.io": entry}})
-
-
-def pull_secret(auth: str, object_labels: dict[str, str]) -> Manifest:
-    """The pull secret, which training Jobs use too."""
-    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": auth}, object_labels)
+    login = {"username": username, "password": token.value, "auth": auth}
+    content = json.dumps({"auths": {"ghcr.io": login}})
+    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": content}, object_labels)
     return {**opaque, "type": "kubernetes.io/dockerconfigjson"}
 
 

@@ -71,7 +71,7 @@ class AdapterSettings(ComponentSettings):
     training_job_ttl_seconds: int = key(
         "trainingJobTtlSeconds", parsers.integer(0, 604800), "seconds until a finished Job is deleted", default="3600"
     )
-    training_node_selector: str = key(
+    training_node_selector: dict[str, str] = key(
         "trainingNodeSelector", parsers.label_selector, "nodes for training Jobs: `name=value,…` or a JSON object",
         default="kubernetes.io/hostname=calypso",
     )  # fmt: skip

@@ -18,6 +18,7 @@ from oceanid_cluster.components.flux.settings import (
     NAME,
     NAMESPACE,
     RUNTIME_INFO,
+    SECRETS,
     SSH_SECRET,
     TOKEN_SECRET,
     VERIFICATION_SECRET,
@@ -167,16 +168,6 @@ def _gates() -> str:
 
 # Of the webhook, by the kind of the Receiver; a generic one has none.
 _EVENTS = {"github": ["ping", "push"], "gitlab": ["Push Hook"]}
-# The Secrets of Flux by the last part of their logical names.
-SECRETS = {
-    "ssh": SSH_SECRET,
-    "github-app": APP_SECRET,
-    "github-token": TOKEN_SECRET,
-    "sops-age": AGE_SECRET,
-    "webhook-token": WEBHOOK_SECRET,
-    "verification-keys": VERIFICATION_SECRET,
-    "alert-address": ALERTS,
-}
 
 
 def secrets(settings: FluxSettings) -> dict[str, dict[str, pulumi.Input[str]]]:

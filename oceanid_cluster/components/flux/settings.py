@@ -12,7 +12,7 @@ from oceanid_cluster.config.flux_keys import (
     parse_certificates,
     parse_verification_keys,
 )
-from oceanid_cluster.config.git_url import git_url, ssh_endpoint, ssh_url
+from oceanid_cluster.config.git_url import git_url, ssh_endpoint
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.config.secret import Secret
@@ -23,6 +23,11 @@ NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
 TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
 AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
 ALERTS = "cluster-alerts"  # the Provider, the Alert, and the Secret with the address
+# The Secrets by the last part of their logical names.
+SECRETS = {
+    "github-token": TOKEN_SECRET, "ssh": SSH_SECRET, "github-app": APP_SECRET, "sops-age": AGE_SECRET,
+    "webhook-token": WEBHOOK_SECRET, "verification-keys": VERIFICATION_SECRET, "alert-address": ALERTS,
+}  # fmt: skip
 RUNTIME_INFO = "flux-runtime-info"
 SOURCE_CONTROLLER = ServiceAddress(NAMESPACE, "source-controller", 80, {"app": "source-controller"})
 WEBHOOK_RECEIVER = ServiceAddress(NAMESPACE, "webhook-receiver", 80, {"app": "notification-controller"})
@@ -64,9 +69,7 @@ FACTS = Facts(
         Expected("Alert", NAMESPACE, ALERTS, optional=True),
     ),
     others={"ConfigMap": [RUNTIME_INFO]},
-    optional={
-        "Secret": [TOKEN_SECRET, SSH_SECRET, APP_SECRET, AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET, ALERTS]
-    },
+    optional={"Secret": [*SECRETS.values()]},
     custom_resources=(
         CustomResource("GitRepository", "gitrepositories.source.toolkit.fluxcd.io"),
         CustomResource("Kustomization", "kustomizations.kustomize.toolkit.fluxcd.io"),
@@ -211,7 +214,7 @@ def check_flux(flux: FluxSettings, problems: ConfigErrors) -> None:
     token, key_row, app_row = (rows[name] for name in ("github_token", "ssh_private_key", "github_app_private_key"))
     given = flux.github_token or flux.uses_ssh or flux.uses_app
     if not given and not problems.about(token.name, key_row.name, app_row.name):
-        problems.add(token.name, f"is missing: {token.doc} (needed while enableFluxBootstrap is true)", token.fix)
+        problems.add_missing(token, "needed while enableFluxBootstrap is true")
     if flux.uses_ssh and flux.uses_app:
         problems.add(
             key_row.name,
@@ -248,7 +251,6 @@ def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
             f"pulumi config rm {ca_row.name}",
         )
     try:
-        ssh_url(flux.url)
         host, port = ssh_endpoint(flux.url)
     except ValueError as problem:
         problems.add(url_row.name, str(problem), url_row.fix)

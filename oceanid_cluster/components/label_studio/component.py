@@ -78,11 +78,11 @@ class LabelStudio(Component):
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = depends_on(ns)
         secrets = {
-            "db-secret": (DATABASE_SECRET, database_values(settings)),
+            # What Label Studio reads, and libpq's own variables.
+            "db-secret": (DATABASE_SECRET, {name: one.output() for name, one in settings.database.secrets.items()}),
             "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
         }
-        with_s3 = settings.s3_access_key_id is not None and settings.s3_secret_access_key is not None
-        if with_s3:
+        if settings.uses_s3:
             secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         kept = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True)
@@ -93,7 +93,7 @@ class LabelStudio(Component):
         claim = self._create_claim(settings, object_labels, ns, args.claim)
         self.create("network", access(settings.database.port, args.callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        workload = deployment(settings, with_s3, context, object_labels, rollout)
+        workload = deployment(settings, context, object_labels, rollout)
         self.create("deploy", workload, depends_on(*made, claim))
         self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
@@ -144,12 +144,7 @@ def same_quantity(left: str, right: str) -> bool:
         return left == right
 
 
-def database_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
-    """The database Secret: what Label Studio reads, and libpq's own variables."""
-    return {name: value.output() for name, value in settings.database.secrets.items()}
-
-
-def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
+def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Output[str]]:
     """The Secret for uploads in S3."""
     data = {
         "AWS_ACCESS_KEY_ID": settings.s3_access_key_id,
@@ -160,7 +155,7 @@ def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Input[str]]:
     return {name: value.output() for name, value in data.items() if value is not None}
 
 
-def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> list[Manifest]:
+def environment(settings: LabelStudioSettings, domain: str) -> list[Manifest]:
     """Label Studio's variables. Without DJANGO_DB it would silently use SQLite, and lose work with the pod."""
     in_cluster = (NAME, f"{NAME}.{NAMESPACE}", f"{NAME}.{NAMESPACE}.svc", f"{NAME}.{NAMESPACE}.svc.{domain}")
     plain = {
@@ -181,17 +176,17 @@ def environment(settings: LabelStudioSettings, with_s3: bool, domain: str) -> li
         "SSRF_PROTECTION_ENABLED": "true",
     }
     plain |= settings.database.tls  # libpq's own variables: Label Studio has none for TLS
-    if with_s3:
+    if settings.uses_s3:
         plain["STORAGE_TYPE"] = "s3"
     variables = plain_env(plain)
     variables += [secret_env(name, DATABASE_SECRET, name) for name in settings.database.secrets]
     variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
-    if with_s3:
+    if settings.uses_s3:
         variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
     return variables
 
 
-def container(settings: LabelStudioSettings, with_s3: bool, context: Context, writable: dict[str, str]) -> Manifest:
+def container(settings: LabelStudioSettings, context: Context, writable: dict[str, str]) -> Manifest:
     """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
     # The first start migrates the database: it may take as long as we wait for the workload.
@@ -201,7 +196,7 @@ def container(settings: LabelStudioSettings, with_s3: bool, context: Context, wr
         "image": settings.image,
         "imagePullPolicy": pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": LABEL_STUDIO.port, "protocol": "TCP"}],
-        "env": environment(settings, with_s3, context.domain),
+        "env": environment(settings, context.domain),
         "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
         "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
@@ -216,7 +211,6 @@ def container(settings: LabelStudioSettings, with_s3: bool, context: Context, wr
 
 def deployment(
     settings: LabelStudioSettings,
-    with_s3: bool,
     context: Context,
     object_labels: dict[str, str],
     rollout: pulumi.Input[str],
@@ -227,7 +221,7 @@ def deployment(
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
         "securityContext": pod_security(USER),
-        "containers": [container(settings, with_s3, context, writable)],
+        "containers": [container(settings, context, writable)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
             *({"name": name, "emptyDir": {}} for name in writable),

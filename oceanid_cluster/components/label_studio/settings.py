@@ -113,6 +113,11 @@ class LabelStudioSettings(ComponentSettings):
     s3_region: str = key("aws.labelStudio.region", parsers.region, "uploads in S3: region", default="us-east-1")
 
     @property
+    def uses_s3(self) -> bool:
+        """Whether uploads go to S3."""
+        return self.s3_access_key_id is not None
+
+    @property
     def placement(self) -> Placement | None:
         """The nodes that the operator names; None where the cluster says. One of them may have the GPU."""
         return Placement(self.node_selector) if self.node_selector else None

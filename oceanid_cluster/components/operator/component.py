@@ -54,9 +54,7 @@ class PulumiOperator(Component):
         if args.with_flux:
             self.create("flux-artifacts", artifact_policy(object_labels))
         chart = versions.Chart(settings.chart, None, settings.chart_version)
-        self.helm_release(
-            RELEASE, NAMESPACE, chart, chart_values(context.placement), pulumi.ResourceOptions(depends_on=before)
-        )
+        self.helm_release(RELEASE, NAMESPACE, chart, chart_values(context.placement), depends_on(*before))
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 

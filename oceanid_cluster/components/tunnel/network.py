@@ -5,13 +5,12 @@ A network policy sees the pod behind a Service, with the pod's own port: where t
 Network policies add up: one of the operator's own, in the same namespace, lets the pods reach more.
 """
 
-import ipaddress
 from collections.abc import Sequence
 from typing import Any
 
 from oceanid_cluster.components.tunnel.settings import NAMES, NAMESPACE
 from oceanid_cluster.config.ingress import IngressRule, endpoint
-from oceanid_cluster.config.parsers import is_dns_name
+from oceanid_cluster.config.parsers import is_dns_name, is_loopback
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests.network import dns, network_policy, tcp
 from oceanid_cluster.manifests.pods import Manifest
@@ -47,7 +46,7 @@ def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, A
         found = endpoint(rule.service)
         if rule.owner and rule.owner.pods:
             peers.append(rule.owner.pods.manifest())
-        elif found and not _is_loopback(found[0]):
+        elif found and not is_loopback(found[0]):
             host, port = found[0].removesuffix("."), found[1]
             namespace = None if rule.owner else namespace_of(host, domain)
             if namespace:
@@ -71,10 +70,3 @@ def namespace_of(host: str, domain: str) -> str | None:
     else:
         namespace = rest[0] if len(rest) == 1 else ""
     return namespace if is_dns_name(namespace) and len(namespace) <= 63 else None
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
