@@ -180,9 +180,7 @@ def test_every_key_is_read_in_every_spelling() -> None:
         for spelling in row.spellings:
             problems = ConfigErrors()
             found = Reader({spelling: text}, frozenset(), problems, {}).read(bare)
-            assert (found, problems.message("dev", ())) == (row.parse(text), ConfigErrors().message("dev", ())), (
-                spelling
-            )
+            assert (found, bool(problems)) == (row.parse(text), False), spelling
 
 
 def test_old_names_and_objects_are_read() -> None:
