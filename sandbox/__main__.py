@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from sandbox import charts, cluster, engine, gitops, health, plugins, tools
 from sandbox.layout import Sandbox, SandboxError, say
 
+_VERBS = (
+    "up", "gitops", "tools", "cluster", "preview", "outputs", "health", "graph", "env", "kubectl", "pulumi", "down",
+    "reset",
+)  # fmt: skip
 _NEXT = """
 The sandbox runs. Try:
   make preview                      what an `up` would change: nothing
@@ -31,24 +35,7 @@ Git drives the sandbox. Try:
 def main(arguments: Sequence[str]) -> int:
     """Run one verb; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="a real control plane on this machine")
-    parser.add_argument(
-        "verb",
-        choices=[
-            "up",
-            "gitops",
-            "tools",
-            "cluster",
-            "preview",
-            "outputs",
-            "health",
-            "graph",
-            "env",
-            "kubectl",
-            "pulumi",
-            "down",
-            "reset",
-        ],
-    )
+    parser.add_argument("verb", choices=_VERBS)
     parser.add_argument("rest", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     try:

@@ -44,6 +44,7 @@ def _upstream(sandbox: Sandbox, wanted: str) -> Path | None:
         return None
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".charts-") as scratch:
         pulled = Path(scratch) / "charts"
+        pulled.mkdir()
         try:
             for chart in pinned:
                 _pull(sandbox, chart, pulled)

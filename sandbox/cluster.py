@@ -263,5 +263,6 @@ def remove(sandbox: Sandbox) -> None:
     try:
         shutil.rmtree(sandbox.home)
     except OSError as problem:
+        sandbox.lock.touch()  # what is left is a sandbox still, for another try
         raise SandboxError(f"{sandbox.home} cannot be removed: {problem}") from None
     say(f"removed {sandbox.home}")

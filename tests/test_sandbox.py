@@ -92,6 +92,7 @@ def test_a_sandbox_that_cannot_be_removed_is_not_said_to_be(
     monkeypatch.setenv("SANDBOX_DIR", str(link))
     assert main(["reset"]) == 1
     assert f"{link} cannot be removed: " in capsys.readouterr().err
+    assert sandbox.lock.exists()
 
 
 @pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])

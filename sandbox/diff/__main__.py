@@ -26,7 +26,7 @@ def main(environ: Mapping[str, str]) -> int:
     try:
         base, head = (_commit(environ.get(name) or default) for name, default in (("BASE", "main"), ("HEAD", "HEAD")))
         if _git("status", "--porcelain", "--untracked-files=no"):
-            _say("changes that are not committed are not part of it")
+            print("diff: changes that are not committed are not part of it", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="oceanid-diff-") as scratch:
             return _compare(_checkout(base, Path(scratch) / "base"), _checkout(head, Path(scratch) / "head"), environ)
     except SandboxError as problem:
@@ -106,10 +106,6 @@ def _summarize(text: str, environ: Mapping[str, str]) -> None:
             if rest:
                 shown = rest.encode()[: max(0, _SUMMARY_BYTES - summary.tell())].decode(errors="ignore")
                 summary.write(f"{_FENCE}diff\n{shown}\n{_FENCE}\n\n".encode())
-
-
-def _say(line: str) -> None:
-    print(f"diff: {line}", file=sys.stderr)
 
 
 if __name__ == "__main__":
