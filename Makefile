@@ -93,7 +93,7 @@ lint: $(READY) ## format, lint, types, workflows
 diff: $(READY) ## what the commits since BASE change in the cluster: objects, fields, and what that means (main)
 	@$(PYTHON) -m sandbox.diff
 
-docs: $(READY) ## bring the table of docs/configuration.md and Pulumi.example.yaml up to date
+docs: $(READY) ## bring Pulumi.example.yaml up to date, which has every key
 	@$(PYTHON) -m docs.keys
 
 lock: $(READY) ## pin requirements*.in with hashes

@@ -1,4 +1,4 @@
-"""Makes what follows from the keys: the table of docs/configuration.md, and Pulumi.example.yaml (``make docs``)."""
+"""Makes Pulumi.example.yaml, which has every key (``make docs``)."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,6 @@ from oceanid_cluster.components.flux.settings import FluxSettings
 from oceanid_cluster.components.settings import SECTIONS, all_keys
 from oceanid_cluster.config.schema import PROJECT, Key, keys_of
 
-_DOCUMENT, _EXAMPLE = Path("docs/configuration.md"), Path("Pulumi.example.yaml")
-_BEGIN, _END = "<!-- configuration: begin (make docs) -->", "<!-- configuration: end -->"
 _HEAD = """\
 # Every key of the program. Made by `make docs`: edit the keys' descriptions, not this file.
 #
@@ -26,39 +24,8 @@ config:
 _GIT = keys_of(FluxSettings)["github_token"]
 
 
-def with_table(document: str) -> str:
-    """A document with the table between its markers brought up to date. Raises ValueError without them."""
-    before, _, rest = document.partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not end:
-        raise ValueError(f"the document lacks the markers {_BEGIN} and {_END}")
-    return f"{before}{_BEGIN}\n\n{_table()}\n{_END}{after}"
-
-
-def _table() -> str:
-    """Every key, by component, as Markdown."""
-    parts: list[str] = []
-    for section in SECTIONS:
-        rows = keys_of(section)
-        flag = rows["enabled"].name if "enabled" in rows else None
-        parts += [f"**{_title(section)}**", "", "| key | S | default | for |", "|---|---|---|---|"]
-        parts += [*(_row(row, flag) for row in rows.values()), ""]
-    return "\n".join(parts)
-
-
 def _title(section: type) -> str:
     return (section.__doc__ or "").partition("\n")[0].rstrip(".")
-
-
-def _row(row: Key, flag: str | None) -> str:
-    old = f" (old name: {', '.join(f'`{name}`' for name in row.old)})" if row.old else ""
-    default = row.shown_default or f"`{_default(row)}`"
-    if row.required:
-        default = f"**required** by `{flag}`" if flag else "**required**"
-    elif row.default is None and not row.shown_default:
-        default = "none"
-    doc = f"{row.doc}{old}".replace("<base>", "`<base>`")
-    return f"| `{row.name}` | {'S' if row.secret else ''} | {default} | {doc} |"
 
 
 def _default(row: Key) -> str:
@@ -89,7 +56,8 @@ def _entry(row: Key, value: str, comment: str = "") -> str:
 
 def _about(row: Key) -> Iterator[str]:
     default = f" (default: {row.shown_default})" if row.shown_default else ""
-    yield f"{row.doc}{default}"
+    old = f" (old name: {', '.join(row.old)})" if row.old else ""
+    yield f"{row.doc}{default}{old}"
     if row.secret or row.stdin:
         yield row.fix
 
@@ -108,5 +76,4 @@ def _yaml(row: Key) -> str:
 
 
 if __name__ == "__main__":
-    _DOCUMENT.write_text(with_table(_DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")
-    _EXAMPLE.write_text(example(), encoding="utf-8")
+    Path("Pulumi.example.yaml").write_text(example(), encoding="utf-8")

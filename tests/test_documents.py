@@ -15,7 +15,6 @@ from tests.recorded import ROOT
 from tests.samples import REQUIRED, settings
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TABLE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 DOCUMENTS = [
     *ROOT.glob("*.md"),
@@ -48,10 +47,6 @@ cloudflareEdgeIpVersion nodes clusterUid flux.github_app_id flux.github_app_inst
 flux.github_app_private_key flux.ca_certificate flux.sops_age_key flux.webhook_token flux.webhook_hostname
 flux.runtime_info flux.verification_keys flux.alert_type flux.alert_address flux.alert_channel
 """
-
-
-def test_the_table_of_keys_is_made_from_the_keys() -> None:
-    assert keys.with_table(TABLE) == TABLE, "run: make docs"
 
 
 def test_the_example_of_a_stacks_file_is_made_from_the_keys() -> None:

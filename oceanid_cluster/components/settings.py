@@ -1,6 +1,6 @@
 """The whole configuration of a stack: the cluster, Cloudflare, and a section for each component in order.
 
-A row of a section is a row of docs/configuration.md. What the commands know of the components is derived from here.
+A row of a section is an entry of Pulumi.example.yaml. What the commands know of the components is derived from here.
 """
 
 import dataclasses
@@ -119,5 +119,5 @@ SECTIONS: tuple[type, ...] = (ClusterSettings, CloudflareSettings, *COMPONENTS.v
 
 
 def all_keys() -> list[Key]:
-    """Every key, in the order of docs/configuration.md."""
+    """Every key, in the order of Pulumi.example.yaml."""
     return [row for section in SECTIONS for row in keys_of(section).values()]

@@ -18,7 +18,7 @@ _DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \
 
 @dataclass(frozen=True)
 class Key:
-    """One configuration key: one row of docs/configuration.md.
+    """One configuration key: one entry of Pulumi.example.yaml.
 
     ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader). A ``required`` key
