@@ -116,11 +116,14 @@ def _program() -> int:
         signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         code = main(sys.argv[1:])
-        sys.stdout.flush()
-    except BrokenPipeError:
+        print(end="", flush=True)
+    except OSError as problem:
         # Python flushes once more at its end ("SIGPIPE" in the documentation of the module signal).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        if isinstance(problem, BrokenPipeError):
+            return 128 + signal.SIGPIPE
+        print(f"error: {problem}", file=sys.stderr)  # a full disk, a working directory that is gone
+        return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 128 + signal.SIGINT

@@ -5,6 +5,7 @@ every component.
 """
 
 import argparse
+import math
 import os
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -169,11 +170,19 @@ def expect_all(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _seconds(text: str) -> float:
+    """A time to wait. Raises ValueError."""
+    seconds = float(text)
+    if not 0 <= seconds < math.inf:
+        raise ValueError
+    return seconds
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is expected, how long it may take, and how to answer."""
     expect_all(parser)
     parser.add_argument(
-        "--wait", type=float, default=0, metavar="SECONDS",
+        "--wait", type=_seconds, default=0, metavar="SECONDS",
         help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")

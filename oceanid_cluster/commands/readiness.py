@@ -78,6 +78,9 @@ def workload(found: Object, live: Live) -> Verdict:
         updated, available = status.get("updatedNumberScheduled", 0), status.get("numberAvailable", 0)
         settled = True
     current = status.get("observedGeneration", 0) >= found["metadata"]["generation"]
+    if found["spec"].get("paused"):  # it runs on as it is, and takes nothing new
+        name, namespace = found["metadata"]["name"], found["metadata"]["namespace"]
+        return Verdict("paused", f"its rollout is paused: kubectl -n {namespace} rollout resume deployment/{name}")
     if wanted == 0 and found["kind"] == "Deployment":
         return Verdict("scaled", "wants no pod: scaled to zero")
     if wanted == 0 and current:

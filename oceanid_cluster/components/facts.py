@@ -9,8 +9,8 @@ from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.manifests.pods import Placement
 
 Reason = Literal[
-    "ready", "missing", "scaled", "no node", "unscheduled", "refused", "evicted", "image", "starting", "crash", "probe",
-    "condition", "suspended", "silent", "changed", "terminating", "node", "behind", "unbound", "lost",
+    "ready", "missing", "scaled", "paused", "no node", "unscheduled", "refused", "evicted", "image", "starting",
+    "crash", "probe", "condition", "suspended", "silent", "changed", "terminating", "node", "behind", "unbound", "lost",
 ]  # fmt: skip
 
 # Kinds without a namespace, of which a component may have an object.

@@ -25,6 +25,8 @@ _QUANTITY = re.compile(
 _POWERS = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
 # A token in an HTTP header: b64token of RFC 6750, section 2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+# What tools print where there is no value (jq, Python, JavaScript, logs), and what is left of half a header.
+_NO_TOKENS = ("null", "none", "nil", "undefined", "true", "false", "redacted", "bearer", "token")
 _LABELS = (
     'an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
@@ -56,7 +58,7 @@ def token(value: str) -> str:
     """A token as an HTTP header carries it. A header's name and the words Bearer and token before it are left out."""
     text = unwrapped(re.sub(r"^Authorization:\s*", "", unwrapped(value), flags=re.IGNORECASE))
     text = unwrapped(re.sub(r"^(bearer|token)\s+", "", text, flags=re.IGNORECASE))
-    if not _TOKEN.fullmatch(text):
+    if not _TOKEN.fullmatch(text) or text.lower() in _NO_TOKENS:
         raise ValueError(
             "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
             " URL or a user name is not"

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from oceanid_cluster.config.parsers import unwrapped
 from oceanid_cluster.config.secret import Secret
@@ -49,7 +50,7 @@ def unescaped(text: str) -> str:
     text = unwrapped(text)
     if "\n" not in text:
         text = text.replace("\\r", "").replace("\\n", "\n")
-    return "\n".join(line.strip() for line in text.replace("\r", "\n").splitlines()).strip()
+    return "\n".join(line.strip() for line in text.splitlines()).strip()
 
 
 class KnownHosts(Secret):
@@ -91,5 +92,4 @@ def _covers(pattern: str, host: str, port: str) -> bool:
     """Whether a pattern, a name with wildcards and perhaps a port, stands for a host."""
     with_port = re.fullmatch(r"\[(.*)\]:(\d+)|([^:]*):(\d+)", pattern)
     name, its_port = (with_port[1] or with_port[3], with_port[2] or with_port[4]) if with_port else (pattern, "22")
-    wildcards = re.escape(name).replace(r"\*", ".*").replace(r"\?", ".")
-    return its_port == port and re.fullmatch(wildcards, host) is not None
+    return its_port == port and fnmatchcase(host, name.replace("[", "[[]"))

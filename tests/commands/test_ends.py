@@ -42,3 +42,20 @@ def test_a_person_may_end_it(command: tuple[str, ...], tmp_path: Path) -> None:
     answer = run(*command, without="nothing", path=tmp_path)
     assert (answer.returncode, answer.stderr.splitlines()[-1:]) == (130, ["interrupted"])
     assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize(("redirection", "words"), [(">&-", "commands:"), (">/dev/full", "error: [Errno 28] No space")])
+def test_output_that_cannot_be_written_is_one_message(redirection: str, words: str) -> None:
+    command = f"{sys.executable} -m oceanid_cluster {redirection}"
+    answer = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert words in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+@pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
+def test_only_seconds_can_be_waited(wait: str) -> None:
+    command = [sys.executable, "-m", "oceanid_cluster", "health", "--wait", wait]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "argument --wait: invalid" in answer.stderr

@@ -110,6 +110,14 @@ def node(labels: dict[str, str], ready: str = "True") -> dict[str, Any]:
     return {"metadata": {"name": "calypso", "labels": labels}, "status": {"conditions": conditions}}
 
 
+def test_a_rollout_that_is_paused_is_not_ready_although_its_pods_are() -> None:
+    found = deployment(1, observedGeneration=2, updatedReplicas=1, availableReplicas=1)
+    found["metadata"]["name"], found["status"]["replicas"] = "a", 1
+    assert readiness.workload(found, {}).reason == "ready"
+    found["spec"]["paused"] = True
+    assert "kubectl -n n rollout resume deployment/a" in readiness.workload(found, {}).detail
+
+
 def test_a_node_is_judged_by_its_labels_and_its_condition() -> None:
     wanted = {"oceanid.cluster/gpu": "rtx4090"}
     assert readiness.node(node(wanted), wanted).ready

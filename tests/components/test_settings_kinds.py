@@ -92,6 +92,7 @@ def test_a_token_is_taken_out_of_what_it_was_pasted_with() -> None:
 
 def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
     for text in (
+        "null", "undefined", "REDACTED",
         "***", "<your-token>", "${GITHUB_TOKEN}", "$GITHUB_TOKEN", "{{ secrets.TOKEN }}", "git:ghp_Abc123",
         "https://github.com/settings/tokens", "Basic Z2l0OmdocF9BYmM=", "Authorization: Basic Z2l0OmdocF9BYmM=",
         "ghp_Abc 123", "ghp_Abc\n123", "ghp_Abc…", "ghp_Äbc", "a=b",

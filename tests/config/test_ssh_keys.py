@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.config.ssh_keys import parse_private_key
+from oceanid_cluster.config.ssh_keys import parse_known_hosts, parse_private_key
 from tests.samples import ssh_key
 
 
@@ -60,3 +60,8 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
 )
 def test_only_a_private_key_without_a_passphrase_is_accepted(text: str, reason: str) -> None:
     assert reason in refusal(text)
+
+
+def test_a_pattern_of_many_wildcards_is_answered_at_once() -> None:
+    assert not parse_known_hosts(f"{'*a' * 40}b ssh-ed25519 AAAA").names("a" * 200, 22)
+    assert parse_known_hosts("git*.??ample.org ssh-ed25519 AAAA").names("github.example.org", 22)
