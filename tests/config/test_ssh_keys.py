@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.config.ssh_keys import parse_known_hosts, parse_private_key
+from oceanid_cluster.config.ssh_keys import parse_known_hosts, parse_private_key, unescaped
 from tests.samples import ssh_key
 
 
@@ -65,3 +65,8 @@ def test_only_a_private_key_without_a_passphrase_is_accepted(text: str, reason: 
 def test_a_pattern_of_many_wildcards_is_answered_at_once() -> None:
     assert not parse_known_hosts(f"{'*a' * 40}b ssh-ed25519 AAAA").names("a" * 200, 22)
     assert parse_known_hosts("git*.??ample.org ssh-ed25519 AAAA").names("github.example.org", 22)
+
+
+def test_windows_line_ends_make_no_empty_lines() -> None:
+    """One in front of the headers of an OpenPGP key would end them."""
+    assert unescaped("a\r\nComment: b\r\n\r\nc\rd\r\n") == "a\nComment: b\n\nc\nd"
