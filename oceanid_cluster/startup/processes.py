@@ -52,6 +52,11 @@ def run(
     return result
 
 
+def no_json(tool: str) -> CommandError:
+    """The error for a tool that succeeded and answered something else than it was asked for."""
+    return CommandError(f"'{tool}' gave no JSON, or not what it was asked for: which program is it?  command -v {tool}")
+
+
 def last_words(result: subprocess.CompletedProcess[str]) -> str:
     """The last line that a tool said, on standard error if there is any."""
     lines = (result.stderr.strip() or result.stdout.strip()).splitlines()

@@ -59,3 +59,15 @@ def test_only_seconds_can_be_waited(wait: str) -> None:
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert answer.returncode == 2
     assert "argument --wait: invalid" in answer.stderr
+
+
+@pytest.mark.parametrize("answer", ["", "{}", "W1128 deprecated", '{"contexts": [{"na'])
+def test_a_kubectl_that_answers_something_else_is_one_message(answer: str, tmp_path: Path) -> None:
+    (tmp_path / "answer").write_text(answer, encoding="utf-8")
+    tools.script(
+        tmp_path / "kubectl", f'while read -r line; do echo "$line"; done < {tmp_path}/answer; printf %s "$line"'
+    )
+    said = run("health", "--all", "--stack", "sandbox", without="nothing", path=tmp_path)
+    assert said.returncode == 2
+    assert "health: error: 'kubectl' gave no JSON" in said.stderr
+    assert "Traceback" not in said.stderr
