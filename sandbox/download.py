@@ -16,7 +16,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from sandbox.layout import SandboxError, cache, lock, say
@@ -136,6 +136,17 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+class _NoDowngrade(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but not from HTTPS to HTTP."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if req.type == "https" and not newurl.startswith("https:"):
+            raise Unavailable(f"{req.full_url} redirects to {newurl}, which is not HTTPS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _ask(origin: str) -> None:
     """Note whether a host answers, whatever it answers. No redirect is followed."""
     request = urllib.request.Request(f"{origin}/", method="HEAD")  # noqa: S310 - a host of BASES
@@ -158,7 +169,7 @@ def _ask(origin: str) -> None:
 def _opened(url: str) -> Generator[http.client.HTTPResponse]:
     """What is at an address. Whatever goes wrong while it is read is raised as Unavailable, too."""
     try:
-        with urllib.request.urlopen(url, timeout=STALL_SECONDS) as answer:  # noqa: S310 - an address of BASES
+        with urllib.request.build_opener(_NoDowngrade).open(url, timeout=STALL_SECONDS) as answer:
             yield answer
     except urllib.error.HTTPError as problem:
         raise Unavailable(f"{url}: HTTP {problem.code}") from None
@@ -220,9 +231,14 @@ def _download(url: str, to: Path, what: str) -> str:
 
 
 def _unpack(archive: Path, member: str, to: Path, url: str) -> None:
-    """Write one file of an archive, and nothing else of it, to ``to``. Raises Unavailable when it is not there."""
+    """Write one regular file of an archive, and nothing else of it, to ``to``. Raises Unavailable."""
     try:
         with tarfile.open(archive) as packed, to.open("wb") as target:
-            shutil.copyfileobj(cast("IO[bytes]", packed.extractfile(member)), target)
-    except (KeyError, tarfile.TarError):
+            source = packed.extractfile(member) if packed.getmember(member).isreg() else None
+            if source is None:
+                raise Unavailable(f"{member} in {url} is not a file")
+            shutil.copyfileobj(source, target)
+    except KeyError:
         raise Unavailable(f"{url} holds no {member}") from None
+    except (OSError, EOFError, tarfile.TarError) as problem:
+        raise Unavailable(f"{url} cannot be unpacked: {_reason(problem)}") from None

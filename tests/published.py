@@ -3,12 +3,15 @@
 import hashlib
 import io
 import json
+import ssl
 import tarfile
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import trustme
 
 from sandbox import download
 from sandbox.download import Release
@@ -35,11 +38,13 @@ class Site:
         """The path of one of a release's addresses on this server."""
         return release.filled(text).removeprefix(self.address)
 
-    def publish(self, release: Release, programs: Mapping[str, bytes]) -> None:
-        """Serve a release with its programs, which ``programs`` holds."""
+    def publish(self, release: Release, programs: Mapping[str, bytes]) -> str:
+        """Serve a release with its programs, which ``programs`` holds; returns the path of its file."""
+        path = self.path(release, release.url)
         members = {release.filled(member): programs[name] for name, member in release.programs}
         others = {"../../outside": b"x", "/absolute": b"x", "README": b"x"}
         self.serve(release, members[""] if "" in members else pack({**others, **members}))
+        return path
 
     def serve(self, release: Release, content: bytes, digest: str = "") -> None:
         """Serve ``content`` as the file of a release, with its checksum in the form of the project."""
@@ -56,14 +61,16 @@ class Site:
         self.pages[checksums] = text.encode()
 
 
-def pack(members: Mapping[str, bytes]) -> bytes:
-    """A tar archive of files."""
+def pack(members: Mapping[str, bytes], *others: tarfile.TarInfo) -> bytes:
+    """A tar archive of files, and of other entries."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=0) as packed:
         for name, content in members.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             packed.addfile(entry, io.BytesIO(content))
+        for other in others:
+            packed.addfile(other)
     return buffer.getvalue()
 
 
@@ -78,8 +85,8 @@ def programs(release: Release) -> dict[str, bytes]:
 
 
 @contextmanager
-def serving() -> Generator[Site]:
-    """A server on loopback, for as long as the context lasts."""
+def serving(certificate: trustme.LeafCert | None = None) -> Generator[Site]:
+    """A server on loopback, for as long as the context lasts; with a certificate it speaks HTTPS."""
 
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the standard library
@@ -101,7 +108,11 @@ def serving() -> Generator[Site]:
                 self.send_error(404)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    site = Site(f"http://127.0.0.1:{server.server_port}")
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    site = Site(f"http{'s' if certificate else ''}://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

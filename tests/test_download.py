@@ -3,6 +3,7 @@
 import platform
 import socket
 import subprocess
+import tarfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+import trustme
 
 from sandbox import download, golang, layout, releases, tools
 from sandbox.layout import SandboxError
@@ -132,8 +134,10 @@ def checksums(content: bytes, site: Site) -> None:
         site.pages[site.path(release, release.checksums)] = content
 
 
-def archive(content: bytes, site: Site) -> None:
-    site.serve(releases.HELM, content)
+def link(site: Site) -> None:
+    entry = tarfile.TarInfo(releases.HELM.filled(releases.HELM.programs[0][1]))
+    entry.type, entry.linkname = tarfile.SYMTYPE, "/bin/sh"
+    site.serve(releases.HELM, pack({}, entry))
 
 
 WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
@@ -149,8 +153,9 @@ WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
     "no SHA-256 of kube-apiserver": ("kube-apiserver", partial(checksums, b"<html>not found</html>")),
     "no SHA-256 of kwok-linux-amd64": ("kwok", partial(checksums, b'{"message": "rate limit exceeded"}')),
     "no SHA-256 of helm": ("helm", partial(checksums, b"0  other\n")),
-    "holds no linux-amd64/helm": ("helm", partial(archive, pack({"elsewhere/helm": b""}))),
-    "linux-amd64/helm": ("helm", partial(archive, b"no archive at all")),
+    "/helm in ": ("helm", link),
+    "holds no": ("helm", lambda site: site.serve(releases.HELM, pack({"elsewhere/helm": b""}))),
+    "cannot be unpacked": ("helm", lambda site: site.serve(releases.HELM, b"no archive at all")),
 }
 
 
@@ -166,6 +171,26 @@ def test_what_is_not_whole_or_not_what_was_published_is_never_used(
     assert built == [name]
     assert reason in capfd.readouterr().err
     assert files(releases.BY_PROGRAM[name].folder) == set()
+
+
+def test_a_redirect_to_http_is_refused(
+    site: Site, built: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def redirect(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", f"{site.address}{handler.path}")
+        handler.end_headers()
+
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    with serving(authority.issue_cert("127.0.0.1")) as secure:
+        secure.answers = dict.fromkeys(site.pages, redirect)
+        monkeypatch.setattr(download, "BASES", secure.bases)
+        tools.get([APISERVER])
+    assert built == ["kube-apiserver"]
+    assert "which is not HTTPS" in capfd.readouterr().err
+    assert site.asked == []
 
 
 def test_without_an_answer_tools_are_built_and_one_line_says_so_or_it_fails_if_wished(
