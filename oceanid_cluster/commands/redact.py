@@ -115,7 +115,7 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
     """The credentials in the kubeconfig that the configuration and the environment lead to, as kubectl reads it.
 
     ``given`` are the stack's keys, without the namespace. None when there is no kubeconfig, or when it is wrong: the
-    run itself then says so, and asks nobody.
+    run itself then says so, and asks nobody. Raises CommandError when kubectl does not say what is in one that is used.
     """
     try:
         settings = read_without_secrets(given, "")
@@ -123,10 +123,10 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
             return []
         cluster = settings.cluster
         kubeconfig = load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, None)
-        # What is in use has its files read already; what is not may be in an answer of kubectl.
-        documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
     except StartUpError:
         return []
+    # What is in use has its files read already; what is not may be in an answer of kubectl.
+    documents = [json.loads(kubeconfig.contents.value), read_all(kubeconfig.path) or {}]
     entries = [entry for document in documents for entry in document.get("users") or ()]
     return [secret for entry in entries if entry["user"] for secret in _credentials(entry["user"])]
 

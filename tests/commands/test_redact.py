@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import shutil
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -10,6 +12,8 @@ import pytest
 import yaml
 
 from oceanid_cluster.commands.redact import HIDDEN, Redactor, forms, kubeconfig_secrets, looks_random
+from oceanid_cluster.startup.processes import CommandError
+from sandbox import tools
 from tests.samples import TUNNEL, connector_token
 
 SECRET = 'pa+ss/w&rd<é>"7'
@@ -173,3 +177,20 @@ def test_a_file_that_is_not_a_kubeconfig_hides_nothing_and_breaks_nothing(text: 
         assert kubeconfig_secrets({}, {"KUBECONFIG": path}) == []
         assert kubeconfig_secrets({"kubeconfigPath": path}, {}) == []
     assert kubeconfig_secrets({}, {}) == []
+
+
+def test_a_kubeconfig_in_use_that_is_not_read_whole_stops_the_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in it could not be hidden."""
+    user, context = {"name": "a", "user": {"token": "canary"}}, {"name": "a", "context": {"cluster": "a", "user": "a"}}
+    document = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "a", "users": [user], "contexts": [context],
+        "clusters": [{"name": "a", "cluster": {"server": "https://192.0.2.1:6443"}}],
+    }  # fmt: skip
+    (tmp_path / "kubeconfig").write_text(json.dumps(document), encoding="utf-8")
+    kubectl = shutil.which("kubectl")
+    tools.script(tmp_path / "kubectl", f'case "$*" in *--minify*) exec {kubectl} "$@";; esac; echo "W1128 deprecated"')
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(CommandError, match="'kubectl' gave no JSON"):
+        kubeconfig_secrets({}, {"KUBECONFIG": str(tmp_path / "kubeconfig")})
