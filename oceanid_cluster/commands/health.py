@@ -171,10 +171,13 @@ def expect_all(parser: argparse.ArgumentParser) -> None:
 
 
 def _seconds(text: str) -> float:
-    """A time to wait. Raises ValueError."""
-    seconds = float(text)
+    """A time to wait. Raises ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"invalid number of seconds: '{text}'")
     return seconds
 
 
