@@ -99,23 +99,23 @@ def processes(sandbox: Sandbox) -> dict[int, str]:
     They carry its mark in their environment. Those that a plain ``pulumi`` started carry none: the plugins of one that
     was killed run on, each called by its path in the sandbox's folder. Its name is then its role.
     """
-    found: dict[int, str] = {}
+    home, found = os.fsencode(sandbox.home), dict[int, str]()
     for folder in Path("/proc").iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
             pairs = (one.partition(b"=") for one in (folder / "environ").read_bytes().split(b"\0"))
-            variables = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
-            program = Path(os.fsdecode((folder / "cmdline").read_bytes().partition(b"\0")[0]))
+            variables = {name: value for name, _, value in pairs}
+            program = (folder / "cmdline").read_bytes().partition(b"\0")[0]
             state = (folder / "stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
         except OSError:
             continue
         if state in ("Z", "X"):
             continue
-        if variables.get(MARK) == str(sandbox.home):
-            found[int(folder.name)] = variables.get(ROLE, "?")
-        elif MARK not in variables and program.is_relative_to(sandbox.home):
-            found[int(folder.name)] = program.name
+        if variables.get(MARK.encode()) == home:
+            found[int(folder.name)] = variables.get(ROLE.encode(), b"?").decode()
+        elif MARK.encode() not in variables and program.startswith(home + b"/"):
+            found[int(folder.name)] = os.fsdecode(program.rpartition(b"/")[2])
     return found
 
 
