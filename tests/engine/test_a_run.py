@@ -1,6 +1,5 @@
 """From nothing to a Git-driven cluster, and a second time: promises about whole runs."""
 
-import contextlib
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from oceanid_cluster.components.settings import CHAIN
 from sandbox import cluster
 from tests import fuzz
 from tests.engine.engine import PODS, Engine
+from tests.engine.history import processes_of
 from tests.engine.prepared import FIRST_UP
 from tests.program import ORDER
 from tests.recorded import run_program
@@ -101,21 +101,12 @@ def test_an_interrupted_comparison_leaves_no_process_behind(
         command, cwd=engine.folder, env=engine.environment(), text=True, process_group=0,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
-    assert cluster.wait_for(lambda: runs(engine, "pulumi-language-python-exec"), 60)
+    assert cluster.wait_for(lambda: bool(processes_of(engine, "pulumi-language-python-exec")), 60)
     kill(run.pid, number)
     output, errors = run.communicate()
     assert run.returncode == 128 + number, output + errors
     assert "Traceback" not in errors
-    assert cluster.wait_for(lambda: not runs(engine, "pulumi"), 10)
-
-
-def runs(engine: Engine, word: str) -> bool:
-    """Whether a process of the engine runs in a sandbox whose command line has the word."""
-    for pid, role in cluster.processes(engine.sandbox).items():
-        with contextlib.suppress(OSError):
-            if role == "engine" and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return True
-    return False
+    assert cluster.wait_for(lambda: not processes_of(engine, "pulumi"), 10)
 
 
 def test_the_engine_writes_no_logs_of_its_own_in_a_sandbox(engine: Engine) -> None:

@@ -110,7 +110,9 @@ COMMANDS = {
     "health": ("health", "--stack", "bare"),
     "health of everything": ("health", "--all"),
     "leftovers": ("leftovers", "--stack", "bare"),
-    "drift": ("drift", "--stack", "bare"),  # as the others that run the engine: plan, and the steps of the workflows
+    "drift": ("drift", "--stack", "bare"),
+    "plan": ("plan", "--stack", "bare"),
+    **{f"step {name}": ("workflow", name, "--stack", "bare") for name in ("preview", "up", "watch")},
 }
 
 
