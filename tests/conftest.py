@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -54,7 +55,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Count the runs of the engine, in this process and in those that it starts."""
+    """Count the runs of the engine, and let Ctrl-C be heard, in this process and in those that it starts.
+
+    A shell has its background jobs ignore SIGINT, and so would all that they start.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(config, "workerinput"):
         runs.count_into(Path(tempfile.mkdtemp(prefix="oceanid-runs-")) / "runs")
 
