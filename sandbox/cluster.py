@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -20,6 +21,7 @@ from sandbox.layout import MARK, ROLE, ROOT, Sandbox, SandboxError, checked, in_
 _ISSUER = "https://kubernetes.default.svc.cluster.local"
 _SERVICE_RANGE = "10.43.0.0/16"  # K3s's
 _START_SECONDS, _STOP_SECONDS = 60, 20
+_PORTS = range(10_000, 30_000)  # below NodePorts, and below those that the kernel gives to outgoing connections
 _FREE_SECONDS = 2  # a killed process keeps its port until the kernel has taken it apart
 # Who is stopped first: nobody may be left talking to what is gone.
 _GITOPS = (
@@ -201,16 +203,12 @@ def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str], clients:
     running = set(processes(sandbox).values())
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     ports: dict[str, int] = {}
-    held: list[socket.socket] = []
+    free = (port for port in random.SystemRandom().sample(_PORTS, len(_PORTS)) if is_free(port))
     for name, owner in owners.items():
         if name in known and (owner in running or wait_for(lambda port=known[name]: is_free(port), _FREE_SECONDS)):
             ports[name] = known[name]
-            continue
-        held.append(socket.socket())
-        held[-1].bind(("127.0.0.1", 0))
-        ports[name] = held[-1].getsockname()[1]
-    for one in held:
-        one.close()
+        else:
+            ports[name] = next(free)
     if ports != known:
         for role in clients:
             stop_role(sandbox, role)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oceanid_cluster.commands.readiness import SILENT
-from sandbox import gitops, health, tools
+from sandbox import cluster, gitops, health, tools
 from sandbox.__main__ import main
 from sandbox.layout import MARK, Sandbox
 
@@ -70,6 +70,15 @@ def test_reset_removes_the_sandbox_if_there_is_one(sandbox: Sandbox, capsys: pyt
         assert main(["reset"]) == 0
         assert capsys.readouterr().err == said
         assert not sandbox.home.exists()
+
+
+def test_nobody_else_is_given_a_port_before_its_server_listens(sandbox: Sandbox) -> None:
+    outgoing, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()
+    owners = dict.fromkeys(("etcd", "peer", "api"), "etcd")
+    ports = cluster.keep_ports(sandbox, sandbox.home / "ports.json", owners)
+    assert len(set(ports.values())) == len(owners)
+    assert max(ports.values()) < int(outgoing)
+    assert cluster.keep_ports(sandbox, sandbox.home / "ports.json", owners) == ports
 
 
 @pytest.mark.parametrize("verb", ["up", "gitops", "cluster", "reset"])
