@@ -189,7 +189,8 @@ class Sandbox:
             "SANDBOX_DIR": str(self.home),
             "KUBECONFIG": str(self.kubeconfig),
             "PULUMI_HOME": str(self.home / "pulumi"),
-            "PULUMI_BACKEND_URL": f"file://{self.home / 'state'}",
+            # Without the attributes of each file: one that a killed run left half written would lock everybody out.
+            "PULUMI_BACKEND_URL": f"file://{self.home / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self.home / "passphrase"),
             "PULUMI_STACK": "sandbox",
             "PULUMI_PYTHON_CMD": str(self.bin / "python3"),

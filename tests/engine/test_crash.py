@@ -85,6 +85,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
                     run.kill()
         run.wait()
         assert broken, f"it ended before it could be broken\n{''.join(output)}"
+        assert not list((other.sandbox.home / "state").rglob("*.attrs"))
         other.reset_configuration()
         again = other.launcher("up")
         assert again.returncode == 0, again.stdout + again.stderr
