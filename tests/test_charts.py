@@ -6,6 +6,7 @@ upstream's charts are in the cache, they are asked, too.
 """
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,12 @@ FOLDERS = [folder for folder in (ROOT / "sandbox" / "charts", charts.upstream())
 # Values that charts hand on as they are: their fields are not the chart's.
 OF_KUBERNETES = {"resources", "affinity", "nodeSelector", "podSecurityContext", "securityContext"}
 FOLDER_NAMES = [folder.name for folder in FOLDERS]
+
+
+@pytest.fixture(autouse=True)
+def helm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pinned Helm is the one on PATH."""
+    monkeypatch.setenv("PATH", str(tools.get([tools.ALL["helm"]])["helm"].parent), prepend=os.pathsep)
 
 
 @pytest.fixture
@@ -71,12 +78,14 @@ def facts_of(folder: Path, chart: Chart) -> dict[str, Any]:
 def made_by(folder: Path, chart: Chart, *, crds: bool) -> list[dict[str, Any]]:
     """The objects that a chart makes; Flux's CRDs are the same in both charts."""
     values = {**chart.inputs["values"], **({} if crds else {"installCRDs": False})}
-    helm = tools.get([tools.ALL["helm"]])["helm"]
-    command = [str(helm), "template", chart.release, str(folder), "--namespace", chart.namespace, "--no-hooks"]
-    options = [*(["--include-crds"] if crds else []), "--values", "-"]
-    answer = subprocess.run([*command, *options], input=json.dumps(values), capture_output=True, text=True, check=False)
-    assert answer.returncode == 0, answer.stderr
-    return [one for one in yaml.safe_load_all(answer.stdout) if one]
+    here = {"chart": str(folder), "repositoryOpts": None, "version": None, "values": values}
+    local = Chart(chart.release, {**chart.inputs, **here})
+    return [*local.objects(), *(local.crds() if crds else [])]
+
+
+def _port(port: dict[str, Any], *numbers: str) -> str:
+    """A port in a line; a target port that is not named is the port itself."""
+    return " ".join(str(port.get(field, port.get("port"))) for field in ("name", *numbers))
 
 
 def _facts(one: dict[str, Any]) -> Any:
@@ -86,14 +95,14 @@ def _facts(one: dict[str, Any]) -> Any:
         return {
             "strategy": spec.get("strategy", {}).get("type"),
             "selector": spec["selector"]["matchLabels"],
-            "serviceAccount": pod["serviceAccountName"],
+            "serviceAccount": pod.get("serviceAccountName"),
             "containers": {
-                container["name"]: sorted(f"{port['name']} {port['containerPort']}" for port in container["ports"])
+                container["name"]: sorted(_port(one, "containerPort") for one in container.get("ports", ()))
                 for container in pod["containers"]
             },
         }
     if one["kind"] == "Service":
-        return [spec["selector"], sorted(f"{p['name']} {p['port']} {p['targetPort']}" for p in spec["ports"])]
+        return [spec["selector"], sorted(_port(one, "port", "targetPort") for one in spec["ports"])]
     if one["kind"] == "NetworkPolicy":
         return spec
     if "roleRef" in one:
@@ -152,6 +161,15 @@ def test_git_cannot_touch_what_a_helm_release_makes(installed: dict[str, Chart])
         assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
         for one in found:
             assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
+
+
+def test_a_chart_is_rendered_for_the_oldest_kubernetes_on_which_the_program_runs(tmp_path: Path) -> None:
+    (tmp_path / "templates").mkdir()
+    (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 1.0.0\n", encoding="utf-8")
+    template = "kind: ConfigMap\nmetadata: { name: x }\ndata: { version: {{ .Capabilities.KubeVersion }} }\n"
+    (tmp_path / "templates" / "x.yaml").write_text(template, encoding="utf-8")
+    [made] = Chart("x", {"chart": str(tmp_path), "namespace": "default"}).objects()
+    assert made["data"]["version"].startswith(f"v{versions.minimum_kubernetes()}")
 
 
 if __name__ == "__main__":  # python -m tests.test_charts NAME FOLDER: record what upstream's chart in a folder makes

@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from oceanid_cluster import versions
 from oceanid_cluster.commands.plain_yaml import loader
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError, check_output
@@ -42,8 +43,10 @@ class Chart:
         Raises CommandError when the chart is unavailable.
         """
         values = json.dumps(self.inputs.get("values") or {})
-        command = ("template", self.release, *self._location(), "--namespace", self.namespace, "--no-hooks")
-        text = check_output("helm", *command, "--values", "-", stdin=values)
+        place = (self.release, *self._location(), "--namespace", self.namespace)
+        # Helm's own default may be older than what a chart requires.
+        options = ("--kube-version", versions.minimum_kubernetes(), "--no-hooks", "--values", "-")
+        text = check_output("helm", "template", *place, *options, stdin=values)
         if renderer := self.inputs.get("postrender"):
             text = check_output(renderer, stdin=text)
         found = list(_documents(text))

@@ -129,7 +129,8 @@ def test_the_chain_can_be_proved_from_the_state(engine: Engine) -> None:
     state = engine.state()
 
     def after(name: str) -> set[str]:
-        return {urn.rpartition("::")[2] for urn in state[name].get("dependencies", [])}
+        direct = {urn.rpartition("::")[2] for urn in state[name].get("dependencies", [])}
+        return direct.union(*map(after, direct))
 
     for name, earlier in ORDER.items():
         assert earlier <= after(name), name

@@ -105,8 +105,9 @@ def test_the_example_with_six_values_deploys(clean: Engine) -> None:
     for row in rows:
         value = known.get(row.name) or committed["config"][f"{PROJECT}:{row.name}"]
         clean.configure(row.name, value, secret=row.secret)
-    for name in ("fluxChart", "pulumiOperatorChart"):
-        clean.configure(name, committed["config"][f"{PROJECT}:{name}"])
+    for name, value in committed["config"].items():
+        if name.endswith("Chart"):
+            clean.configure(name.removeprefix(f"{PROJECT}:"), value)
     assert "# pulumi config set --secret pulumi_access_token" in file.read_text(encoding="utf-8")  # comments stay
     assert clean.up().changes == {}
     clean.is_changed = False  # it is the committed configuration in other words
