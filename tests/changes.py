@@ -4,6 +4,7 @@ import base64
 import json
 from dataclasses import dataclass, field
 
+from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.config.cluster import NODES
 from tests.samples import NODE_TUNNEL, TUNNEL, connector_token
 
@@ -16,6 +17,7 @@ WORKLOADS = {
     "label-studio-deploy": "label-studio",
     "ls-triton-adapter-deploy": "ls-triton-adapter",
 }
+RELEASES = [f"{facts.logical_name}-helm" for facts in CHAIN if facts.releases]
 
 
 def _nodes_with(label: str, value: str) -> str:
@@ -57,7 +59,7 @@ CHANGES = {
     "exposeKubelet": _change("true", "node-tunnels-config", "node-tunnels-daemonset"),
     "labelStudioIngressFrom": _change(PEERS, "label-studio-network"),
     "adapterIngressFrom": _change(PEERS, "ls-triton-adapter-network"),
-    "readyTimeoutMinutes": _change("6", "label-studio-deploy", "pko-helm"),
+    "readyTimeoutMinutes": _change("6", "label-studio-deploy", *RELEASES),
     "cloudflare_api_token": _change("canary-alone-it-changes-nothing"),
 }
 

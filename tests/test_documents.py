@@ -213,6 +213,12 @@ def test_each_pattern_finds_the_sentence_for_which_it_was_written() -> None:
         assert not re.search("|".join(NOT_ENGLISH), new)
 
 
+def test_the_runbook_lets_a_lost_state_adopt_every_helm_release() -> None:
+    runbook = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    for release in (one for facts in CHAIN for one in facts.release_refs()):
+        assert f"kubectl -n {release.namespace} delete secret -l owner=helm,name={release.name}\n" in runbook
+
+
 def test_every_entry_of_the_runbook_that_a_message_names_exists() -> None:
     entries = re.findall(r"^## (.*)$", (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8"), re.MULTILINE)
     named = [(name, entry) for name, text in written().items() for entry in re.findall(RUNBOOK_ENTRY, text)]

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 
+from oceanid_cluster.components.settings import CHAIN
 from sandbox import cluster
 from tests.engine.engine import Answer, Engine, flux_reports
 from tests.engine.test_secrets import MARK, canary, forms, leaks
@@ -81,7 +82,8 @@ class History:
             reasons = [words for words in _ADOPTABLE if words in answer.stdout]
             assert reasons, answer.stdout
             if reasons == [_KNOWN_RELEASE]:
-                self.engine.kubectl("-n", "pulumi-system", "delete", "secret", "-l", "owner=helm")
+                for namespace in {facts.namespace for facts in CHAIN if facts.releases}:
+                    self.engine.kubectl("-n", namespace, "delete", "secret", "-l", "owner=helm")
             answer = self.run(*command, succeeds=False)
         self.engine.configure("adoptExisting", None)
         self.run(*command)

@@ -131,7 +131,7 @@ def assert_off(engine: Engine, uids: dict[str, str], flux: dict[str, str], label
     assert "NodeTunnels" not in answer.stdout
     assert "does not exist" in engine.command("health", "--all").stdout
     text = picture(engine, "--stack", "sandbox")
-    assert '["4 NodeTunnels (node-tunnels)"]:::off' in text
+    assert 'NodeTunnels (node-tunnels)"]:::off' in text
     assert chain(text) == {
         arrow for arrow in ARROWS if not {"NodeTunnels", "ImageAutomation", "LabelStudio"} & {*arrow}
     } | {("CloudflareTunnel", "TritonAdapter")}

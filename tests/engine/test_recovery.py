@@ -95,8 +95,8 @@ def test_a_lost_state_is_made_again_around_the_living_cluster(other: Engine) -> 
     other.configure("adoptExisting", "true")
     refused = other.pulumi("up", "--yes", "--skip-preview")
     assert "cannot re-use a name that is still in use" in refused.stdout
-    (command,) = re.findall(r"^kubectl (.*delete secret.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    other.kubectl(*command.split())
+    for command in re.findall(r"^kubectl (.*delete secret.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE):
+        other.kubectl(*command.split())
     other.up()
     other.configure("adoptExisting", None)
     assert_whole(other)
