@@ -74,7 +74,7 @@ def test_reset_removes_the_sandbox_if_there_is_one(sandbox: Sandbox, capsys: pyt
 
 def test_nobody_else_is_given_a_port_before_its_server_listens(sandbox: Sandbox) -> None:
     outgoing, _ = Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()
-    owners = dict.fromkeys(("etcd", "peer", "api"), "etcd")
+    owners: dict[str, str] = {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"}
     ports = cluster.keep_ports(sandbox, sandbox.home / "ports.json", owners)
     assert len(set(ports.values())) == len(owners)
     assert max(ports.values()) < int(outgoing)
