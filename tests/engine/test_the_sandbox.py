@@ -38,14 +38,6 @@ def test_a_second_sandbox_runs_beside_and_down_stops_only_its_own(engine: Engine
     assert "nothing was running" in engine.launcher("down", home=other.home).stderr
 
 
-def test_verbs_that_need_a_running_sandbox_say_how_to_start_it(engine: Engine, tmp_path: Path) -> None:
-    for verb in ("preview", "outputs", "env", "kubectl"):
-        answer = engine.launcher(verb, home=tmp_path)
-        assert answer.returncode == 1
-        assert answer.stdout == ""
-        assert "start it with: make up" in answer.stderr
-
-
 def test_down_and_up_again_bring_back_the_same_cluster(engine: Engine) -> None:
     uids = {o["metadata"]["uid"] for o in engine.objects("namespaces", "persistentvolumeclaims")}
     assert engine.launcher("down").returncode == 0
