@@ -12,6 +12,7 @@ from oceanid_cluster.config.ssh_keys import parse_known_hosts, pem
 _WORD = "placeholder"
 _ACCOUNT = "0" * 32
 _ZEROS = base64.b64encode(bytes(32)).decode()
+_DER = base64.b64encode(b"0\x1e" + bytes(30)).decode()
 
 
 def placeholder(row: Key, tunnel: str | None = None, account: str | None = None) -> str:
@@ -49,8 +50,9 @@ def _forms(name: str, tunnel: str, account: str) -> Iterator[str]:
     yield f"{_WORD}/{_WORD}:1"
     yield json.dumps([{"name": _WORD, "host": _WORD, "address": "192.0.2.254"}])
     yield "{}"
-    yield "AGE-SECRET-KEY-1"
-    yield from (pem(label, _ZEROS, 64) for label in ("RSA PRIVATE KEY", "CERTIFICATE", "PGP PUBLIC KEY BLOCK"))
+    yield f"AGE-SECRET-KEY-1{'Q' * 58}"
+    for label in ("RSA PRIVATE KEY", "CERTIFICATE", "PGP PUBLIC KEY BLOCK"):
+        yield pem(label, "", 64).replace("\n", f"\n\n{_DER}\n", 1)
 
 
 def _token(tunnel: str, account: str) -> str:
