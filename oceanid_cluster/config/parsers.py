@@ -33,7 +33,17 @@ _LABELS = (
 )
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
-_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+# A host name (RFC 1123, section 2.1). One that ends in a number is an address to resolvers (inet_aton(3)), and if it is
+# none, no host (WHATWG URL, "ends-in-a-number checker").
+_HOST = re.compile(
+    rf"(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\.?$)(?=.{{1,253}}\.?$){HOST_LABEL}(\.{HOST_LABEL})*\.?", re.ASCII | re.IGNORECASE
+)
+# What stands before a value where it is copied from.
+_BEFORE = re.compile(
+    r"^((export\s+)?[a-z]\w+=(?=[^=\s])|authorization:\s*|(bearer|token)\s+(?=\S+$))", re.ASCII | re.IGNORECASE
+)
 # A DNS subdomain name, as names of objects are (apimachinery, pkg/util/validation/validation.go).
 _DNS_NAME = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
@@ -46,18 +56,24 @@ def text(value: str) -> str:
     return value
 
 
+def is_utf8(value: str) -> bool:
+    """Whether a text can be written: half a character, as JSON or the name of a file may leave it, cannot."""
+    return not re.search(r"[\ud800-\udfff]", value)
+
+
 def unwrapped(value: str) -> str:
-    """The text without quotes around it, and without the ``NAME=`` or ``export NAME=`` that it was copied with."""
-    value = re.sub(r"^(?:export\s+)?[A-Z][A-Z0-9_]+=(?=[^=\s])", "", value.strip())
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
-        value = value[1:-1].strip()
+    """The text without what it was copied with: quotes, ``NAME=``, ``export``, and the words of an HTTP header."""
+    before = None
+    while value != before:
+        before, value = value, _BEFORE.sub("", value.strip())
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
+            value = value[1:-1]
     return value
 
 
 def token(value: str) -> str:
-    """A token as an HTTP header carries it. A header's name and the words Bearer and token before it are left out."""
-    text = unwrapped(re.sub(r"^Authorization:\s*", "", unwrapped(value), flags=re.IGNORECASE))
-    text = unwrapped(re.sub(r"^(bearer|token)\s+", "", text, flags=re.IGNORECASE))
+    """A token as an HTTP header carries it."""
+    text = unwrapped(value)
     if not _TOKEN.fullmatch(text) or text.lower() in _NO_TOKENS:
         raise ValueError(
             "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
@@ -85,10 +101,9 @@ def json_object(text: str, shape: str) -> dict[str, object]:
 def _json(text: str) -> object:
     try:
         value: object = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
+        return value if is_utf8(json.dumps(value, ensure_ascii=False)) else None
+    except (ValueError, RecursionError):
         return None
-    return value
 
 
 def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
@@ -224,7 +239,7 @@ def host_list(value: str) -> tuple[str, ...]:
     items = json_list(value, "a list of hosts") if value.strip().startswith("[") else value.split(",")
     hosts = [(as_text(item) or "").strip().lower() for item in items]
     for host in hosts:
-        if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
+        if not is_host(host):
             raise ValueError(
                 f"has '{host}', which is neither a host name nor an address (write it without a scheme or port)"
             )
@@ -240,9 +255,18 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_host(text: str) -> bool:
+    """Whether a text is a host name or an IP address."""
+    return is_address(text) or _HOST.fullmatch(text) is not None
+
+
 def is_loopback(host: str) -> bool:
-    """Whether a host is the machine, or the pod, that asks for it."""
-    return host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+    """Whether a host is the machine, or the pod, that asks for it (RFC 6761; kubelet, managedHostsFileContent)."""
+    if not is_address(host):
+        return re.fullmatch(r"(.*\.)?localhost\.?|ip6-(localhost|loopback)\.?", host.lower()) is not None
+    address = ipaddress.ip_address(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def label_map(value: str) -> dict[str, str]:
@@ -287,7 +311,7 @@ def label_selector(value: str) -> dict[str, str]:
 
 def domain(value: str) -> str:
     """A DNS domain, in lower case and without dots at its ends."""
-    grammar = matching(rf"(?=.{{1,200}}$){_DNS_LABEL}(\.{_DNS_LABEL})*", "a domain such as cluster.local", lower=True)
+    grammar = matching(rf"(?=.{{1,200}}$){DNS_LABEL}(\.{DNS_LABEL})*", "a domain such as cluster.local", lower=True)
     return grammar(value.strip().strip("."))
 
 

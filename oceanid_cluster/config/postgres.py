@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from oceanid_cluster.config.parsers import is_address, is_loopback, unwrapped
+from oceanid_cluster.config.parsers import is_host, is_loopback, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 # In Label Studio's image, which is Debian with ca-certificates.
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # What libpq is told beside the address: parameters, and the variables of its own by which Label Studio's libpq gets
-# them (libpq, "Environment Variables"). It has no variable for others.
+# them (libpq, "Environment Variables"). It has no variable for others. Their values are libpq's to judge, which says in
+# the pod's log what is wrong: each release of it knows others.
 _VARIABLES = {
     "application_name": "PGAPPNAME",
     "channel_binding": "PGCHANNELBINDING",
@@ -37,6 +38,7 @@ _VARIABLES = {
 _ADDRESS = ("user", "password", "dbname", "host", "port")
 _ACCEPTED = ("sslmode", "sslrootcert", *_ADDRESS, *_VARIABLES)
 _SCHEME = re.compile("postgres(ql)?://")
+_PSQL = re.compile(r"(\w+=\S*\s+)*psql\s")
 _EXAMPLE = "postgres://user:password@host:5432/database"
 _NO_HOST = (
     "no single host that is a name or an address (Label Studio takes no list of hosts and no Unix socket); escape"
@@ -104,7 +106,8 @@ def parse_postgres_url(text: str) -> PostgresUrl:
 def _bare(text: str) -> str:
     """The URL without what people copy with it: quotes, ``NAME=``, or the command ``psql``. Raises ValueError."""
     text = text.strip().removesuffix(";")
-    if re.match(r"(\w+=\S*\s+)*psql\s", text):
+    text = text if _PSQL.match(text) else unwrapped(text)
+    if _PSQL.match(text):
         try:
             words = [word.removeprefix("--dbname=") for word in shlex.split(text)]
         except ValueError:
@@ -119,7 +122,7 @@ def _bare(text: str) -> str:
 
 def _location(text: str) -> dict[str, str]:
     """Host and port, a pair of texts."""
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([^:]*))?", text)
+    bracketed = re.fullmatch(r"\[([^\]]*:[^\]]*)\](?::([^:]*))?", text)
     host, colon, port = (bracketed[1], ":", bracketed[2] or "") if bracketed else text.partition(":")
     if colon and ":" in port:
         raise ValueError(f"has {_NO_HOST}")
@@ -151,7 +154,7 @@ def _check_parts(parts: Mapping[str, str]) -> None:
     host = parts["host"]
     if not host:
         raise ValueError("names no host")
-    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not is_address(host):
+    if not is_host(host):
         raise ValueError(f"has {_NO_HOST}")
     if is_loopback(host):
         raise ValueError("leads to the pod itself; write the database's own host name")

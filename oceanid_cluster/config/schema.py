@@ -9,6 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, ParamSpec, cast
 
+from oceanid_cluster.config.parsers import is_utf8
+
 P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
@@ -210,6 +212,8 @@ class Reader:
 def _parsed(row: Key, text: str) -> object:
     if date := _DATE.search(text):
         raise ValueError(f"has {date[1]} without quotes in the stack file, and Pulumi reads a time: write '{date[1]}'")
+    if not is_utf8(text):
+        raise ValueError("has half a character (a lone surrogate of UTF-16), which no file can hold: write it again")
     return row.parse(text)
 
 
