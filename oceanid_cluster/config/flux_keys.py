@@ -9,8 +9,8 @@ from oceanid_cluster.config.ssh_keys import contents, parse_private_key, pem, pe
 # Bech32 of 32 bytes (age, x25519.go and pq.go, which Flux reads by SOPS's age/keysource.go).
 _AGE = re.compile("AGE-SECRET-KEY-(PQ-)?1[QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L]{58}")
 _RSA = bytes.fromhex("06092a864886f70d010101")  # its object identifier, near the beginning of a PKCS 8 key (RFC 8017)
-# Headers, an empty line, lines of 96 characters at most (ProtonMail/go-crypto, openpgp/armor/armor.go).
-_PGP = re.compile(r"-----BEGIN (PGP PUBLIC KEY BLOCK)-----\n(.*:.*\n)*\n([A-Za-z0-9+/=]{1,96}\n)+-----END \1-----")
+# Headers, an empty line, and lines of 96 characters at most (ProtonMail/go-crypto, openpgp/armor/armor.go).
+_PGP = re.compile(r"-----BEGIN (PGP PUBLIC KEY BLOCK)-----\n(.*:.*\n)*\n+([A-Za-z0-9+/=]{1,96}\n+)+-----END \1-----")
 
 
 def parse_certificates(text: str) -> str:

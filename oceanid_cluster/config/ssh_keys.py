@@ -45,7 +45,7 @@ def contents(label: str, body: str) -> bytes:
         at = len(_OPENSSH)
         for number in (0, 0, 0, 4, 0):  # cipher, KDF, its options, how many keys, the public ones, the private ones
             at += number + 4 + int.from_bytes(data[at + number : at + number + 4])
-        whole = data.startswith(_OPENSSH) and at <= len(data)
+        whole = data.startswith(_OPENSSH) and at == len(data)
     else:
         start = 2 if data[1:2] < b"\x80" else data[1] - 126
         whole = data[:1] == b"0" and start + int.from_bytes(data[1:2] if start == 2 else data[2:start]) == len(data)

@@ -88,4 +88,5 @@ def test_keys_are_understood_as_age_and_gpg_print_them() -> None:
     post_quantum = AGE_KEY.replace("KEY-1", "KEY-PQ-1")  # age-keygen -pq
     assert parse_age_key(post_quantum).value == f"{post_quantum}\n"
     commented = SIGNER.replace("\n\n", "\nComment: https://keys.openpgp.org\nVersion: 1\n\n")
-    assert parse_verification_keys(f"{SIGNER}\n{SIGNER}{commented}") == (SIGNER, SIGNER, commented)
+    spaced = SIGNER.replace("\n", "\n\n")
+    assert parse_verification_keys(f"{SIGNER}\n{SIGNER}{commented}{spaced}") == (SIGNER, SIGNER, commented, spaced[:-1])
