@@ -1,8 +1,8 @@
 """What Flux reads from Secrets, of the right kind: keys, certificates, the address of alerts. Flux judges the rest."""
 
 import re
-from urllib.parse import urlsplit
 
+from oceanid_cluster.config.parsers import http_url
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import contents, parse_private_key, pem, pem_blocks, unescaped
 
@@ -63,11 +63,7 @@ def parse_alert_address(value: str) -> str:
     Of 2048 bytes at most (notification-controller, internal/server/event_handlers.go, extractAuthFromSecret).
     """
     address = value.strip()
-    try:
-        parts = urlsplit(address)
-        found = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        found = False
-    if not found or len(address) > 2048 or not address.isascii() or any(ord(ch) <= 32 for ch in address):
-        raise ValueError("is not an http or https URL of at most 2048 characters")
+    http_url(re.sub("//[^/@]*@", "//", address))
+    if len(address) > 2048 or not address.isascii():
+        raise ValueError("is not an http or https URL of at most 2048 characters of ASCII")
     return address

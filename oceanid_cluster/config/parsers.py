@@ -84,26 +84,22 @@ def token(value: str) -> str:
 
 def json_list(text: str, shape: str) -> list[object]:
     """A JSON list; ``shape`` is what a message calls what belongs there. Raises ValueError."""
-    value = _json(text)
-    if not isinstance(value, list):
-        raise ValueError(f"is not {shape}")
-    return cast("list[object]", value)
+    return cast("list[object]", _json(text, list, shape))
 
 
 def json_object(text: str, shape: str) -> dict[str, object]:
     """A JSON object; ``shape`` is what a message calls what belongs there. Raises ValueError."""
-    value = _json(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"is not {shape}")
-    return cast("dict[str, object]", value)
+    return cast("dict[str, object]", _json(text, dict, shape))
 
 
-def _json(text: str) -> object:
+def _json(text: str, kind: type, shape: str) -> object:
     try:
         value: object = json.loads(text)
-        return value if is_utf8(json.dumps(value, ensure_ascii=False)) else None
+        if isinstance(value, kind) and is_utf8(json.dumps(value, ensure_ascii=False)):
+            return value
     except (ValueError, RecursionError):
-        return None
+        pass
+    raise ValueError(f"is not {shape}")
 
 
 def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
@@ -191,10 +187,9 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 def ip_address(value: str) -> str:
     """An IPv4 or IPv6 address, in its usual writing."""
-    try:
-        return str(ipaddress.ip_address(value.strip()))
-    except ValueError:
-        raise ValueError("is not an IP address") from None
+    if not is_address(value.strip()):
+        raise ValueError("is not an IP address")
+    return str(ipaddress.ip_address(value.strip()))
 
 
 def is_dns_name(value: str) -> bool:
@@ -204,16 +199,17 @@ def is_dns_name(value: str) -> bool:
 
 def http_url(value: str) -> str:
     """An http or https URL without credentials."""
+    url = value.strip()
     try:
-        parts = urlsplit(value.strip())
+        parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
+        raise ValueError("is not an http or https URL") from None
+    if parts.scheme not in ("http", "https") or not host or " " in url or not url.isprintable():
         raise ValueError("is not an http or https URL")
     if parts.username is not None:
         raise ValueError("contains a user name; credentials belong in their own secret keys")
-    return value.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 def git_branch(value: str) -> str:

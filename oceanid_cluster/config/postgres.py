@@ -37,7 +37,9 @@ _VARIABLES = {
 }
 _ADDRESS = ("user", "password", "dbname", "host", "port")
 _ACCEPTED = ("sslmode", "sslrootcert", *_ADDRESS, *_VARIABLES)
-_SCHEME = re.compile("postgres(ql)?://")
+_SCHEME = re.compile("postgres(?:ql)?://")
+# User, password, host with port, database, parameters. A password may have an @ or a question mark, unlike for libpq.
+_URL = re.compile(rf"{_SCHEME.pattern}(?:([^:/?]*)(?::([^/]*?))?@)?([^/?@]*)(?:/([^?]*))?(?:\?(.*))?")
 _PSQL = re.compile(r"(\w+=\S*\s+)*psql\s")
 _EXAMPLE = "postgres://user:password@host:5432/database"
 _NO_HOST = (
@@ -67,15 +69,7 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     Quotes, ``psql`` or ``NAME=`` around the URL are ignored. Raises ValueError, whose message shows no value of the
     URL: even its user name is part of a secret.
     """
-    url = _bare(text)
-    authority, slash, rest = url.partition("//")[2].partition("/")
-    path, _, query = rest.partition("?")
-    if not slash:
-        authority, _, query = authority.partition("?")
-    credentials, at, location = authority.rpartition("@")
-    user, _, password = credentials.partition(":")
-    if at and "?" in location:  # a query without a path before it
-        location, _, query = location.partition("?")
+    user, password, location, path, query = _split(text)
     if "/" in path:
         raise ValueError("has a slash in its database name or password; write it as %2F")
     if "&" in path:
@@ -103,8 +97,8 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     return PostgresUrl(port, {name: Secret(value) for name, value in variables.items()}, tls)
 
 
-def _bare(text: str) -> str:
-    """The URL without what people copy with it: quotes, ``NAME=``, or the command ``psql``. Raises ValueError."""
+def _split(text: str) -> tuple[str, ...]:
+    """The parts of the URL, without what people copy with it: quotes, ``NAME=``, or ``psql``. Raises ValueError."""
     text = text.strip().removesuffix(";")
     text = text if _PSQL.match(text) else unwrapped(text)
     if _PSQL.match(text):
@@ -114,10 +108,10 @@ def _bare(text: str) -> str:
             words = []
         urls = [word for word in words if _SCHEME.match(word)]
         text = urls[0] if len(urls) == 1 else ""
-    url = unwrapped(text)
-    if not _SCHEME.match(url) or any(ch.isspace() or not ch.isprintable() for ch in url):
+    found = _URL.fullmatch(unwrapped(text))
+    if not found or " " in found[0] or not found[0].isprintable():
         raise ValueError(f"is not one URL of PostgreSQL such as {_EXAMPLE} (a space in it is %20)")
-    return url
+    return found.groups("")
 
 
 def _location(text: str) -> dict[str, str]:
