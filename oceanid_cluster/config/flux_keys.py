@@ -2,7 +2,7 @@
 
 import re
 
-from oceanid_cluster.config.parsers import http_url
+from oceanid_cluster.config.parsers import http_url, unwrapped
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import contents, parse_private_key, pem, pem_blocks, unescaped
 
@@ -62,7 +62,7 @@ def parse_alert_address(value: str) -> str:
 
     Of 2048 bytes at most (notification-controller, internal/server/event_handlers.go, extractAuthFromSecret).
     """
-    address = value.strip()
+    address = unwrapped(value)
     http_url(re.sub("//[^/@]*@", "//", address))
     if len(address) > 2048 or not address.isascii():
         raise ValueError("is not an http or https URL of at most 2048 characters of ASCII")

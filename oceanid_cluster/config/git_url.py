@@ -77,14 +77,8 @@ def _split(text: str) -> SplitResult:
         raise ValueError("contains a password or token; leave it out and set github_token or flux.ssh_private_key")
     if parts.scheme == "http":
         raise ValueError("is http, which would send the token in clear; use https")
-    if (
-        parts.scheme not in _DEFAULT_PORTS
-        or not is_host(host)
-        or host.endswith(".")
-        or port == 0
-        or " " in text
-        or not text.isprintable()
-    ):
+    known = parts.scheme in _DEFAULT_PORTS and is_host(host) and not host.endswith(".") and port != 0
+    if not known or " " in text or not text.isprintable():
         raise ValueError(
             "is not a Git URL such as https://github.com/owner/repository, ssh://git@host:port/path or git@host:path"
         )

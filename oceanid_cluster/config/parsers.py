@@ -35,8 +35,8 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
 DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-# A host name (RFC 1123, section 2.1). One that ends in a number is an address to resolvers (inet_aton(3)), and if it is
-# none, no host (WHATWG URL, "ends-in-a-number checker").
+# A host name (RFC 1123, section 2.1). What ends in a number can only be an address (WHATWG URL, "ends-in-a-number
+# checker"): resolvers read 127.1 as one (inet_aton(3)).
 _HOST = re.compile(
     rf"(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\.?$)(?=.{{1,253}}\.?$){HOST_LABEL}(\.{HOST_LABEL})*\.?", re.ASCII | re.IGNORECASE
 )
@@ -199,7 +199,7 @@ def is_dns_name(value: str) -> bool:
 
 def http_url(value: str) -> str:
     """An http or https URL without credentials."""
-    url = value.strip()
+    url = unwrapped(value)
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
@@ -281,11 +281,7 @@ def labels(given: object) -> dict[str, str]:
         raise ValueError("has labels that are not an object")
     texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
-        if (
-            not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}", name)
-            or item is None
-            or not re.fullmatch(f"({_LABEL})?", item)
-        ):
+        if item is None or not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}=({_LABEL})?", f"{name}={item}"):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
     return cast("dict[str, str]", texts)
 

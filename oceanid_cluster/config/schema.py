@@ -202,7 +202,7 @@ class Reader:
         """One warning for each key that nothing reads but that is one edit away from one that is read."""
         known = {name for row in rows for name in row.spellings}
         warnings: list[str] = []
-        for name in sorted(self._values.keys() - known):
+        for name in sorted(filter(is_utf8, self._values.keys() - known)):
             meant = next((other for other in sorted(known) if one_edit_apart(name, other)), None)
             if meant:
                 warnings.append(f"config key '{name}' is not read by this program; did you mean '{meant}'?")

@@ -107,6 +107,7 @@ def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
 def test_half_a_character_is_refused_in_every_key() -> None:
     for row in all_keys():
         assert f"'{row.name}' has half a character" in refused({row.name: "a\ud800"})
+    assert not settings({"nodes\ud800": "x", "gpu": '{"\\ud800": "x"}'}).warnings
 
 
 def test_the_secret_of_a_webhook_is_any_text() -> None:
