@@ -73,13 +73,11 @@ def _entries(value: str, source: str) -> list[str]:
         return []
     if source == VARIABLE:
         return [_absolute(entry) if entry else "" for entry in value.split(os.pathsep)]
-    entries: list[str] = []
-    for entry in value.strip().split(os.pathsep):
-        try:
-            entries.append(_absolute(str(Path(entry).expanduser())) if entry else "")
-        except (RuntimeError, ValueError):
-            raise _wrong([entry], source, "names the home of an unknown user") from None
-    return entries
+    entries = value.strip().split(os.pathsep)
+    try:
+        return [_absolute(str(Path(entry).expanduser())) if entry else "" for entry in entries]
+    except (RuntimeError, ValueError):
+        raise _wrong(entries, source, "names the home of an unknown user") from None
 
 
 def _absolute(path: str) -> str:
