@@ -3,9 +3,8 @@
 import re
 from urllib.parse import SplitResult, urlsplit
 
-from oceanid_cluster.config.parsers import unwrapped
+from oceanid_cluster.config.parsers import is_host, unwrapped
 
-_HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 # As Git and GitHub write SSH. A path that begins with a number would be one with a port.
 _SCP = re.compile(r"(?:([A-Za-z0-9._-]+)@)?([A-Za-z0-9._-]+):(?![0-9]+/)(.+)")
 _GITHUB = "github.com"
@@ -21,7 +20,7 @@ def git_url(value: str) -> str:
     written ``github.com`` is a GitHub Enterprise (notification-controller, NewGitHub), so a default port and ``www.``
     are left out. Raises ValueError, without any credentials.
     """
-    text = unwrapped(re.sub(r"^git\s+clone\s+", "", value.strip()))
+    text = unwrapped(re.sub(r"^git\s+clone\s+", "", unwrapped(value)))
     if "://" not in text and (found := _SCP.fullmatch(text)):
         text = f"ssh://{found[1] or 'git'}@{found[2]}/{found[3].lstrip('/')}"
     parts = _split(text)
@@ -78,13 +77,8 @@ def _split(text: str) -> SplitResult:
         raise ValueError("contains a password or token; leave it out and set github_token or flux.ssh_private_key")
     if parts.scheme == "http":
         raise ValueError("is http, which would send the token in clear; use https")
-    if (
-        parts.scheme not in _DEFAULT_PORTS
-        or not _HOST.fullmatch(host)
-        or port == 0
-        or " " in text
-        or not text.isprintable()
-    ):
+    known = parts.scheme in _DEFAULT_PORTS and is_host(host) and not host.endswith(".") and port != 0
+    if not known or " " in text or not text.isprintable():
         raise ValueError(
             "is not a Git URL such as https://github.com/owner/repository, ssh://git@host:port/path or git@host:path"
         )

@@ -4,15 +4,15 @@ import re
 
 from oceanid_cluster.config.parsers import matching
 
-# distribution/reference, referencePat of regexp.go, and go-digest, algorithm.go: what the kubelet reads with
-# (pkg/util/parsers/parsers.go).
+# What the kubelet reads with (pkg/util/parsers/parsers.go): distribution/reference, referencePat of regexp.go,
+# splitDockerDomain of normalize.go, RepositoryNameTotalLengthMax; and go-digest, algorithm.go.
 _HOST_PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_REGISTRY = rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_REGISTRY = rf"(?=[^/]*[.:A-Z]|localhost/)(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
 _REPOSITORY_PART = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 _DIGEST = r"sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128}"
 _IMAGE = re.compile(
-    rf"(?:{_REGISTRY}/)?{_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*"
+    rf"(?:{_REGISTRY}/)?(?=[^:@]{{1,255}}(?:[:@]|$)){_REPOSITORY_PART}(?:/{_REPOSITORY_PART})*"
     rf"(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 )
 image_tag = matching(_TAG, "an image tag")
@@ -32,8 +32,8 @@ def cloudflared_image(value: str) -> str:
     """A pinned image of cloudflared, new enough to read its token from a file."""
     reference = image(value)
     tag = _image_parts(reference)["tag"] or ""
-    release = re.match(r"(20[0-9]{2})\.([0-9]{1,2})\.[0-9]", tag)
-    if release and (int(release[1]), int(release[2])) < CLOUDFLARED_TOKEN_FILE:
+    release = re.match(r"v?(20[0-9]{2})(?:\.([0-9]{1,2}))?(?![0-9])", tag)
+    if release and (int(release[1]), int(release[2] or 12)) < CLOUDFLARED_TOKEN_FILE:
         raise ValueError(f"is cloudflared {tag}, which cannot read its token from a file; take >=2025.4.0")
     return reference
 

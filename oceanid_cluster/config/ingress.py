@@ -13,17 +13,13 @@ from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
-from oceanid_cluster.config.parsers import json_list, parse_entries, wrong_entries
+from oceanid_cluster.config.parsers import HOST_LABEL, is_host, json_list, parse_entries, wrong_entries
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
 API_SERVER_NAME = "kubernetes.default.svc"
 
-_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-_HOSTNAME = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL})+")
-_ORIGIN_HOST = re.compile(
-    r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_.])?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%25[A-Za-z0-9._-]+)?"
-)
+_HOSTNAME = re.compile(rf"(\*\.)?{HOST_LABEL}(\.{HOST_LABEL})+")
 _BARE_SERVICES = ("hello_world", "hello-world", "socks-proxy", "bastion")
 _SCHEMES = ("http", "https", "ws", "wss", "tcp", "ssh", "rdp", "smb")
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443, "ssh": 22, "rdp": 3389, "smb": 445}
@@ -177,7 +173,7 @@ def check_service(text: str) -> str:
             "has more than a scheme, a host and a port: cloudflared sends the path and query of the request, and no"
             " user name"
         )
-    if not _ORIGIN_HOST.fullmatch(host):
+    if not is_host(host):
         raise ValueError("has a host that is neither a name nor an address")
     if parts.scheme == "tcp" and port is None:
         raise ValueError("has no port, and cloudflared would make one up")

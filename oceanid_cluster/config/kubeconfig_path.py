@@ -8,6 +8,7 @@ import re
 import stat
 from pathlib import Path
 
+from oceanid_cluster.config.parsers import is_utf8
 from oceanid_cluster.config.secret import looks_random
 
 VARIABLE, KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
@@ -42,7 +43,7 @@ def checked_paths(value: str, source: str) -> str:
         )
     if source == KEY and len(given) > 1:
         raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
-    if any(map(_is_not_utf8, given)):
+    if not all(map(is_utf8, given)):
         raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
@@ -72,13 +73,11 @@ def _entries(value: str, source: str) -> list[str]:
         return []
     if source == VARIABLE:
         return [_absolute(entry) if entry else "" for entry in value.split(os.pathsep)]
-    entries: list[str] = []
-    for entry in value.strip().split(os.pathsep):
-        try:
-            entries.append(_absolute(str(Path(entry).expanduser())) if entry else "")
-        except (RuntimeError, ValueError):
-            raise _wrong([entry], source, "names the home of an unknown user") from None
-    return entries
+    entries = value.strip().split(os.pathsep)
+    try:
+        return [_absolute(str(Path(entry).expanduser())) if entry else "" for entry in entries]
+    except (RuntimeError, ValueError):
+        raise _wrong(entries, source, "names the home of an unknown user") from None
 
 
 def _absolute(path: str) -> str:
@@ -100,10 +99,6 @@ def _is_file(path: str) -> bool:
     return stat.S_ISREG(_mode(path) or 0)
 
 
-def _is_not_utf8(path: str) -> bool:
-    return any(0xD800 <= ord(character) < 0xE000 for character in path)  # as Python decodes the bytes of its name
-
-
 def _written(path: str) -> str:
     """A path as messages write it: in quotes and with escapes where it has characters that nobody sees."""
     return path if path.isprintable() and path == path.strip() else repr(path)
@@ -120,8 +115,8 @@ def _is_showable(path: str) -> bool:
 def _wrong(paths: list[str], source: str, what: str) -> PathError:
     if not all(_mode(path) or _is_showable(path) for path in paths):
         return _hidden(source)
-    tilde = source == VARIABLE and any(path.startswith(f"{Path.cwd()}/~") for path in paths)
-    note = "\n  Only a shell expands '~' in KUBECONFIG, and only without quotes around it" if tilde else ""
+    literal = any(path.startswith(tuple(f"{Path.cwd()}/{sign}" for sign in "~$'\"")) for path in paths)
+    note = "\n  It is taken as it stands: only a shell removes quotes, and expands ~ and $" if literal else ""
     return PathError(f"the kubeconfig {os.pathsep.join(map(_written, paths))} (from {source}) {what}{note}")
 
 

@@ -33,7 +33,17 @@ _LABELS = (
 )
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
-_DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+# A host name (RFC 1123, section 2.1). What ends in a number can only be an address (WHATWG URL, "ends-in-a-number
+# checker"): resolvers read 127.1 as one (inet_aton(3)).
+_HOST = re.compile(
+    rf"(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\.?$)(?=.{{1,253}}\.?$){HOST_LABEL}(\.{HOST_LABEL})*\.?", re.ASCII | re.IGNORECASE
+)
+# What stands before a value where it is copied from.
+_BEFORE = re.compile(
+    r"^((export\s+)?[a-z]\w+=(?=[^=\s])|authorization:\s*|(bearer|token)\s+(?=\S+$))", re.ASCII | re.IGNORECASE
+)
 # A DNS subdomain name, as names of objects are (apimachinery, pkg/util/validation/validation.go).
 _DNS_NAME = r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
@@ -46,18 +56,24 @@ def text(value: str) -> str:
     return value
 
 
+def is_utf8(value: str) -> bool:
+    """Whether a text can be written: half a character, as JSON or the name of a file may leave it, cannot."""
+    return not re.search(r"[\ud800-\udfff]", value)
+
+
 def unwrapped(value: str) -> str:
-    """The text without quotes around it, and without the ``NAME=`` or ``export NAME=`` that it was copied with."""
-    value = re.sub(r"^(?:export\s+)?[A-Z][A-Z0-9_]+=(?=[^=\s])", "", value.strip())
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
-        value = value[1:-1].strip()
+    """The text without what it was copied with: quotes, ``NAME=``, ``export``, and the words of an HTTP header."""
+    before = None
+    while value != before:
+        before, value = value, _BEFORE.sub("", value.strip())
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"`":
+            value = value[1:-1]
     return value
 
 
 def token(value: str) -> str:
-    """A token as an HTTP header carries it. A header's name and the words Bearer and token before it are left out."""
-    text = unwrapped(re.sub(r"^Authorization:\s*", "", unwrapped(value), flags=re.IGNORECASE))
-    text = unwrapped(re.sub(r"^(bearer|token)\s+", "", text, flags=re.IGNORECASE))
+    """A token as an HTTP header carries it."""
+    text = unwrapped(value)
     if not _TOKEN.fullmatch(text) or text.lower() in _NO_TOKENS:
         raise ValueError(
             "is not a token, which has letters, digits and -._~+/ only, and = at its end (RFC 6750): a placeholder, a"
@@ -68,27 +84,22 @@ def token(value: str) -> str:
 
 def json_list(text: str, shape: str) -> list[object]:
     """A JSON list; ``shape`` is what a message calls what belongs there. Raises ValueError."""
-    value = _json(text)
-    if not isinstance(value, list):
-        raise ValueError(f"is not {shape}")
-    return cast("list[object]", value)
+    return cast("list[object]", _json(text, list, shape))
 
 
 def json_object(text: str, shape: str) -> dict[str, object]:
     """A JSON object; ``shape`` is what a message calls what belongs there. Raises ValueError."""
-    value = _json(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"is not {shape}")
-    return cast("dict[str, object]", value)
+    return cast("dict[str, object]", _json(text, dict, shape))
 
 
-def _json(text: str) -> object:
+def _json(text: str, kind: type, shape: str) -> object:
     try:
         value: object = json.loads(text)
-        json.dumps(value, ensure_ascii=False).encode()
-    except (ValueError, RecursionError):  # not JSON, or half a character, which no file can hold
-        return None
-    return value
+        if isinstance(value, kind) and is_utf8(json.dumps(value, ensure_ascii=False)):
+            return value
+    except (ValueError, RecursionError):
+        pass
+    raise ValueError(f"is not {shape}")
 
 
 def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
@@ -176,10 +187,9 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 def ip_address(value: str) -> str:
     """An IPv4 or IPv6 address, in its usual writing."""
-    try:
-        return str(ipaddress.ip_address(value.strip()))
-    except ValueError:
-        raise ValueError("is not an IP address") from None
+    if not is_address(value.strip()):
+        raise ValueError("is not an IP address")
+    return str(ipaddress.ip_address(value.strip()))
 
 
 def is_dns_name(value: str) -> bool:
@@ -189,16 +199,17 @@ def is_dns_name(value: str) -> bool:
 
 def http_url(value: str) -> str:
     """An http or https URL without credentials."""
+    url = unwrapped(value)
     try:
-        parts = urlsplit(value.strip())
+        parts = urlsplit(url)
         host, _port = parts.hostname, parts.port
     except ValueError:
-        raise ValueError("is not a URL") from None
-    if parts.scheme not in ("http", "https") or not host or any(ch.isspace() for ch in value.strip()):
+        raise ValueError("is not an http or https URL") from None
+    if parts.scheme not in ("http", "https") or not host or " " in url or not url.isprintable():
         raise ValueError("is not an http or https URL")
     if parts.username is not None:
         raise ValueError("contains a user name; credentials belong in their own secret keys")
-    return value.strip().rstrip("/")
+    return url.rstrip("/")
 
 
 def git_branch(value: str) -> str:
@@ -224,7 +235,7 @@ def host_list(value: str) -> tuple[str, ...]:
     items = json_list(value, "a list of hosts") if value.strip().startswith("[") else value.split(",")
     hosts = [(as_text(item) or "").strip().lower() for item in items]
     for host in hosts:
-        if not is_address(host) and not re.fullmatch(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_.])?", host):
+        if not is_host(host):
             raise ValueError(
                 f"has '{host}', which is neither a host name nor an address (write it without a scheme or port)"
             )
@@ -240,9 +251,18 @@ def is_address(host: str) -> bool:
     return True
 
 
+def is_host(text: str) -> bool:
+    """Whether a text is a host name or an IP address."""
+    return is_address(text) or _HOST.fullmatch(text) is not None
+
+
 def is_loopback(host: str) -> bool:
-    """Whether a host is the machine, or the pod, that asks for it."""
-    return host.lower() == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+    """Whether a host is the machine, or the pod, that asks for it (RFC 6761; kubelet, managedHostsFileContent)."""
+    if not is_address(host):
+        return re.fullmatch(r"(.*\.)?localhost\.?|ip6-(localhost|loopback)\.?", host.lower()) is not None
+    address = ipaddress.ip_address(host)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or address.is_unspecified
 
 
 def label_map(value: str) -> dict[str, str]:
@@ -261,11 +281,7 @@ def labels(given: object) -> dict[str, str]:
         raise ValueError("has labels that are not an object")
     texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
-        if (
-            not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}", name)
-            or item is None
-            or not re.fullmatch(f"({_LABEL})?", item)
-        ):
+        if item is None or not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}=({_LABEL})?", f"{name}={item}"):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
     return cast("dict[str, str]", texts)
 
@@ -287,7 +303,7 @@ def label_selector(value: str) -> dict[str, str]:
 
 def domain(value: str) -> str:
     """A DNS domain, in lower case and without dots at its ends."""
-    grammar = matching(rf"(?=.{{1,200}}$){_DNS_LABEL}(\.{_DNS_LABEL})*", "a domain such as cluster.local", lower=True)
+    grammar = matching(rf"(?=.{{1,200}}$){DNS_LABEL}(\.{DNS_LABEL})*", "a domain such as cluster.local", lower=True)
     return grammar(value.strip().strip("."))
 
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from oceanid_cluster.config.parsers import as_text, json_list, labels, parse_entries, wrong_entries
+from oceanid_cluster.config.parsers import DNS_LABEL, as_text, json_list, labels, parse_entries, wrong_entries
 
-_NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SHAPE = 'a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
 
 
@@ -43,6 +42,6 @@ def _peer(item: object) -> Peer:
     if unknown:
         raise ValueError(f"has the unknown field '{unknown[0]}' (known: namespace, labels)")
     namespace = as_text(fields.get("namespace"))
-    if namespace is None or not _NAMESPACE.fullmatch(namespace):
+    if namespace is None or not re.fullmatch(DNS_LABEL, namespace):
         raise ValueError("has no namespace, or one that Kubernetes would refuse")
     return Peer(namespace, labels(fields.get("labels") or {}))

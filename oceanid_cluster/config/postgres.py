@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from oceanid_cluster.config.parsers import is_address, is_loopback, unwrapped
+from oceanid_cluster.config.parsers import is_host, is_loopback, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 # In Label Studio's image, which is Debian with ca-certificates.
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 # What libpq is told beside the address: parameters, and the variables of its own by which Label Studio's libpq gets
-# them (libpq, "Environment Variables"). It has no variable for others.
+# them (libpq, "Environment Variables"). It has no variable for others. Their values are libpq's to judge, which says in
+# the pod's log what is wrong: each release of it knows others.
 _VARIABLES = {
     "application_name": "PGAPPNAME",
     "channel_binding": "PGCHANNELBINDING",
@@ -36,7 +37,10 @@ _VARIABLES = {
 }
 _ADDRESS = ("user", "password", "dbname", "host", "port")
 _ACCEPTED = ("sslmode", "sslrootcert", *_ADDRESS, *_VARIABLES)
-_SCHEME = re.compile("postgres(ql)?://")
+_SCHEME = re.compile("postgres(?:ql)?://")
+# User, password, host with port, database, parameters. A password may have an @ or a question mark, unlike for libpq.
+_URL = re.compile(rf"{_SCHEME.pattern}(?:([^:/?]*)(?::([^/]*?))?@)?([^/?@]*)(?:/([^?]*))?(?:\?(.*))?")
+_PSQL = re.compile(r"(\w+=\S*\s+)*psql\s")
 _EXAMPLE = "postgres://user:password@host:5432/database"
 _NO_HOST = (
     "no single host that is a name or an address (Label Studio takes no list of hosts and no Unix socket); escape"
@@ -65,15 +69,7 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     Quotes, ``psql`` or ``NAME=`` around the URL are ignored. Raises ValueError, whose message shows no value of the
     URL: even its user name is part of a secret.
     """
-    url = _bare(text)
-    authority, slash, rest = url.partition("//")[2].partition("/")
-    path, _, query = rest.partition("?")
-    if not slash:
-        authority, _, query = authority.partition("?")
-    credentials, at, location = authority.rpartition("@")
-    user, _, password = credentials.partition(":")
-    if at and "?" in location:  # a query without a path before it
-        location, _, query = location.partition("?")
+    user, password, location, path, query = _split(text)
     if "/" in path:
         raise ValueError("has a slash in its database name or password; write it as %2F")
     if "&" in path:
@@ -101,25 +97,26 @@ def parse_postgres_url(text: str) -> PostgresUrl:
     return PostgresUrl(port, {name: Secret(value) for name, value in variables.items()}, tls)
 
 
-def _bare(text: str) -> str:
-    """The URL without what people copy with it: quotes, ``NAME=``, or the command ``psql``. Raises ValueError."""
+def _split(text: str) -> tuple[str, ...]:
+    """The parts of the URL, without what people copy with it: quotes, ``NAME=``, or ``psql``. Raises ValueError."""
     text = text.strip().removesuffix(";")
-    if re.match(r"(\w+=\S*\s+)*psql\s", text):
+    text = text if _PSQL.match(text) else unwrapped(text)
+    if _PSQL.match(text):
         try:
             words = [word.removeprefix("--dbname=") for word in shlex.split(text)]
         except ValueError:
             words = []
         urls = [word for word in words if _SCHEME.match(word)]
         text = urls[0] if len(urls) == 1 else ""
-    url = unwrapped(text)
-    if not _SCHEME.match(url) or any(ch.isspace() or not ch.isprintable() for ch in url):
+    found = _URL.fullmatch(unwrapped(text))
+    if not found or " " in found[0] or not found[0].isprintable():
         raise ValueError(f"is not one URL of PostgreSQL such as {_EXAMPLE} (a space in it is %20)")
-    return url
+    return found.groups("")
 
 
 def _location(text: str) -> dict[str, str]:
     """Host and port, a pair of texts."""
-    bracketed = re.fullmatch(r"\[([^\]]*)\](?::([^:]*))?", text)
+    bracketed = re.fullmatch(r"\[([^\]]*:[^\]]*)\](?::([^:]*))?", text)
     host, colon, port = (bracketed[1], ":", bracketed[2] or "") if bracketed else text.partition(":")
     if colon and ":" in port:
         raise ValueError(f"has {_NO_HOST}")
@@ -151,7 +148,7 @@ def _check_parts(parts: Mapping[str, str]) -> None:
     host = parts["host"]
     if not host:
         raise ValueError("names no host")
-    if not re.fullmatch(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9._])?", host) and not is_address(host):
+    if not is_host(host):
         raise ValueError(f"has {_NO_HOST}")
     if is_loopback(host):
         raise ValueError("leads to the pod itself; write the database's own host name")

@@ -9,6 +9,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, ParamSpec, cast
 
+from oceanid_cluster.config.parsers import is_utf8
+
 P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
@@ -200,7 +202,7 @@ class Reader:
         """One warning for each key that nothing reads but that is one edit away from one that is read."""
         known = {name for row in rows for name in row.spellings}
         warnings: list[str] = []
-        for name in sorted(self._values.keys() - known):
+        for name in sorted(filter(is_utf8, self._values.keys() - known)):
             meant = next((other for other in sorted(known) if one_edit_apart(name, other)), None)
             if meant:
                 warnings.append(f"config key '{name}' is not read by this program; did you mean '{meant}'?")
@@ -210,6 +212,8 @@ class Reader:
 def _parsed(row: Key, text: str) -> object:
     if date := _DATE.search(text):
         raise ValueError(f"has {date[1]} without quotes in the stack file, and Pulumi reads a time: write '{date[1]}'")
+    if not is_utf8(text):
+        raise ValueError("has half a character (a lone surrogate of UTF-16), which no file can hold: write it again")
     return row.parse(text)
 
 

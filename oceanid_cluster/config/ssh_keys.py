@@ -1,7 +1,6 @@
 """SSH deploy keys and known_hosts lines: what they are copied with is undone; what is in a key is for Flux to judge."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -13,8 +12,7 @@ from oceanid_cluster.config.secret import Secret
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _KINDS = ("OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY")
-# How an OpenSSH key without a passphrase begins (PROTOCOL.key): its magic, and the cipher "none".
-_WITHOUT_CIPHER = base64.b64encode(b"openssh-key-v1\0\0\0\0\4none\0").decode()
+_OPENSSH = b"openssh-key-v1\0"  # how its keys begin (PROTOCOL.key)
 _KEYGEN = "make one without a passphrase: ssh-keygen -t ed25519 -f deploy-key"
 
 
@@ -28,10 +26,32 @@ def parse_private_key(text: str) -> Secret:
     if len(blocks) != 1 or blocks[0][0] not in (*_KINDS, "ENCRYPTED PRIVATE KEY"):
         raise ValueError(f"is not one whole private key (-----BEGIN … PRIVATE KEY-----); {_KEYGEN}")
     label, body = blocks[0]
-    is_openssh = label == "OPENSSH PRIVATE KEY"
-    if label.startswith("ENCRYPTED") or "ENCRYPTED" in body or (is_openssh and not body.startswith(_WITHOUT_CIPHER)):
+    if "ENCRYPTED" in label + body or not contents(label, body).startswith((b"0", _OPENSSH + b"\0\0\0\4none\0")):
         raise ValueError("has a passphrase, which Flux cannot enter; remove it: ssh-keygen -p -f deploy-key")
     return Secret(pem(label, body, 70))
+
+
+def contents(label: str, body: str) -> bytes:
+    """The bytes of a PEM block. Raises ValueError where they are not as long as they say themselves.
+
+    They are one SEQUENCE of DER (encoding/asn1, parseTagAndLength), or OpenSSH's fields (x/crypto/ssh,
+    parseOpenSSHPrivateKey).
+    """
+    try:
+        data = base64.b64decode(body, validate=True)
+    except ValueError:
+        data = b""
+    if label == _KINDS[0]:
+        at = len(_OPENSSH)
+        for number in (0, 0, 0, 4, 0):  # cipher, KDF, its options, how many keys, the public ones, the private ones
+            at += number + 4 + int.from_bytes(data[at + number : at + number + 4])
+        whole = data.startswith(_OPENSSH) and at == len(data)
+    else:
+        start = 2 if data[1:2] < b"\x80" else data[1] - 126
+        whole = data[:1] == b"0" and start + int.from_bytes(data[1:2] if start == 2 else data[2:start]) == len(data)
+    if not whole:
+        raise ValueError(f"is damaged: something is missing or changed between the BEGIN and END lines of its {label}")
+    return data
 
 
 def pem_blocks(text: str) -> list[tuple[str, str]]:
@@ -49,7 +69,7 @@ def unescaped(text: str) -> str:
     r"""The text without what it was copied with, its line breaks of one kind, also where they are written as ``\n``."""
     text = unwrapped(text)
     if "\n" not in text:
-        text = text.replace("\\r", "").replace("\\n", "\n")
+        text = re.sub(r"\\+n", "\n", re.sub(r"\\+r", "", text))
     return "\n".join(line.strip() for line in text.splitlines()).strip()
 
 
@@ -81,7 +101,7 @@ def _matches(patterns: str, host: str, port: str) -> bool:
         address = host if port == "22" else f"[{host}]:{port}"
         try:
             salt, digest = (base64.b64decode(part) for part in patterns.split("|")[2:])
-        except (ValueError, binascii.Error):
+        except ValueError:
             return False
         return hmac.compare_digest(hmac.new(salt, address.encode(), hashlib.sha1).digest(), digest)
     matching = [pattern for pattern in patterns.split(",") if _covers(pattern.removeprefix("!"), host, port)]

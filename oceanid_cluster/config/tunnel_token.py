@@ -1,7 +1,6 @@
 """Cloudflare tunnel tokens: every shape in which operators hold one becomes one connector token."""
 
 import base64
-import binascii
 import json
 import re
 import uuid
@@ -33,7 +32,7 @@ def parse_tunnel_token(text: str) -> TunnelToken:
     shows it in: quotes, ``TUNNEL_TOKEN=``, ``cloudflared service install …`` or ``… tunnel run --token …``. Raises
     ValueError, whose message shows nothing of the token.
     """
-    stripped = unwrapped(re.sub(r"^bearer\s+", "", text.strip(), flags=re.IGNORECASE))
+    stripped = unwrapped(text)
     # Base64 of JSON begins with eyJ ('{"'); in a command it ends at a space, on its own it may be wrapped.
     inside = re.findall(r"eyJ[A-Za-z0-9+/=]+", stripped) if re.search(r"cloudflared|[-=]", stripped) else []
     for candidate in (stripped, *(inside if len(set(inside)) == 1 else ())):
@@ -80,5 +79,5 @@ def _base64(text: str) -> bytes | None:
     compact = "".join(text.split()).rstrip("=")
     try:
         return base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None

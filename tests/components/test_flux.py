@@ -11,6 +11,7 @@ import yaml
 
 from oceanid_cluster.components.flux.component import CRD_TYPE, POLICY_TYPE, SERVICE_TYPE, receiver
 from oceanid_cluster.components.flux.settings import ALERT_TYPES
+from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
 from tests.recorded import Run, plain, run_program, secret_data
@@ -205,6 +206,8 @@ def test_an_address_that_flux_could_not_call_is_refused_and_not_shown() -> None:
     ):  # fmt: skip
         said = refused({**ALERTED, "flux.alert_address": address})
         assert "'flux.alert_address' is not an http or https URL" in said
+    dsn = "https://canary@sentry.example.org/1"
+    assert settings({**ALERTED, "flux.alert_address": f"'DSN={dsn}'"}).flux.alert_address == Secret(dsn)
 
 
 @pytest.mark.parametrize(

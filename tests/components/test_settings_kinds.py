@@ -75,16 +75,18 @@ def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
 
 def test_a_cloudflared_that_cannot_read_a_token_file_is_refused() -> None:
     for name in ("cloudflared_image", "cloudflare_node_tunnel_image"):
-        for reference in ("cloudflare/cloudflared:2025.2.1", "a/b:2024.12.2@sha256:" + "0" * 64):
-            assert "cannot read its token from a file" in refused({name: reference})
-    assert settings({"cloudflared_image": "docker.io/cloudflare/cloudflared:2025.4.0"})
+        for tag in ("2025.2.1", "2024.12.2@sha256:" + "0" * 64, "v2024.1.0", "2024", "2025.3", "2024-amd64"):
+            assert "cannot read its token from a file" in refused({name: f"cloudflare/cloudflared:{tag}"})
+    for tag in ("2025.4.0", "v2026.1.0", "2025", "2025.11", "20240101", "main"):
+        assert settings({"cloudflared_image": f"docker.io/cloudflare/cloudflared:{tag}"})
 
 
 def test_a_token_is_taken_out_of_what_it_was_pasted_with() -> None:
     for value in ("ghp_Abc123", "glpat-a.b~c", "ATCTT3x+/yA1B2=="):
         for around in (
             "{}", '"{}"', "'{}'", "token {}", "Bearer {}", "bearer '{}'", "Authorization: Bearer {}", " {}\n",
-            "GITHUB_TOKEN={}", "export GITHUB_TOKEN='{}'",
+            "GITHUB_TOKEN={}", "export GITHUB_TOKEN='{}'", '"GITHUB_TOKEN={}"', "github_token={}", "`'{}'`",
+            "TOKEN='Bearer {}'", "\"Authorization: token '{}'\"",
         ):  # fmt: skip
             token = settings({"github_token": around.format(value)}).flux.github_token
             assert token == Secret(value), around
@@ -100,6 +102,12 @@ def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
         said = refused({"github_token": text})
         assert "'github_token' is not a token" in said
         assert text not in said
+
+
+def test_half_a_character_is_refused_in_every_key() -> None:
+    for row in all_keys():
+        assert f"'{row.name}' has half a character" in refused({row.name: "a\ud800"})
+    assert not settings({"nodes\ud800": "x", "gpu": '{"\\ud800": "x"}'}).warnings
 
 
 def test_the_secret_of_a_webhook_is_any_text() -> None:
@@ -124,12 +132,12 @@ def test_the_secret_of_a_webhook_is_any_text() -> None:
         (
             "allowedApiHosts",
             ("api.example.org", '["192.0.2.1", "2001:db8::1"]'),
-            ("api.example.org:6443", "https://a", "[::1]:6443", '["a", ""]'),
+            ("api.example.org:6443", "https://a", "[::1]:6443", '["a", ""]', "a..b", "256.1.1.1"),
         ),
         (
             "labelStudioImage",
-            ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64),
-            ("https://a/b:1", "a//b:1", "a@sha256:0"),
+            ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64, f"ghcr.io/{'a' * 255}:1"),
+            ("https://a/b:1", "a//b:1", "a@sha256:0", f"ghcr.io/{'a' * 256}:1", f"org/{'a' * 252}:1"),
         ),
         ("labelStudioStorage", ("4e9", "+5", ".5Gi"), ("10GB", "0")),
         (
@@ -166,7 +174,7 @@ def test_what_pulumi_made_a_boolean_or_a_number_of_is_its_text() -> None:
 
 def test_a_tunnel_token_is_found_in_the_command_that_cloudflare_shows() -> None:
     for around in (
-        "{}", '"{}"', "'{}'", "Bearer {}", "TUNNEL_TOKEN={}", "export TUNNEL_TOKEN='{}'",
+        "{}", '"{}"', "'{}'", "Bearer {}", "TUNNEL_TOKEN={}", "export TUNNEL_TOKEN='{}'", '"tunnel_token={}"',
         "cloudflared service install {}", "sudo cloudflared service install {}", "cloudflared.exe service install {}",
         "cloudflared tunnel run --token {}", "cloudflared tunnel --no-autoupdate run --token={}",
         "brew install cloudflared && sudo cloudflared service install {}",

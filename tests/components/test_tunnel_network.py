@@ -74,6 +74,8 @@ def test_rules_that_may_be_in_the_dashboard_may_name_every_service() -> None:
         ("ssh://[2001:db8::1]", None, 22),
         ("http://localhost:9000", None, None),
         ("http://127.0.0.1:9000", None, None),
+        ("http://0.0.0.0:9000", None, None),
+        ("http://localhost.:9000", None, None),
         ("unix:/run/app.sock", None, None),
         ("http_status:503", None, None),
     ],

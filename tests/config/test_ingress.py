@@ -47,6 +47,8 @@ FORMS = "is not a service such as http://app.namespace.svc:8080 (or https"
         ("http://a:x", "has a host or port that cannot be read"),
         ("http://a%20b", "has a host that is"),
         ("http://a b", "has a host that is"),
+        ("http://a..b:80", "has a host that is"),
+        ("http://256.1.1.1:80", "has a host that is"),
         ("tcp://a", "has no port"),
         (80, "has no service"),
     ],
@@ -60,7 +62,8 @@ def test_a_service_that_cannot_be_used_is_refused_for_what_is_wrong(service: obj
 
 def test_every_service_that_cloudflared_knows_is_taken() -> None:
     for service in (
-        "http://a", "HTTPS://a.b.svc:8443", "tcp://a:22", "smb://a", "http://[2001:db8::1]:80", "unix:/run/app.sock",
+        "http://a", "HTTPS://a.b.svc:8443", "tcp://a:22", "smb://a", "http://[2001:db8::1]:80", "http://a_b.svc.:80",
+        "unix:/run/app.sock",
         "unix+tls:/run/app.sock", "http_status:404", "hello_world", "bastion",
     ):  # fmt: skip
         assert parse_rules(json.dumps([rule(service=service)]))[0].service == service

@@ -99,13 +99,18 @@ def test_a_list_has_one_file_at_least_and_shows_nothing_but_paths(
     assert "takes one file" in refusal("one:two", KEY)
 
 
-def test_a_tilde_is_expanded_in_the_key_and_explained_in_the_variable(
+def test_a_tilde_is_expanded_in_the_key_and_what_else_a_shell_would_do_is_explained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "config").touch()
     assert checked_paths("~/config", KEY) == f"{tmp_path}/config"
-    assert "Only a shell expands '~'" in refusal("~/config", VARIABLE)
+    for value in ("~/config", '"/srv/config"', "'./config'", "$HOME/config", "${HOME}/.kube/config"):
+        said = refusal(value, VARIABLE)
+        assert said.endswith(
+            "does not exist\n  It is taken as it stands: only a shell removes quotes, and expands ~ and $"
+        )
+        assert value == "~/config" or said == refusal(value, KEY).replace(KEY, VARIABLE)
     assert "names the home of an unknown user" in refusal("~nobody-of-this-name/config", KEY)
 
 

@@ -17,6 +17,15 @@ NAMES = {
     "PGTARGETSESSIONATTRS": "target_session_attrs", "PGSSLMODE": "sslmode", "PGSSLROOTCERT": "sslrootcert",
 }  # fmt: skip
 
+THE_POD = (
+    "localhost", "LocalHost.", "db.localhost", "ip6-localhost", "ip6-loopback", "127.0.0.2", "0.0.0.0", "[::]",
+    "[::1]:5432", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "%3A%3A1",
+)  # fmt: skip
+NO_HOST = (
+    "127.1", "0x7f.1", "2130706433", "0x7f000001", "0177.0.0.1", "256.1.1.1", "10.0.0.1.", "[zz]", "[h]:5432",
+    "[10.0.0.1]", "h..org", ".h", "-h", "h-.org", "h" * 64, ".".join(["h" * 50] * 6), "h\u017f.org",
+)  # fmt: skip
+
 
 def as_libpq_would(url: PostgresUrl) -> dict[str, str]:
     """What libpq ends up with, by its own names."""
@@ -37,6 +46,9 @@ def test_what_a_vendor_prints_means_what_libpq_makes_of_it(text: str) -> None:
         f'PGPASSWORD=x psql -d "{text}" -c "select 1";',
         f"psql --dbname='{text}'",
         f"DATABASE_URL={text}\n",
+        f"database_url='{text}'",
+        f'"export DATABASE_URL={text}"',
+        f"\"psql '{text}'\"",
     ):
         assert as_libpq_would(parse_postgres_url(pasted)) == expected
 
@@ -44,6 +56,9 @@ def test_what_a_vendor_prints_means_what_libpq_makes_of_it(text: str) -> None:
 def test_what_libpq_takes_is_taken() -> None:
     url = parse_postgres_url("postgres://user@server:p@server.postgres.database.azure.com/db")
     assert as_libpq_would(url)["user"] == "user@server"
+    for host in ("my_db", "H.Example.Org.", "10.0.0.1", "h" * 63, "1password-db"):
+        assert as_libpq_would(parse_postgres_url(f"postgres://u:p@{host}/db"))["host"] == host
+    assert as_libpq_would(parse_postgres_url("postgres://u:p@[2001:db8::1]:6432/db"))["host"] == "2001:db8::1"
     for query in ("?", "?sslmode=require&", "?ssl=true&"):
         url = parse_postgres_url(f"postgres://u:p@h.example.org/db{query}")
         assert url.tls == ({"PGSSLMODE": "require"} if len(query) > 1 else {})
@@ -80,7 +95,8 @@ def test_a_verified_connection_gets_the_systems_certificates() -> None:
         ("postgres://u:p@h]/db", "has no single host"),
         ("postgres://u:p@/db?host=/cloudsql/project:region:instance", "has no single host"),
         ("postgres://u:p@/db", "names no host"),
-        ("postgres://u:p@localhost/db", "leads to the pod itself"),
+        *((f"postgres://u:p@{host}/db", "leads to the pod itself") for host in THE_POD),
+        *((f"postgres://u:p@{host}/db", "has no single host that is a name or an address") for host in NO_HOST),
         ("postgres://u:p@h:0/db", "has a port that is not a number"),
         ("postgres://u:p@h:port/db", "has a port that is not a number"),
         ("postgres://u@h/db", "names no password"),

@@ -16,11 +16,30 @@ def keygen(folder: Path, *options: str) -> tuple[str, str]:
     return path.read_text(encoding="utf-8"), path.with_suffix(".pub").read_text(encoding="utf-8")
 
 
+def without_a_line(key: str) -> str:
+    """A key of which the line in the middle is lost."""
+    lines = key.splitlines()
+    del lines[len(lines) // 2]
+    return "\n".join(lines)
+
+
 def refusal(text: str) -> str:
     with pytest.raises(ValueError, match=r".") as caught:
         parse_private_key(text)
     assert not [line for line in text.splitlines() if len(line) > 30 and line[0] != "-" and line in str(caught.value)]
     return str(caught.value)
+
+
+DAMAGED = (
+    without_a_line(ssh_key()),
+    ssh_key().replace("\n-----END", "====\n-----END"),
+    ssh_key().replace("b3BlbnNz", "b3Blb*Nz"),
+    ssh_key().replace("b3BlbnNz", "B3BlbnNz"),
+    ssh_key().replace("OPENSSH", "RSA"),
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEA\n-----END OPENSSH PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----",
+    "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIA==\n-----END EC PRIVATE KEY-----",
+)
 
 
 @pytest.mark.slow
@@ -37,7 +56,15 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
 ) -> None:
     private, public = keygen(tmp_path, *options, "-N", "")
     one_line = private.strip().replace("\n", "\\n")
-    for pasted in (private, private.replace("\n", "\r\n"), one_line, f'"{one_line}"', private.replace("\n", " ")):
+    twice = one_line.replace("\\", "\\\\")
+    for pasted in (
+        private,
+        private.replace("\n", "\r\n"),
+        one_line,
+        f'"{one_line}"',
+        twice,
+        private.replace("\n", " "),
+    ):
         file = tmp_path / "kept"
         file.write_text(parse_private_key(pasted).value, encoding="utf-8")
         file.chmod(0o600)
@@ -45,6 +72,7 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
         assert shown.split()[:2] == public.split()[:2]
     for other in (public, private[: len(private) // 2]):
         assert "is not one whole private key" in refusal(other)
+    assert "is damaged" in refusal(without_a_line(private))
     assert "has a passphrase" in refusal(keygen(tmp_path, *options, "-N", "a passphrase")[0])
 
 
@@ -55,6 +83,7 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
         ("-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----", "has a passphrase"),
         ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----", "is not one whole private key"),
         (f"{ssh_key()}{ssh_key()}", "is not one whole private key"),
+        *((text, "is damaged: something is missing or changed") for text in DAMAGED),
         ("~/.ssh/id_ed25519", "is not one whole private key"),
     ],
 )
