@@ -151,7 +151,7 @@ def test_two_commits_are_rendered_each_by_its_own_code_and_nothing_stays(tmp_pat
     assert "    + - hostname: '*.pod.boathou.se'" in changed.stdout
     assert '    ! spec.version: "2.9.0" -> "2.10.0"' in changed.stdout
     told = summary.read_text(encoding="utf-8").partition("### prod: 3 changed\n\n")[2]
-    assert told == f"{'~' * 20}diff\n{changed.stdout.partition(chr(10))[2]}{'~' * 20}\n\n"
+    assert told == f"~~~~diff\n{changed.stdout.partition(chr(10))[2]}~~~~\n\n"
 
     repository.edit("Pulumi.prod.yaml", "exposeKubelet: true", "exposeKubelet: perhaps")
     repository.commit()
