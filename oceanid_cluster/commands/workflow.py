@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import json
 import os
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from oceanid_cluster.commands import health, watch
@@ -24,7 +24,8 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
     """Take the kubeconfig out of the ESC environment ``org/project/name`` into the file ``target``, for this user only.
 
     When the key is absent there, the runner's own KUBECONFIG is used. Announces the choice to the steps that follow.
-    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig.
+    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig; OSError when a file
+    cannot be written.
     """
     value = esc_value(environment, KUBECONFIG_PATH)
     if value is None:
@@ -38,8 +39,9 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     later = environ.get("GITHUB_ENV")
-    with _removed_on_failure(target):
-        target.unlink(missing_ok=True)
+    target.unlink(missing_ok=True)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(target.unlink, missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(value if isinstance(value, str) else json.dumps(value))
         if not (read_all(str(target)) or {}).get("clusters"):
@@ -50,20 +52,8 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         if later:
             with Path(later).open("a", encoding="utf-8") as handle:
                 handle.write(f"KUBECONFIG={target}\n")
+        on_failure.pop_all()
     print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
-
-
-@contextlib.contextmanager
-def _removed_on_failure(target: Path) -> Generator[None]:
-    """What fails in here leaves no file behind; a file that cannot be written is a CommandError."""
-    try:
-        yield
-    except BaseException as problem:
-        with contextlib.suppress(OSError):
-            target.unlink(missing_ok=True)
-        if isinstance(problem, OSError):
-            raise CommandError(f"cannot write {problem.filename}: {problem.strerror}") from None
-        raise
 
 
 def esc_value(environment: str, path: str) -> object:
