@@ -57,16 +57,8 @@ def _upstream(sandbox: Sandbox, wanted: str) -> Path | None:
 def _pull(sandbox: Sandbox, chart: versions.Chart, to: Path) -> None:
     say(f"pulling the chart {chart.chart} {chart.version}")
     repository = ["--repo", chart.repository] if chart.repository else []
-    cluster.tool(
-        sandbox,
-        "helm",
-        "pull",
-        chart.chart,
-        *repository,
-        f"--version={chart.version}",
-        "--untar",
-        f"--destination={to}",
-    )
+    options = [*repository, f"--version={chart.version}", "--untar", f"--destination={to}"]
+    cluster.tool(sandbox, "helm", "pull", chart.chart, *options)
 
 
 def _local() -> Path:
