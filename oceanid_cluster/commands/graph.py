@@ -30,7 +30,7 @@ EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cl
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
-_BOXES, _LINES = 12, 6
+_BOXES = 12
 _WIDTH, _CHARACTERS, _CHARACTERS_READY = 44, 120, 50
 _API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
@@ -126,7 +126,7 @@ def _owner(one: Object) -> ObjectRef | None:
 
 
 def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> tuple[list[Group], list[Arrow]]:
-    """The host names of each tunnel, by the service to which its rules lead, and what answers there."""
+    """The host names of each tunnel, a box for each rule, and what answers there."""
     services = {ref_of(one): one for one in kubectl.get("services", "-A")}
     settings = everything.settings
     groups: list[Group] = []
@@ -135,17 +135,13 @@ def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> t
         (settings.tunnel, settings.tunnel_rules), (settings.node_tunnels, settings.node_tunnel_rules),
     ):  # fmt: skip
         component, boxes = section.facts.name, list[Box]()
-        by_service: dict[str, list[str]] = {}
-        for rule in rules if section.enabled else ():
-            if rule.hostname or rule.path:
-                said = f"{rule.hostname or '*'}{f' {rule.path}' if rule.path else ''}"
-                by_service.setdefault(rule.service, []).append(said)
-        for service, hosts in by_service.items():
-            leads_to, problem = target(service, services, found)
-            more = [f"and {len(hosts) - _LINES} more"] if len(hosts) > _LINES else []
-            lines = [*hosts[:_LINES], *more, public(service), *problem]
-            boxes.append(Box((component, service), lines, "failed" if problem else "plain"))
-            arrows.append(Arrow((component, service), leads_to))
+        for number, rule in enumerate(rules if section.enabled else ()):
+            if not rule.hostname and not rule.path:  # the last one, which takes the rest
+                continue
+            leads_to, problem = target(rule.service, services, found)
+            lines = [f"{rule.hostname or '*'} {rule.path or ''}".rstrip(), public(rule.service), *problem]
+            boxes.append(Box((component, number), lines, "failed" if problem else "plain"))
+            arrows.append(Arrow((component, number), leads_to))
         groups.append(Group((component, "hosts"), f"Host names through {component}", _folded(boxes)))
     return groups, arrows
 
