@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from oceanid_cluster.commands import health
@@ -37,21 +36,8 @@ _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """The groups of a picture, and the arrows between them."""
-
-    groups: Sequence[Group]
-    arrows: Sequence[Arrow] = field(default_factory=list[Arrow])
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing in it failed."""
-        return all(box.state != "failed" for group in self.groups for box in group.boxes)
-
-
-def draw(kubectl: Kubectl, everything: Expectation) -> Picture:
-    """The picture of the cluster as it is now. Raises CommandError."""
+def draw(kubectl: Kubectl, everything: Expectation) -> tuple[list[Group], list[Arrow]]:
+    """The picture of the cluster as it is now: groups, and arrows between them. Raises CommandError."""
     found = health.inspect(kubectl, everything)
     applied, arrows = _from_git(found)
     hosts, more = _host_names(kubectl, everything, found)
@@ -61,7 +47,7 @@ def draw(kubectl: Kubectl, everything: Expectation) -> Picture:
     # In the order of the chain: the state has them in the order in which they happened to be registered.
     pairs = ((one, later) for later in COMPONENTS for one in COMPONENTS)
     chain = [Arrow(one, later, thick=True) for one, later in pairs if one in everything.state.chain.get(later, ())]
-    return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
+    return [*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more]
 
 
 def _title(component: str) -> str:
@@ -100,7 +86,7 @@ def _from_git(found: Snapshot) -> tuple[list[Group], list[Arrow]]:
         if ref.kind == "GitRepository":
             branch = part(one, "spec", "ref").get("branch")
             lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
-            sources.append(Box((_GIT, ref), lines, store=True))
+            sources.append(Box((_GIT, ref), lines))
             arrows.append(Arrow((_GIT, ref), ref))
         owner = _owner(one)
         if owner:
@@ -200,6 +186,6 @@ add_options = health.expect_all
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     everything = health.load_expectations(options.stack, every=options.all)
-    picture = draw(open_cluster(everything.settings, os.environ), everything)
-    print(flowchart(picture.groups, picture.arrows))
-    return 0 if picture.ready else 1
+    groups, arrows = draw(open_cluster(everything.settings, os.environ), everything)
+    print(flowchart(groups, arrows))
+    return int(any(box.state == "failed" for group in groups for box in group.boxes))
