@@ -2,18 +2,16 @@
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from oceanid_cluster import versions
-from sandbox import golang, tools
+from sandbox import cluster, golang, tools
 from sandbox.download import silence
 from sandbox.layout import ROOT, Sandbox, SandboxError, cache, checked, digest, say
 
 # Without descriptions, which are most of a CRD and cost time in every run.
 _GENERATOR = "crd:maxDescLen=0"
-_PULL_SECONDS = 120
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -59,16 +57,8 @@ def _upstream(sandbox: Sandbox, wanted: str) -> Path | None:
 def _pull(sandbox: Sandbox, chart: versions.Chart, to: Path) -> None:
     say(f"pulling the chart {chart.chart} {chart.version}")
     repository = ["--repo", chart.repository] if chart.repository else []
-    command = ["pull", chart.chart, *repository, "--version", chart.version, "--untar", "-d", to]
-    try:
-        subprocess.run(
-            [sandbox.bin / "helm", *command], env=sandbox.process_environment("helm"),
-            check=True, capture_output=True, text=True, timeout=_PULL_SECONDS,
-        )  # fmt: skip
-    except subprocess.CalledProcessError as problem:
-        raise SandboxError(f"the chart {chart.chart} cannot be pulled: {problem.stderr.strip()}") from None
-    except subprocess.TimeoutExpired:
-        raise SandboxError(f"the chart {chart.chart} cannot be pulled in {_PULL_SECONDS} s") from None
+    options = [*repository, f"--version={chart.version}", "--untar", f"--destination={to}"]
+    cluster.tool(sandbox, "helm", "pull", chart.chart, *options)
 
 
 def _local() -> Path:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sandbox import wheels
@@ -20,10 +20,7 @@ from sandbox.progress import Progress
 _OWN = {"GOTOOLCHAIN": "local", "GOROOT": ""}
 # Debugging information takes the compiler's time, and the linker then leaves it out: what is built is the same.
 _COMPILER = ("-gcflags=all=-dwarf=false",)
-_STALE = """-f={{if .Stale}}{{.ImportPath}}\t{{.Dir}}\t{{join .GoFiles "\t"}}{{end}}"""
-# Measured: a package costs the compiler as much as this many bytes of its source, and a program the linker this part
-# of compiling everything.
-_PACKAGE, _LINKING = 25_000, 0.01
+_STALE = "-f={{if .Stale}}{{.ImportPath}}{{end}}"  # what the build cache lacks
 
 
 def pinned(folder: str, module: str) -> str:
@@ -79,32 +76,12 @@ def build(folder: str, packages: Mapping[str, str], flags: str, target: Path) ->
     source, names = ROOT / "sandbox" / folder, ", ".join(packages)
     say(f"building {names} from their Go modules (once; kept in {target})")
     options = [*_COMPILER, "-ldflags", flags]
-    costs = _costs(_go(source, ["list", "-deps", _STALE, *options, *packages.values()], "reading modules"))
+    stale = _go(source, ["list", "-deps", _STALE, *options, *packages.values()], "reading modules").split()
     with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as scratch:
         arguments = ["build", "-v", *options, "-o", f"{scratch}/", *packages.values()]
-        _go(source, arguments, "building", Builds(costs, len(packages)))
+        _go(source, arguments, "building", frozenset(stale))
         for name, package in packages.items():
             (Path(scratch) / _built_as(package)).replace(target / name)
-
-
-class Builds:
-    """How far a build is, judged by the packages that ``go build -v`` names: each when its compiler starts."""
-
-    def __init__(self, costs: Mapping[str, int], programs: int) -> None:
-        """``costs`` is what has to be compiled: the cost of each package, in bytes of source."""
-        self._costs, self._started = costs, list[str]()
-        self._at_once = os.cpu_count() or 1
-        self._work = (1 + programs * _LINKING) * sum(costs.values())
-        self.total = len(costs)
-
-    def judge(self, line: str) -> tuple[int, float, str]:
-        """After one more line: how many packages are compiled, at least, which part of the work that is, what runs."""
-        if line in self._costs:
-            self._started.append(line)
-        linking = len(self._started) == self.total  # the programs' own packages come last, after what they import
-        done = self._started if linking else self._started[: -self._at_once]
-        part = sum(self._costs[name] for name in done) / self._work if self._work else 0
-        return len(done), part, "linking" if linking else "".join(self._started[-1:])
 
 
 def module(folder: str, name: str) -> Path:
@@ -119,32 +96,28 @@ def copy(folder: str, name: str, path: str, target: Path) -> None:
         fresh.chmod(0o755)
 
 
-def _costs(listed: str) -> dict[str, int]:
-    """What compiling each package costs that the build cache lacks, of what ``go list`` says."""
-    packages = [line.split("\t") for line in listed.splitlines() if line]
-    return {
-        name: _PACKAGE + sum(Path(folder, file).stat().st_size for file in files if file)
-        for name, folder, *files in packages
-    }
-
-
 def _built_as(package: str) -> str:
     """The file name that Go gives the program of a package."""
     return [part for part in package.split("/") if not re.fullmatch(r"v\d+", part)][-1]
 
 
-def _go(folder: Path, arguments: Sequence[str], doing: str, builds: Builds | None = None) -> str:
-    """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words."""
+def _go(folder: Path, arguments: Sequence[str], doing: str, packages: Collection[str] = ()) -> str:
+    """Run ``go`` and show how far it is; returns its standard output. Raises SandboxError with its last words.
+
+    ``packages`` are those that a build compiles: ``go build -v`` names each when its compiler starts.
+    """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         process = subprocess.Popen(
             ["go", *arguments], cwd=folder, env=environment(), text=True,
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
         )  # fmt: skip
-        seen = list[str]()
-        progress = Progress(doing, builds.total if builds else 0)
+        seen, started = list[str](), 0
+        progress = Progress(doing, len(packages))
         for line in _lines(process):
             seen += [line] if line else []
-            progress.show(*(builds.judge(line) if builds else (0, 0, line)))
+            started += line in packages
+            linking = packages and started == len(packages)  # the programs' own packages come last
+            progress.show(started, "linking" if linking else "".join(seen[-1:]))
         progress.end()
         if process.wait():
             reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])

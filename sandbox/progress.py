@@ -25,8 +25,8 @@ class Progress:
         self._start = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
 
-    def show(self, done: int, part: float | None = None, what: str = "") -> None:
-        """Show that ``done`` steps are over, which are ``part`` of the work, and ``what`` is done now."""
+    def show(self, done: int, what: str = "") -> None:
+        """Show that ``done`` steps are over, and ``what`` is done now."""
         now = time.monotonic()
         if now - self._shown < (0.1 if self._terminal else 10):
             return
@@ -34,8 +34,7 @@ class Progress:
         unit = f" {self._unit}" if self._unit else ""
         counted = f" [{min(done, self._total):>4}/{self._total}{unit}]" if self._total else ""
         passed = now - self._start
-        if part is None:
-            part = done / self._total if self._total else 0
+        part = done / self._total if self._total else 0
         text = f"sandbox: {self._doing}{counted} {passed:.0f} s{_left(passed, part)}  {what}"
         width = shutil.get_terminal_size().columns - 1
         end = "\r" if self._terminal else "\n"

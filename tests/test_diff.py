@@ -27,7 +27,7 @@ def workload(image: str = "a:1", app: str = "web", kind: str = "Deployment") -> 
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any] | None, **facts: str) -> tuple[Change, ...]:
-    old, new = ({PLACE: Object(PLACE, one, facts)} if one else {} for one in (before, after))
+    old, new = ({PLACE: Object(one, facts)} if one else {} for one in (before, after))
     return compare(old, new).changes
 
 
@@ -67,8 +67,8 @@ def test_what_a_change_means_for_the_cluster_is_said() -> None:
 
 
 def test_a_chart_that_is_known_on_one_side_is_not_compared() -> None:
-    known = {PLACE: Object(PLACE, workload(), {"release": "pko-helm"})}
-    unknown = {"x/Release.y": Object("x/Release.y", {"kind": "Release"}, {"unknown": "pko-helm"})}
+    known = {PLACE: Object(workload(), {"release": "pko-helm"})}
+    unknown = {"x/Release.y": Object({"kind": "Release"}, {"unknown": "pko-helm"})}
     found = compare(known, unknown)
     assert found.changes == ()
     assert "pko-helm" in found.notes[0]
@@ -79,7 +79,7 @@ def test_the_text_says_which_fields_differ_and_how() -> None:
     after["spec"]["text"] = "one\ntwo\n"
     before["spec"]["text"] = "one\nthree\n"
     after["spec"]["template"]["spec"]["containers"][0]["args"] = ["--a", "--b"]
-    old, new = ({PLACE: Object(PLACE, one, {})} for one in (before, after))
+    old, new = ({PLACE: Object(one, {})} for one in (before, after))
     assert as_text("prod", compare(old, new)).splitlines() == [
         "prod: 1 changed",
         "~ apps/Deployment.web: its pods are replaced",
@@ -96,7 +96,7 @@ def test_what_render_writes_is_read_with_its_facts(tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     text = f"# retained: yes\n# ignored: a, b\n{json.dumps(workload())}\n"
     (tmp_path / "apps" / "Deployment.web.yaml").write_text(text, encoding="utf-8")
-    assert read(tmp_path) == {PLACE: Object(PLACE, workload(), {"retained": "yes", "ignored": "a, b"})}
+    assert read(tmp_path) == {PLACE: Object(workload(), {"retained": "yes", "ignored": "a, b"})}
     assert read(tmp_path / "nowhere") == {}
 
 
@@ -151,7 +151,7 @@ def test_two_commits_are_rendered_each_by_its_own_code_and_nothing_stays(tmp_pat
     assert "    + - hostname: '*.pod.boathou.se'" in changed.stdout
     assert '    ! spec.version: "2.9.0" -> "2.10.0"' in changed.stdout
     told = summary.read_text(encoding="utf-8").partition("### prod: 3 changed\n\n")[2]
-    assert told == f"{'~' * 20}diff\n{changed.stdout.partition(chr(10))[2]}{'~' * 20}\n\n"
+    assert told == f"~~~~diff\n{changed.stdout.partition(chr(10))[2]}~~~~\n\n"
 
     repository.edit("Pulumi.prod.yaml", "exposeKubelet: true", "exposeKubelet: perhaps")
     repository.commit()

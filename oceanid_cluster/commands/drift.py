@@ -6,22 +6,21 @@ import os
 from oceanid_cluster.commands.operation import Change, preview
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import Redactor, redactor
-from oceanid_cluster.commands.release_drift import Difference, release_drift
+from oceanid_cluster.commands.release_drift import release_drift
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.startup.kubectl import open_cluster
 
 EPILOG = "exit codes: 0 no drift; 1 drift; 2 the comparison failed"
 
 
-def compare(stack: str, known: Redactor) -> list[Difference]:
+def compare(stack: str, known: Redactor) -> list[Change]:
     """What differs between the cluster and the program, the objects of Helm releases included.
 
     A provider that only gets a new kubeconfig is not a difference. Raises StartUpError when the comparison did not
     come to an end.
     """
     outcome = preview(stack, known, say=None)
-    changes = [*outcome.changes, *outcome.terminating]
-    found = [_difference(change) for change in changes if not change.type.startswith("pulumi:")]
+    found = [one for one in (*outcome.changes, *outcome.terminating) if not one.type.startswith("pulumi:")]
     if outcome.releases:
         kubectl = open_cluster(stack_settings(stack), os.environ)
         for release in sorted(outcome.releases):
@@ -29,14 +28,10 @@ def compare(stack: str, known: Redactor) -> list[Difference]:
     return found
 
 
-def _difference(change: Change) -> Difference:
-    return Difference("missing" if change.gone else change.operation, f"{change.kind} {change.name}", change.paths)
-
-
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
     found = compare(stack, options.known or redactor(stack, os.environ))
     count = f"{len(found)} difference{'s' if len(found) > 1 else ''}" if found else "no drift"
-    print("\n".join([*(one.line() for one in found), count]))
+    print("\n".join([*(one.difference() for one in found), count]))
     return 1 if found else 0

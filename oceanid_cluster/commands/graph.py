@@ -11,7 +11,6 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from oceanid_cluster.commands import health
@@ -30,28 +29,15 @@ EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cl
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
-_BOXES, _LINES = 12, 6
+_BOXES = 12
 _WIDTH, _CHARACTERS, _CHARACTERS_READY = 44, 120, 50
 _API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 
 
-@dataclass(frozen=True)
-class Picture:
-    """The groups of a picture, and the arrows between them."""
-
-    groups: Sequence[Group]
-    arrows: Sequence[Arrow] = field(default_factory=list[Arrow])
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing in it failed."""
-        return all(box.state != "failed" for group in self.groups for box in group.boxes)
-
-
-def draw(kubectl: Kubectl, everything: Expectation) -> Picture:
-    """The picture of the cluster as it is now. Raises CommandError."""
+def draw(kubectl: Kubectl, everything: Expectation) -> tuple[list[Group], list[Arrow]]:
+    """The picture of the cluster as it is now: groups, and arrows between them. Raises CommandError."""
     found = health.inspect(kubectl, everything)
     applied, arrows = _from_git(found)
     hosts, more = _host_names(kubectl, everything, found)
@@ -61,7 +47,7 @@ def draw(kubectl: Kubectl, everything: Expectation) -> Picture:
     # In the order of the chain: the state has them in the order in which they happened to be registered.
     pairs = ((one, later) for later in COMPONENTS for one in COMPONENTS)
     chain = [Arrow(one, later, thick=True) for one, later in pairs if one in everything.state.chain.get(later, ())]
-    return Picture([*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more])
+    return [*hosts, api, nodes(found), *_components(found), *applied, off], [*chain, *arrows, *more]
 
 
 def _title(component: str) -> str:
@@ -100,7 +86,7 @@ def _from_git(found: Snapshot) -> tuple[list[Group], list[Arrow]]:
         if ref.kind == "GitRepository":
             branch = part(one, "spec", "ref").get("branch")
             lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
-            sources.append(Box((_GIT, ref), lines, store=True))
+            sources.append(Box((_GIT, ref), lines))
             arrows.append(Arrow((_GIT, ref), ref))
         owner = _owner(one)
         if owner:
@@ -126,7 +112,7 @@ def _owner(one: Object) -> ObjectRef | None:
 
 
 def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> tuple[list[Group], list[Arrow]]:
-    """The host names of each tunnel, by the service to which its rules lead, and what answers there."""
+    """The host names of each tunnel, a box for each rule, and what answers there."""
     services = {ref_of(one): one for one in kubectl.get("services", "-A")}
     settings = everything.settings
     groups: list[Group] = []
@@ -135,17 +121,13 @@ def _host_names(kubectl: Kubectl, everything: Expectation, found: Snapshot) -> t
         (settings.tunnel, settings.tunnel_rules), (settings.node_tunnels, settings.node_tunnel_rules),
     ):  # fmt: skip
         component, boxes = section.facts.name, list[Box]()
-        by_service: dict[str, list[str]] = {}
-        for rule in rules if section.enabled else ():
-            if rule.hostname or rule.path:
-                said = f"{rule.hostname or '*'}{f' {rule.path}' if rule.path else ''}"
-                by_service.setdefault(rule.service, []).append(said)
-        for service, hosts in by_service.items():
-            leads_to, problem = target(service, services, found)
-            more = [f"and {len(hosts) - _LINES} more"] if len(hosts) > _LINES else []
-            lines = [*hosts[:_LINES], *more, public(service), *problem]
-            boxes.append(Box((component, service), lines, "failed" if problem else "plain"))
-            arrows.append(Arrow((component, service), leads_to))
+        for number, rule in enumerate(rules if section.enabled else ()):
+            if not rule.hostname and not rule.path:  # the last one, which takes the rest
+                continue
+            leads_to, problem = target(rule.service, services, found)
+            lines = [f"{rule.hostname or '*'} {rule.path or ''}".rstrip(), public(rule.service), *problem]
+            boxes.append(Box((component, number), lines, "failed" if problem else "plain"))
+            arrows.append(Arrow((component, number), leads_to))
         groups.append(Group((component, "hosts"), f"Host names through {component}", _folded(boxes)))
     return groups, arrows
 
@@ -204,6 +186,6 @@ add_options = health.expect_all
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     everything = health.load_expectations(options.stack, every=options.all)
-    picture = draw(open_cluster(everything.settings, os.environ), everything)
-    print(flowchart(picture.groups, picture.arrows))
-    return 0 if picture.ready else 1
+    groups, arrows = draw(open_cluster(everything.settings, os.environ), everything)
+    print(flowchart(groups, arrows))
+    return int(any(box.state == "failed" for group in groups for box in group.boxes))

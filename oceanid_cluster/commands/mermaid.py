@@ -19,12 +19,11 @@ _STYLES = """\
 
 @dataclass(frozen=True)
 class Box:
-    """A box: the key by which arrows know it, its lines of text, its state; a ``store`` looks like a database."""
+    """A box: the key by which arrows know it, its lines of text, its state."""
 
     key: Hashable
     lines: Sequence[str]
     state: State = "plain"
-    store: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +56,7 @@ def flowchart(groups: Sequence[Group], arrows: Iterable[Arrow]) -> str:
         for box in group.boxes:
             names[box.key] = f"b{len(names)}"
             text = "<br/>".join(map(escape, box.lines))
-            left, right = ("[(", ")]") if box.store else ("[", "]")
-            lines.append(f'    {names[box.key]}{left}"{text}"{right}:::{box.state}')
+            lines.append(f'    {names[box.key]}["{text}"]:::{box.state}')
         lines.append("  end")
     drawn = [one for one in dict.fromkeys(arrows) if one.start in names and one.end in names]
     lines += [f"  {names[one.start]} {'==>' if one.thick else '-->'} {names[one.end]}" for one in drawn]

@@ -28,7 +28,7 @@ _UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # plugin.UnknownStringValue: 
 # Where a value that somebody put into the cluster by hand may be a secret.
 _PRIVATE = ("data", "stringData", "env", "args", "command", "annotations")
 _PLUGIN_NEWS = ("using pulumi-", "resource plugin ")  # the plugins in use: not worth a line
-_LONGEST_VALUE = 60
+_LONGEST_VALUE, _LONGEST_LINE = 60, 600
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _SEGMENT = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\.?([^.\[]+)')
 
@@ -38,7 +38,8 @@ class Change:
     """What is done to one resource: ``operation`` in the engine's word, its type, its logical name, and the fields.
 
     ``gone``: the refresh found that it is not in the cluster any more. ``fields``: each path with its values, if those
-    may be shown; ``paths`` the same without any value.
+    may be shown; ``paths`` the same without any value. ``release``: the Helm release ``namespace/name`` that the object
+    ``name`` belongs to; empty for a resource of the stack.
     """
 
     operation: str
@@ -48,6 +49,7 @@ class Change:
     fields: tuple[str, ...] = ()
     gone: bool = False
     kept: bool = False
+    release: str = ""
 
     @property
     def kind(self) -> str:
@@ -58,6 +60,13 @@ class Change:
         """The change in one line, without its fields."""
         note = " (it is not in the cluster any more)" if self.gone else " (kept in the cluster)" if self.kept else ""
         return f"{_SIGNS[self.operation]} {self.operation} {self.kind} {self.name}{note}"
+
+    def difference(self) -> str:
+        """What differs, in one line without values: what an ``up`` would make again is missing."""
+        paths = f" ({', '.join(self.paths)})" if self.paths else ""
+        release = f", in the Helm release {self.release}" if self.release else ""
+        text = f"{'missing' if self.gone else self.operation} {self.kind} {self.name}{paths}"
+        return (text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]} …") + release
 
     def lines(self) -> list[str]:
         """The change, with its fields under it."""

@@ -10,15 +10,14 @@ import base64
 import binascii
 import gzip
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 from oceanid_cluster.commands.objects import Object, terminating
+from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
-_LONGEST_LINE = 600
 _MANAGER = "oceanid-drift"  # owns nothing: a dry run leaves no trace
 _COPY = "-drift"
 _IGNORED = ("managedFields", "resourceVersion", "generation", "creationTimestamp", "uid")
@@ -26,61 +25,40 @@ _SECRET_TYPE = "helm.sh/release.v1"
 # What nobody but the chart adds to, and where: a sidecar, a variable, a key.
 _WHOLE = {"Deployment": "spec", "DaemonSet": "spec", "StatefulSet": "spec", "ConfigMap": "data", "Secret": "data"}
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"  # of `kubectl rollout restart`, which the runbook uses
+Key = tuple[str, str]
 
 
-@dataclass(frozen=True, order=True)
-class Difference:
-    """One object that differs: what an ``up`` would do about it, its name, the paths.
-
-    ``missing``: an ``up`` would make it again. ``terminating``: nothing, as the cluster is about to delete it.
-    ``release``: the Helm release that it belongs to; None for a resource of the stack.
-    """
-
-    operation: str
-    what: str
-    paths: tuple[str, ...] = ()
-    release: str | None = None
-
-    def line(self) -> str:
-        """The difference in one line, without values."""
-        paths = f" ({', '.join(self.paths)})" if self.paths else ""
-        release = f", in the Helm release {self.release}" if self.release else ""
-        text = f"{self.operation} {self.what}{paths}"
-        return (text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]} …") + release
-
-
-def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
-    """What differs from the release ``namespace/name``.
+def release_drift(release: str, kubectl: Kubectl) -> list[Change]:
+    """What differs from the release ``namespace/name``, as changes that would put it right.
 
     Raises CommandError when the cluster cannot be asked, or has no such release.
     """
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    absent = [f"CustomResourceDefinition {crd}" for crd in _absent(crds, kubectl)]
-    found = [Difference("missing", what, release=release) for what in absent]
+    found = [Change("create", *_key(crd), gone=True, release=release) for crd in _absent(crds, kubectl)]
     if manifest.strip():
-        live = _by_name(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
+        live = _by_key(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
-        wanted = _by_name(kubectl.objects(*dry_run, f"--field-manager={_MANAGER}", "-f", "-", stdin=manifest))
+        wanted = _by_key(kubectl.objects(*dry_run, f"--field-manager={_MANAGER}", "-f", "-", stdin=manifest))
         copies = _copies(namespace, manifest, kubectl)
-        for place, one in wanted.items():
-            if place not in live:
-                found.append(Difference("missing", place, release=release))
+        for key, one in wanted.items():
+            if key not in live:
+                found.append(Change("create", *key, gone=True, release=release))
                 continue
-            if terminating(live[place]):
-                found.append(Difference("terminating", place, release=release))
-            paths = {*differences(live[place], one)}
-            if place in copies:
+            if terminating(live[key]):
+                found.append(Change("terminating", *key, release=release))
+            paths = {*differences(live[key], one)}
+            if key in copies:
                 part = _WHOLE[one["kind"]]
-                paths |= {*differences(live[place].get(part), copies[place].get(part), part)}
+                paths |= {*differences(live[key].get(part), copies[key].get(part), part)}
             if paths:
-                found.append(Difference("update", place, tuple(sorted(paths)), release))
-    return sorted(found)
+                found.append(Change("update", *key, tuple(sorted(paths)), release=release))
+    return found
 
 
-def _copies(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object]:
-    """The workloads and data of a manifest as they would be if they were made now, by kind and name."""
+def _copies(namespace: str, manifest: str, kubectl: Kubectl) -> dict[Key, Object]:
+    """The workloads and data of a manifest as they would be if they were made now."""
     plain = kubectl.objects("create", "-n", namespace, "--dry-run=client", "-f", "-", stdin=manifest)
     chosen = [one for one in plain if one["kind"] in _WHOLE]
     if not chosen:
@@ -88,7 +66,7 @@ def _copies(namespace: str, manifest: str, kubectl: Kubectl) -> dict[str, Object
     renamed = [{**one, "metadata": {**one["metadata"], "name": f"{one['metadata']['name']}{_COPY}"}} for one in chosen]
     document = json.dumps({"apiVersion": "v1", "kind": "List", "items": renamed})
     made = kubectl.objects("create", "-n", namespace, "--dry-run=server", "-f", "-", stdin=document)
-    return {place.removesuffix(_COPY): one for place, one in _by_name(made).items()}
+    return {(token, name.removesuffix(_COPY)): one for (token, name), one in _by_key(made).items()}
 
 
 def differences(live: object, wanted: object, path: str = "") -> Iterator[str]:
@@ -145,21 +123,22 @@ def _crds(record: Object) -> list[str]:
     return [base64.b64decode(one).decode() for one in found]
 
 
-def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
-    """The names of CRDs that are not in the cluster."""
+def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[Object]:
+    """The CRDs that are not in the cluster."""
     if not manifests:
         return []
     document = "\n---\n".join(manifests)
     wanted = kubectl.objects("create", "--dry-run=client", "-f", "-", stdin=document)
-    live = kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document)
-    return sorted({one["metadata"]["name"] for one in wanted} - {one["metadata"]["name"] for one in live})
+    live = _by_key(kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document))
+    return [one for one in wanted if _key(one) not in live]
 
 
-def _by_name(objects: Sequence[Object]) -> dict[str, Object]:
-    """Objects by kind and name, with the namespace when there is one."""
-    found: dict[str, Object] = {}
-    for one in objects:
-        group = "" if one["apiVersion"] == "v1" else f"{one['apiVersion']} "
-        namespace = one["metadata"].get("namespace")
-        found[f"{group}{one['kind']} {f'{namespace}/' if namespace else ''}{one['metadata']['name']}"] = one
-    return found
+def _key(one: Object) -> Key:
+    """The type of an object as the engine writes it, and its name, after the namespace when there is one."""
+    group = one["apiVersion"] if "/" in one["apiVersion"] else f"core/{one['apiVersion']}"
+    namespace, name = one["metadata"].get("namespace"), one["metadata"]["name"]
+    return f"kubernetes:{group}:{one['kind']}", f"{namespace}/{name}" if namespace else name
+
+
+def _by_key(objects: Iterable[Object]) -> dict[Key, Object]:
+    return {_key(one): one for one in objects}

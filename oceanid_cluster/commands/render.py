@@ -58,22 +58,19 @@ def render(file: StackFile, stack: str) -> "list[Rendered]":
 def write(objects: "Iterable[Rendered]", folder: Path) -> int:
     """Write each object to its file below ``folder``, which must be empty or absent; returns their number.
 
-    Raises CommandError.
+    Raises CommandError when it is not empty, OSError when it cannot be written.
     """
     found = list(objects)
     names = Counter(_name(one) for one in found)
-    try:
-        if folder.exists() and any(folder.iterdir()):
-            raise CommandError(f"{folder} is not empty; take another folder, or remove it: rm -r {folder}")
-        for one in found:
-            name = _name(one)
-            if names[name] > 1:  # two kinds of that name
-                name = name.with_name(f"{one.manifest['apiVersion'].replace('/', '_')}.{name.name}")
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text(one), encoding="utf-8")
-    except OSError as problem:
-        raise CommandError(f"{folder} cannot be written: {problem.strerror}") from None
+    if folder.exists() and any(folder.iterdir()):
+        raise CommandError(f"{folder} is not empty; take another folder, or remove it: rm -r {folder}")
+    for one in found:
+        name = _name(one)
+        if names[name] > 1:  # two kinds of that name
+            name = name.with_name(f"{one.manifest['apiVersion'].replace('/', '_')}.{name.name}")
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(one), encoding="utf-8")
     return len(found)
 
 

@@ -1,12 +1,17 @@
-"""How the operators' commands answer: one table for people, JSON for scripts."""
+"""How the operators' commands answer: one table for people, JSON for scripts, a part of a job's summary."""
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 State = Literal["ok", "warning", "failed"]
+# The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
+_SUMMARY_BYTES = 900_000
 
 
 @dataclass(frozen=True)
@@ -53,3 +58,23 @@ def fitting(head: str, lines: Sequence[str], tail: str, limit: int) -> str:
             break
         shown.append(line)
     return head + "\n".join(shown) + tail
+
+
+def add_to_summary(title: str, lines: Sequence[str], environ: Mapping[str, str], language: str = "text") -> None:
+    """Add a part to the job's summary, if there is one; it undoes nothing when it cannot be written."""
+    target = environ.get("GITHUB_STEP_SUMMARY")
+    if not target:
+        return
+    try:
+        with Path(target).open("a", encoding="utf-8") as handle:
+            handle.write(summary(title, lines, language, _SUMMARY_BYTES - handle.tell()))
+    except OSError as problem:
+        print(f"warning: the job's summary {target} cannot be written: {problem.strerror}", file=sys.stderr)
+
+
+def summary(title: str, lines: Sequence[str], language: str = "text", limit: int = _SUMMARY_BYTES) -> str:
+    """A heading, and a block with as many of the lines as fit into ``limit`` bytes."""
+    if not lines:
+        return f"### {title}\n\n"
+    fence = "~" * (3 + max((len(run) for run in re.findall(r"~+", "\n".join(lines))), default=0))
+    return fitting(f"### {title}\n\n{fence}{language}\n", lines, f"\n{fence}\n\n", limit)

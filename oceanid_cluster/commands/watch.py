@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from oceanid_cluster.commands import health, issue
 from oceanid_cluster.commands.drift import compare
+from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.release_drift import Difference
 from oceanid_cluster.commands.report import Row, fitting
 
 TITLE = "Watch: the cluster of {stack} differs from the program, or is not ready"
@@ -23,7 +23,7 @@ _TAIL = (
 )
 
 
-def report(stack: str, differing: Sequence[Difference], failed: Sequence[Row]) -> str | None:
+def report(stack: str, differing: Sequence[Change], failed: Sequence[Row]) -> str | None:
     """The body of the issue, in Markdown, as long as GitHub takes it; None when there is nothing to say."""
     said = [
         *([f"differs from the program in {len(differing)} places"] if differing else []),
@@ -33,7 +33,7 @@ def report(stack: str, differing: Sequence[Difference], failed: Sequence[Row]) -
         return None
     lines = [
         *(f"not ready: {row.area} {row.name}: {row.detail}" for row in failed),
-        *(one.line() for one in differing),
+        *(one.difference() for one in differing),
     ]
     shown = [f"- `{' '.join(line.split()).replace('`', chr(39))}`" for line in lines]
     return fitting(f"The cluster of `{stack}` {' and '.join(said)}:\n\n", shown, _TAIL, BODY_BYTES)

@@ -4,31 +4,28 @@ import argparse
 import contextlib
 import json
 import os
-import re
-import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from oceanid_cluster.commands import health, watch
 from oceanid_cluster.commands.operation import run_engine
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import Redactor, check_variable, redactor
-from oceanid_cluster.commands.report import as_table, fitting
+from oceanid_cluster.commands.report import add_to_summary, as_table
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import read_all
 from oceanid_cluster.startup.processes import CommandError, last_words, run
 
 EPILOG = "exit codes: 0 done; of watch whatever it found, as the issue says it; 2 it failed, and said why"
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
-# The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
-_SUMMARY_BYTES = 900_000
 
 
 def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> None:
     """Take the kubeconfig out of the ESC environment ``org/project/name`` into the file ``target``, for this user only.
 
     When the key is absent there, the runner's own KUBECONFIG is used. Announces the choice to the steps that follow.
-    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig.
+    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig; OSError when a file
+    cannot be written.
     """
     value = esc_value(environment, KUBECONFIG_PATH)
     if value is None:
@@ -42,8 +39,9 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     later = environ.get("GITHUB_ENV")
-    with _removed_on_failure(target):
-        target.unlink(missing_ok=True)
+    target.unlink(missing_ok=True)
+    with contextlib.ExitStack() as on_failure:
+        on_failure.callback(target.unlink, missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
             handle.write(value if isinstance(value, str) else json.dumps(value))
         if not (read_all(str(target)) or {}).get("clusters"):
@@ -52,26 +50,10 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
                 " docs/esc.md says how to store it"
             )
         if later:
-            _append(later, f"KUBECONFIG={target}\n")
+            with Path(later).open("a", encoding="utf-8") as handle:
+                handle.write(f"KUBECONFIG={target}\n")
+        on_failure.pop_all()
     print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
-
-
-@contextlib.contextmanager
-def _removed_on_failure(target: Path) -> Generator[None]:
-    """What fails in here leaves no file behind; a file that cannot be written is a CommandError."""
-    try:
-        yield
-    except BaseException as problem:
-        with contextlib.suppress(OSError):
-            target.unlink(missing_ok=True)
-        if isinstance(problem, OSError):
-            raise CommandError(f"cannot write {problem.filename}: {problem.strerror}") from None
-        raise
-
-
-def _append(file: str, text: str) -> None:
-    with Path(file).open("a", encoding="utf-8") as handle:
-        handle.write(text)
 
 
 def esc_value(environment: str, path: str) -> object:
@@ -101,7 +83,7 @@ def operate(operation: str, stack: str, known: Redactor, environ: Mapping[str, s
     table = _health(stack, known) if operation == "up" and outcome.code else []
     print(end, *table, sep="\n", flush=True)
     title = {"preview": "Preview", "up": "Update"}[operation]
-    _add_to_summary(f"{title} of {stack}: {end}", [*outcome.errors, *table, *outcome.lines()], environ)
+    add_to_summary(f"{title} of {stack}: {end}", [*outcome.errors, *table, *outcome.lines()], environ)
     if outcome.code and operation == "preview":
         raise CommandError("the preview failed; nothing was changed")
     if outcome.code:
@@ -116,24 +98,6 @@ def _health(stack: str, known: Redactor) -> list[str]:
     except StartUpError as problem:
         text = f"health: {problem}"
     return known.text(text).splitlines()
-
-
-def _add_to_summary(title: str, lines: Sequence[str], environ: Mapping[str, str]) -> None:
-    target = environ.get("GITHUB_STEP_SUMMARY")
-    if not target:
-        return
-    try:
-        _append(target, summary(title, lines))
-    except OSError as problem:  # it undoes nothing of what was done
-        print(f"warning: the job's summary {target} cannot be written: {problem.strerror}", file=sys.stderr)
-
-
-def summary(title: str, lines: Sequence[str]) -> str:
-    """A part of the job's summary: a heading, and a block with as many of the lines as the runner takes."""
-    if not lines:
-        return f"### {title}\n\n"
-    fence = "~" * (3 + max((len(run) for run in re.findall(r"~+", "\n".join(lines))), default=0))
-    return fitting(f"### {title}\n\n{fence}text\n", lines, f"\n{fence}\n\n", _SUMMARY_BYTES)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -161,7 +125,7 @@ def main(options: argparse.Namespace) -> int:
     known = options.known or redactor(stack, os.environ)
     if options.step == "watch":
         said = watch.keep_issue(stack, known, options.wait)
-        _add_to_summary(f"Watch of {stack}", said.splitlines(), os.environ)
+        add_to_summary(f"Watch of {stack}", said.splitlines(), os.environ)
     else:
         operate(options.step, stack, known, os.environ)
     return 0

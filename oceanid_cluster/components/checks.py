@@ -25,7 +25,8 @@ def check_together(settings: Settings, problems: ConfigErrors) -> None:
     check_addresses(settings.cluster, problems)
     _check_labels(settings, problems)
     for section in enabled:
-        _check_pairs(section, problems)
+        for pair in section.pairs:
+            _check_pair(section, pair, problems)
     if settings.flux.enabled:
         check_flux(settings.flux, problems)
     _check_tunnel_ids(settings, problems)
@@ -98,15 +99,14 @@ def _check_needs(section: ComponentSettings, settings: Settings, problems: Confi
                 problems.add(own, f"needs {other.facts.title}, but '{flag}' is false", f"pulumi config set {own} false")
 
 
-def _check_pairs(section: ComponentSettings, problems: ConfigErrors) -> None:
-    """Keys of which one is nothing without the other."""
+def _check_pair(section: object, pair: tuple[str, str], problems: ConfigErrors) -> None:
+    """Two keys of which one is nothing without the other."""
     rows = keys_of(type(section))
-    for pair in section.pairs:
-        # A malformed one is there as well.
-        there = [getattr(section, name) is not None or problems.about(rows[name].name) for name in pair]
-        if there[0] != there[1]:
-            given, absent = (rows[name] for name in (pair if there[0] else reversed(pair)))
-            problems.add_missing(absent, f"it goes together with '{given.name}'")
+    # A malformed one is there as well.
+    there = [bool(getattr(section, name)) or problems.about(rows[name].name) for name in pair]
+    if there[0] != there[1]:
+        given, absent = (rows[name] for name in (pair if there[0] else reversed(pair)))
+        problems.add_missing(absent, f"it goes together with '{given.name}'")
 
 
 def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
@@ -125,17 +125,11 @@ def _check_cloudflare(settings: Settings, problems: ConfigErrors) -> None:
 
 def _check_access(settings: Settings, problems: ConfigErrors) -> None:
     """A team without a tag or the reverse, and tags of host names that have no rule: they would protect nothing."""
-    rows = keys_of(CloudflareSettings)
-    team, audiences = rows["access_team"], rows["access_audiences"]
-    if not settings.any_tunnel or problems.about(team.name, audiences.name):
+    if not settings.any_tunnel:
         return
-    given = settings.cloudflare.access_audiences or {}
-    if bool(settings.cloudflare.access_team) != bool(given):
-        absent = audiences if settings.cloudflare.access_team else team
-        other = team if absent is audiences else audiences
-        problems.add_missing(absent, f"it goes together with '{other.name}'")
-    names = settings.accessible_hostnames
-    for name in given:
+    _check_pair(settings.cloudflare, ("access_team", "access_audiences"), problems)
+    audiences, names = keys_of(CloudflareSettings)["access_audiences"], settings.accessible_hostnames
+    for name in settings.cloudflare.access_audiences or ():
         if name not in names:
             known = f"it knows {', '.join(names)}; a rule of extraIngress has its own originRequest.access"
             problems.add(audiences.name, f"has '{name}', which Access cannot protect here: {known}", audiences.fix)

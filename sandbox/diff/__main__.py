@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from oceanid_cluster.commands.report import add_to_summary
 from sandbox.diff import compare, report
 from sandbox.layout import ROOT, Sandbox, SandboxError, checked
 
 # The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
-_FENCE = "~" * 20  # longer than any run of tildes at the beginning of a line
-# The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
-_SUMMARY_BYTES = 900_000
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -49,7 +47,8 @@ def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
         else:
             text = report.as_text(stack, compare.compare(*map(compare.read, outputs)))
         print(text, flush=True)
-        _summarize(text, environ)
+        heading, *lines = text.splitlines()
+        add_to_summary(heading, lines, environ, "diff")
     return code
 
 
@@ -95,17 +94,6 @@ def _checkout(commit: str, folder: Path) -> Path:
     _git("checkout-index", "--all", f"--prefix={folder}/", GIT_INDEX_FILE=index)
     (folder / "charts").symlink_to(Sandbox.from_environment().charts)
     return folder
-
-
-def _summarize(text: str, environ: Mapping[str, str]) -> None:
-    """Add to the job's summary, in a workflow: the first line as a heading, the others as they are."""
-    if file := environ.get("GITHUB_STEP_SUMMARY"):
-        heading, _, rest = text.partition("\n")
-        with Path(file).open("ab") as summary:
-            summary.write(f"### {heading}\n\n".encode())
-            if rest:
-                shown = rest.encode()[: max(0, _SUMMARY_BYTES - summary.tell())].decode(errors="ignore")
-                summary.write(f"{_FENCE}diff\n{shown}\n{_FENCE}\n\n".encode())
 
 
 if __name__ == "__main__":

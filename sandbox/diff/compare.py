@@ -36,9 +36,8 @@ _ABSENT = object()
 
 @dataclass(frozen=True)
 class Object:
-    """A rendered object: its place (the path of its file), its fields, and the facts beside them."""
+    """A rendered object: its fields, and the facts beside them."""
 
-    place: str
     manifest: Mapping[str, Any]
     facts: Mapping[str, str]
 
@@ -82,7 +81,7 @@ def read(folder: Path) -> dict[str, Object]:
     for path in sorted(folder.rglob("*.yaml")):
         text, place = path.read_text(encoding="utf-8"), str(path.relative_to(folder).with_suffix(""))
         head = [line[2:].partition(": ") for line in text.splitlines() if line.startswith("# ")]
-        found[place] = Object(place, yaml.load(text, loader), {name: fact for name, _, fact in head})  # noqa: S506
+        found[place] = Object(yaml.load(text, loader), {name: fact for name, _, fact in head})  # noqa: S506
     return found
 
 

@@ -13,16 +13,21 @@ from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import drift, operation
 from oceanid_cluster.commands.operation import Change, Outcome
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.release_drift import Difference, differences, release_drift
+from oceanid_cluster.commands.release_drift import differences, release_drift
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 
 RELEASE = "ns/name"
+SERVICE, DEPLOYMENT = "kubernetes:core/v1:Service", "kubernetes:apps/v1:Deployment"
 
 
-def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Difference]:
+def in_release(operation: str, token: str, name: str, *paths: str, gone: bool = False) -> Change:
+    return Change(operation, token, name, paths, gone=gone, release=RELEASE)
+
+
+def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -> list[Change]:
     going = [Change("terminating", "kubernetes:core/v1:PersistentVolumeClaim", "data")]
     outcome = Outcome(
         code=code, changes=list(changes), terminating=going, errors=["it broke"] * code, releases={"ns/name"}
@@ -30,9 +35,7 @@ def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -
     monkeypatch.setattr(operation, "run_engine", lambda *_: outcome)
     monkeypatch.setattr(drift, "stack_settings", lambda _: None)
     monkeypatch.setattr(drift, "open_cluster", lambda *_: None)
-    monkeypatch.setattr(
-        drift, "release_drift", lambda *_: [Difference("update", "Service ns/x", ("spec.type",), RELEASE)]
-    )
+    monkeypatch.setattr(drift, "release_drift", lambda *_: [in_release("update", SERVICE, "ns/x", "spec.type")])
     return drift.compare("prod", Redactor([]))
 
 
@@ -40,30 +43,30 @@ def test_a_provider_with_a_new_kubeconfig_is_not_drift(monkeypatch: pytest.Monke
     found = compared(
         monkeypatch,
         Change("update", "pulumi:providers:kubernetes", "k3s-provider", ("kubeconfig",)),
-        Change("create", "kubernetes:apps/v1:Deployment", "lost", gone=True),
-        Change("create", "kubernetes:apps/v1:Deployment", "new"),
+        Change("create", DEPLOYMENT, "lost", gone=True),
+        Change("create", DEPLOYMENT, "new"),
     )
-    assert [one.line() for one in found] == [
+    assert [one.difference() for one in found] == [
         "missing apps/v1 Deployment lost",
         "create apps/v1 Deployment new",
         "terminating core/v1 PersistentVolumeClaim data",
-        "update Service ns/x (spec.type), in the Helm release ns/name",
+        "update core/v1 Service ns/x (spec.type), in the Helm release ns/name",
     ]
 
 
 def test_a_comparison_that_fails_is_neither_drift_nor_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(CommandError, match="it broke"):
-        compared(monkeypatch, Change("update", "kubernetes:apps/v1:Deployment", "x"), code=1)
+        compared(monkeypatch, Change("update", DEPLOYMENT, "x"), code=1)
 
 
-@pytest.mark.parametrize(("found", "code"), [([], 0), ([Difference("update", "x", ("a",))], 1)])
+@pytest.mark.parametrize(("found", "code"), [([], 0), ([Change("update", SERVICE, "x", ("a",))], 1)])
 def test_a_person_gets_a_list_and_an_exit_code(
-    found: list[Difference], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    found: list[Change], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(drift, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(drift, "compare", lambda *_: found)
     assert main(["drift", "--stack", "prod"]) == code
-    assert capsys.readouterr().out == ("update x (a)\n1 difference\n" if found else "no drift\n")
+    assert capsys.readouterr().out == ("update core/v1 Service x (a)\n1 difference\n" if found else "no drift\n")
 
 
 def test_could_not_ask_is_exit_code_two(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,8 +126,8 @@ def test_drift_inside_a_release_is_what_a_dry_run_of_its_manifest_would_change()
         wanted=[thing("same", a=1), thing("edited", a=2, b=[1, {"c": 3}]), thing("lost")],
     )
     assert release_drift(RELEASE, cluster) == [
-        Difference("missing", "Service ns/lost", (), RELEASE),
-        Difference("update", "Service ns/edited", ("spec.a", "spec.b[1].c"), RELEASE),
+        in_release("update", SERVICE, "ns/edited", "spec.a", "spec.b[1].c"),
+        in_release("create", SERVICE, "ns/lost", gone=True),
     ]
     assert set(cluster.manifests) == {None, "kind: Service"}
 
@@ -133,12 +136,12 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
     going = thing("going", a=1)
     going["metadata"] |= {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["a"]}
     cluster = Cluster([helm_record("kind: Service")], live=[going], wanted=[going])
-    assert release_drift(RELEASE, cluster) == [Difference("terminating", "Service ns/going", (), RELEASE)]
+    assert release_drift(RELEASE, cluster) == [in_release("terminating", SERVICE, "ns/going")]
 
 
 def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() -> None:
     def workload(name: str, **template: Any) -> dict[str, Any]:
-        return {**thing(name, template=template), "kind": "Deployment"}
+        return {**thing(name, template=template), "apiVersion": "apps/v1", "kind": "Deployment"}
 
     restarted = {"kubectl.kubernetes.io/restartedAt": "today"}
     live = [
@@ -149,8 +152,8 @@ def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() 
     chart = [workload(name, containers=[{"name": "a"}]) for name in ("added", "sidecar", "restarted")]
     cluster = Cluster([helm_record("kind: Deployment")], live, live, chart)
     assert release_drift(RELEASE, cluster) == [
-        Difference("update", "Deployment ns/added", ("spec.template.containers[0].env",), RELEASE),
-        Difference("update", "Deployment ns/sidecar", ("spec.template.containers",), RELEASE),
+        in_release("update", DEPLOYMENT, "ns/added", "spec.template.containers[0].env"),
+        in_release("update", DEPLOYMENT, "ns/sidecar", "spec.template.containers"),
     ]
     names = [one["metadata"]["name"] for one in json.loads(str(cluster.manifests[-1]))["items"]]
     assert names == ["added-drift", "sidecar-drift", "restarted-drift"]

@@ -53,6 +53,13 @@ def test_output_that_cannot_be_written_is_one_message(redirection: str, words: s
     assert "Traceback" not in answer.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
+    answer = run("render", "/dev/null/folder", "--stack", "sandbox", without="nothing", path=tmp_path)
+    assert answer.returncode == 2
+    assert "error: [Errno 20] Not a directory: '/dev/null/folder" in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
 def test_only_seconds_can_be_waited(wait: str) -> None:
     command = [sys.executable, "-m", "oceanid_cluster", "health", "--wait", wait]

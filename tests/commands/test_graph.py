@@ -25,7 +25,7 @@ LINE = re.compile(
             "flowchart LR",
             "  classDef [a-z]+ [a-z0-9#:,\\- ]+",
             rf"  subgraph g\d+\[{TEXT}\]",
-            rf"    b\d+(?:\[{TEXT}\]|\[\({TEXT}\)\]):::(?:ok|failed|off|plain)",
+            rf"    b\d+\[{TEXT}\]:::(?:ok|failed|off|plain)",
             "  end",
             r"  [gb]\d+ (?:-->|==>) [gb]\d+",
         ]

@@ -9,7 +9,7 @@ import pytest
 
 from oceanid_cluster.commands.operation import Events, Outcome, run_engine
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.workflow import summary
+from oceanid_cluster.commands.report import summary
 from sandbox import tools
 
 URN = "urn:pulumi:prod::oceanid-cluster::oceanid:core:CloudflareTunnel${type}::{name}"

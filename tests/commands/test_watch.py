@@ -9,9 +9,9 @@ import pytest
 
 from oceanid_cluster.commands import issue, watch
 from oceanid_cluster.commands.health import CheckResult, Snapshot
+from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
-from oceanid_cluster.commands.release_drift import Difference
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.watch import report
 from oceanid_cluster.components.facts import ObjectRef
@@ -21,6 +21,7 @@ from sandbox.layout import ROOT
 
 BOT = {"login": "github-actions"}
 TITLE = watch.TITLE.format(stack="prod")
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
 class Repository:
@@ -110,7 +111,7 @@ def test_every_spelling_of_a_workflow_is_known(
 
 @pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
 def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
-    found = [Difference("update", f"apps/v1 Deployment {name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
+    found = [Change("update", DEPLOYMENT, f"{name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
     body = str(report("prod", found, []))
     assert len(body.encode()) <= watch.BODY_BYTES
     assert "differs from the program in 5000 places:" in body
@@ -129,7 +130,7 @@ def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
     assert repository.issues() == []
 
 
-DRIFT = Difference("update", "apps/v1 Deployment x", ("spec.replicas",))
+DRIFT = Change("update", DEPLOYMENT, "x", ("spec.replicas",))
 ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed", "kustomize build failed:\n`x`")
 
 
@@ -142,7 +143,7 @@ ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed",
     ],
 )
 def test_the_issue_says_what_differs_and_what_is_not_ready(
-    differing: list[Difference], failed: list[Row], head: str
+    differing: list[Change], failed: list[Row], head: str
 ) -> None:
     body = str(report("prod", differing, failed))
     assert head in body

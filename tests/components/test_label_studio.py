@@ -120,10 +120,10 @@ def test_a_wish_for_another_volume_is_answered_in_one_line(monkeypatch: pytest.M
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
     wanted = settings({"labelStudioStorage": "20Gi", "labelStudioStorageClass": "fast"}).label_studio
-    warn_of_claim(wanted, {"storage": "20480Mi"}, "fast")
-    warn_of_claim(wanted, {}, None)  # not known yet
+    warn_of_claim(wanted, {"resources": {"requests": {"storage": "20480Mi"}}, "storageClassName": "fast"})
+    warn_of_claim(wanted, {})
     assert said == []
-    warn_of_claim(wanted, {"storage": "10Gi"}, "local-path")
+    warn_of_claim(wanted, {"resources": {"requests": {"storage": "10Gi"}}, "storageClassName": "local-path"})
     assert "labelStudioStorage 20Gi is ignored: the existing volume has 10Gi" in said[0]
     assert "labelStudioStorageClass fast is ignored: the existing volume has the class local-path" in said[1]
     assert len(said) == 2

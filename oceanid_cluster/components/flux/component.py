@@ -1,6 +1,6 @@
 """Step 1: Flux, the GitOps engine, and the repository that it follows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,8 +110,11 @@ class FluxBootstrap(Component):
             self.create("webhook", receiver(settings), left_with_flux)
         if settings.alert_type:
             after = depends_on(chart, *before_git)
-            provider = self.create("alert-provider", alert_provider(settings), after)
-            self.create("alert", alert(context.cluster), depends_on(provider))
+            channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
+            target = provider(ALERTS, settings.alert_type, ALERTS, **channel)
+            kinds = ("GitRepository", "Kustomization", "HelmRelease")
+            reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster})
+            self.create("alert", reported, depends_on(self.create("alert-provider", target, after)))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -153,17 +156,14 @@ def chart_values(image_automation: bool, domain: str, placement: Placement) -> d
         "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
         **placement.manifest(),
     }
+    gates = ",".join(f"{name}={str(on).lower()}" for name, on in GATES.items())
     return {
         "installCRDs": True,
         "clusterDomain": domain,
         **dict.fromkeys(_CONTROLLERS, controller),
-        "kustomizeController": {**controller, "container": {"additionalArgs": [_gates()]}},
+        "kustomizeController": {**controller, "container": {"additionalArgs": [f"--feature-gates={gates}"]}},
         **{name: {**controller, "create": image_automation} for name in _IMAGE_CONTROLLERS},
     }
-
-
-def _gates() -> str:
-    return "--feature-gates=" + ",".join(f"{name}={str(on).lower()}" for name, on in GATES.items())
 
 
 # Of the webhook, by the kind of the Receiver; a generic one has none.
@@ -219,11 +219,6 @@ def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapp
     return config_map(RUNTIME_INFO, NAMESPACE, data, object_labels)
 
 
-def credentials_secret(settings: FluxSettings) -> str:
-    """The Secret with which Git is read."""
-    return SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET
-
-
 def receiver(settings: FluxSettings) -> Manifest:
     """Reads the repository as soon as its host calls the webhook (notification-controller, Receiver)."""
     kind = "gitlab" if "gitlab" in (urlsplit(settings.url).hostname or "").split(".") else "generic"
@@ -238,26 +233,19 @@ def receiver(settings: FluxSettings) -> Manifest:
     return flux_object("receiver", "Receiver", NAME, spec)
 
 
-def alert_provider(settings: FluxSettings) -> Manifest:
-    """Where failures are reported; Flux reads the address from the Secret."""
-    channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
-    spec = {"type": settings.alert_type, "secretRef": {"name": ALERTS}, **channel}
-    return flux_object("notification", "Provider", ALERTS, spec)
+def provider(name: str, service: str, secret_name: str, **more: object) -> Manifest:
+    """Where Flux reports to: a ``service`` of its list, with the Secret that says where it is, or lets Flux in."""
+    return flux_object("notification", "Provider", name, {"type": service, "secretRef": {"name": secret_name}, **more})
 
 
-def alert(cluster: str) -> Manifest:
-    """What is reported: everything that Flux's objects in this namespace say, under the cluster's name.
+def alert(name: str, to: str, kinds: Sequence[str], **more: object) -> Manifest:
+    """Reports all that the objects of these kinds in Flux's namespace say ``to`` a Provider.
 
     Flux has no level for "it works again": with ``error`` nobody would hear that a failure is over.
     """
-    kinds = ("GitRepository", "Kustomization", "HelmRelease")
-    spec = {
-        "providerRef": {"name": ALERTS},
-        "eventSeverity": "info",
-        "eventSources": [{"kind": kind, "name": "*"} for kind in kinds],
-        "eventMetadata": {"cluster": cluster},
-    }
-    return flux_object("notification", "Alert", ALERTS, spec)
+    sources = [{"kind": kind, "name": "*"} for kind in kinds]
+    spec = {"providerRef": {"name": to}, "eventSeverity": "info", "eventSources": sources, **more}
+    return flux_object("notification", "Alert", name, spec)
 
 
 def git_repository(settings: FluxSettings) -> Manifest:
@@ -268,7 +256,7 @@ def git_repository(settings: FluxSettings) -> Manifest:
         "timeout": "60s",
         "url": repository_url(settings),
         "ref": {"branch": settings.branch},
-        "secretRef": {"name": credentials_secret(settings)},
+        "secretRef": {"name": SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET},
         **({"provider": "github"} if settings.uses_app else {}),
         **({"verify": verify} if settings.verification_keys else {}),
     }

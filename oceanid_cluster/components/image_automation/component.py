@@ -1,12 +1,11 @@
 """Step 5: Flux image automation, which proposes newer images by pushing a branch."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import pulumi
 
 from oceanid_cluster.components.base import Component, Context
-from oceanid_cluster.components.flux.component import flux_object
+from oceanid_cluster.components.flux.component import alert, flux_object, provider
 from oceanid_cluster.components.flux.settings import APP_SECRET, TOKEN_SECRET, FluxSettings
 from oceanid_cluster.components.flux.settings import NAME as REPOSITORY
 from oceanid_cluster.components.image_automation.settings import (
@@ -56,9 +55,12 @@ class ImageAutomation(Component):
         # Provider and Alert have no finalizers since v1beta3.
         page = github_page(flux.url)  # another host has no commit statuses that this provider could set
         if page and (flux.github_token or flux.uses_app):
-            reference = TOKEN_SECRET if flux.github_token else APP_SECRET
-            self.create("github-provider", notification_provider(page, reference, bool(flux.ca_certificate)))
-            self.create("version-alert", alert())
+            # The Secret has a token, or a GitHub App's keys, and the server's CA if that is its own.
+            login = TOKEN_SECRET if flux.github_token else APP_SECRET
+            authority = {"certSecretRef": {"name": login}} if flux.ca_certificate else {}
+            self.create("github-provider", provider(PROVIDER, "github", login, address=page, **authority))
+            # The one kind whose events carry the commit that GitHub's statuses hang on.
+            self.create("version-alert", alert(ALERT, PROVIDER, ["Kustomization"]))
         self.register_outputs({"branch": settings.push_branch})
 
 
@@ -93,25 +95,3 @@ def update_automation(settings: ImageAutomationSettings, branch: str) -> Manifes
         "update": {"path": settings.path, "strategy": "Setters"},
     }
     return flux_object("image", "ImageUpdateAutomation", UPDATES, spec)
-
-
-def notification_provider(page: str, reference: str, own_authority: bool) -> Manifest:
-    """Sets the status of commits of a repository on GitHub.
-
-    ``reference`` names the Secret with the key ``token`` or those of a GitHub App; with ``own_authority`` it has the
-    server's CA, too.
-    """
-    spec: Manifest = {"type": "github", "address": page, "secretRef": {"name": reference}}
-    if own_authority:
-        spec["certSecretRef"] = {"name": reference}
-    return flux_object("notification", "Provider", PROVIDER, spec)
-
-
-def alert() -> Manifest:
-    """Reports Kustomizations, the one kind whose events carry the commit that GitHub's statuses hang on."""
-    spec: dict[str, Any] = {
-        "providerRef": {"name": PROVIDER},
-        "eventSeverity": "info",
-        "eventSources": [{"kind": "Kustomization", "name": "*"}],
-    }
-    return flux_object("notification", "Alert", ALERT, spec)

@@ -1,7 +1,7 @@
 """Step 6: Label Studio, the annotation platform, on PostgreSQL."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -90,7 +90,12 @@ class LabelStudio(Component):
             self.create(part, secret(known, NAMESPACE, data, object_labels), kept if known == APP_SECRET else in_ns)
             for part, (known, data) in secrets.items()
         ]
-        claim = self._create_claim(settings, object_labels, ns, args.claim)
+        if args.claim:
+            warn_of_claim(settings, args.claim)
+        # Another class would replace it, work included; another size fails the whole preview on K3s's local-path.
+        fixed = ["spec.storageClassName", "spec.resources.requests.storage"]
+        options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
+        claim = self.create("pvc", volume_claim(settings, object_labels, args.claim), options)
         self.create("network", access(settings.database.port, args.callers, object_labels), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
         workload = deployment(settings, context, object_labels, rollout)
@@ -98,32 +103,10 @@ class LabelStudio(Component):
         self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
-    def _create_claim(
-        self,
-        settings: LabelStudioSettings,
-        object_labels: dict[str, str],
-        ns: pulumi.Resource,
-        live: Manifest | None,
-    ) -> pulumi.Resource:
-        """The claim. Its size and class are those of its first day.
 
-        Another class would replace it, work included; another size fails the whole preview on K3s's local-path, which
-        cannot grow. A wish that differs from what is there gives a warning.
-        """
-        fixed = ["spec.storageClassName", "spec.resources.requests.storage"]
-        options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
-        claim = self.create("pvc", volume_claim(settings, object_labels, live), options)
-
-        def compare(spec: Manifest) -> None:
-            warn_of_claim(settings, spec["resources"]["requests"], spec.get("storageClassName"))
-
-        claim.spec.apply(compare)
-        return claim
-
-
-def warn_of_claim(settings: LabelStudioSettings, requests: Mapping[str, str], found: str | None) -> None:
-    """Say that the claim (its requests, its class) is not what the configuration asks for, and what to do."""
-    size = requests.get("storage")
+def warn_of_claim(settings: LabelStudioSettings, live: Manifest) -> None:
+    """Say that the live claim, by its spec, is not what the configuration asks for, and what to do."""
+    size, found = _size(live), live.get("storageClassName")
     if size and not same_quantity(size, settings.storage):
         pulumi.log.warn(
             f"labelStudioStorage {settings.storage} is ignored: the existing volume has {size}, and grows only by hand,"
@@ -247,13 +230,18 @@ def volume_claim(
     One that is there keeps its size and class (``live``, its spec): adopting it with others is refused.
     """
     kept = live or {}
-    storage = kept.get("resources", {}).get("requests", {}).get("storage") or settings.storage
+    storage = _size(kept) or settings.storage
     spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class := kept.get("storageClassName") or settings.storage_class:
         spec["storageClassName"] = storage_class
     return kubernetes_object(
         "v1", "PersistentVolumeClaim", CLAIM, NAMESPACE, object_labels, labels.SKIP_AWAIT, spec=spec
     )
+
+
+def _size(spec: Manifest) -> str | None:
+    """The size that the spec of a claim asks for."""
+    return spec.get("resources", {}).get("requests", {}).get("storage")
 
 
 def access(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
