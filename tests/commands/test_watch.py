@@ -123,12 +123,6 @@ def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: s
     assert [one["body"] for one in repository.issues()] == [body]
 
 
-def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
-    with pytest.raises(CommandError, match="Body is too long"):
-        issue.keep(TITLE, "x" * 65537, "closed")
-    assert repository.issues() == []
-
-
 DRIFT = Difference("update", "apps/v1 Deployment x", ("spec.replicas",))
 ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed", "kustomize build failed:\n`x`")
 

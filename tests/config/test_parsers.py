@@ -23,11 +23,6 @@ TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 HOSTS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,10}[a-z0-9])?){0,3}", fullmatch=True)
 
 
-FIELDS = st.sampled_from(["hostname", "service", "path", "noTLSVerify", "requests", "limits", "cpu", "memory"])
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner),
-)
 PREDICATE = re.compile(r"(is|has|contains|holds|lacks|leads|names|requests|takes) |still has ")
 
 
@@ -91,9 +86,3 @@ def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) 
 @given(st.sampled_from(all_keys()), st.text())
 def test_no_value_of_any_key_ends_in_anything_but_a_clear_refusal(row: Key, text: str) -> None:
     assert refuses(row, text)
-
-
-@given(JSON)
-def test_no_json_in_any_key_ends_in_anything_but_a_clear_refusal(value: object) -> None:
-    for row in all_keys():
-        assert refuses(row, json.dumps(value))

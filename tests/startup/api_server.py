@@ -15,7 +15,10 @@ import yaml
 
 
 class ApiServer(ThreadingHTTPServer):
-    """``answers`` by path, without the query; whatever else is asked is not there. ``asked`` keeps path and login."""
+    """``answers`` by path, without the query, as they are or as JSON; nothing else is there.
+
+    ``asked`` keeps path and login.
+    """
 
     def __init__(self, answers: Mapping[str, Any]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -53,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked.append((path, self.headers.get("Authorization", "")))
         found = server.answers.get(path)
         absent = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-        body = json.dumps(absent if found is None else found).encode()
+        body = found if isinstance(found, bytes) else json.dumps(absent if found is None else found).encode()
         self.send_response(404 if found is None else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
