@@ -6,14 +6,13 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 
 from oceanid_cluster.__main__ import main
-from oceanid_cluster.commands import drift, health, issue, patience, plan, preflight, redact, workflow
+from oceanid_cluster.commands import health, patience, preflight, redact, workflow
 from oceanid_cluster.commands.operation import Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.startup.processes import CommandError
@@ -152,36 +151,6 @@ def test_in_github_actions_what_a_command_says_is_redacted_and_its_exit_code_kep
     assert capsys.readouterr() == ("a row with [secret]\nnoise with [secret]\n", "")
     assert main(["preflight", "--stack", "none"]) == 2
     assert capsys.readouterr().out.endswith("noise with [secret]preflight: error: no stack of [secret]\n")
-
-
-@pytest.mark.parametrize(
-    ("command", "module"), [("workflow up", workflow), ("workflow watch", workflow), ("plan", plan), ("drift", drift)]
-)
-def test_in_github_actions_the_secrets_are_read_once(
-    command: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known, read, used = Redactor(["canary"]), list[str](), list[Redactor]()
-
-    def first(stack: str, _: object) -> Redactor:
-        read.append(stack)
-        return known
-
-    def engine(*arguments: object, **_: object) -> Outcome:
-        used.extend(one for one in arguments if isinstance(one, Redactor))
-        return Outcome()
-
-    monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    monkeypatch.setenv("PULUMI_STACK", "prod")
-    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    monkeypatch.setattr(redact, "redactor", first)
-    monkeypatch.setattr(module, "redactor", first)
-    for place, name in ((workflow, "run_engine"), (plan, "preview"), (drift, "preview")):
-        monkeypatch.setattr(place, name, engine)
-    monkeypatch.setattr(health, "look", lambda *_, **__: [])
-    monkeypatch.setattr(issue, "keep", lambda *_: None)
-    assert main(command.split()) == 0
-    assert read == ["prod"]
-    assert used == [known]
 
 
 def test_what_the_configuration_cannot_tell_stops_a_step(

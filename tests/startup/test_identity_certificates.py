@@ -1,20 +1,16 @@
 """A certificate that is refused is named with its own reason, from what kubectl itself says about a real server."""
 
-import ssl
-import threading
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-import trustme
 
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.identity import read_identity
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from tests.samples import settings
-from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
+from tests.startup.api_server import serving
 
 PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
 
@@ -32,19 +28,10 @@ PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC
 def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
     tmp_path: Path, name: str, start: datetime, end: datetime, said: str, cure: str
 ) -> None:
-    authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name, not_before=start, not_after=end).configure_cert(context)
-    authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.handle_error = lambda request, client_address: None  # noqa: ARG005 a refused handshake is not an error
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        address = f"https://127.0.0.1:{server.server_port}"
-        path = write(tmp_path, document(address, **{"certificate-authority": str(tmp_path / "ca.crt")}))
+    with serving({}, name, not_before=start, not_after=end) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "x"})
         with pytest.raises(StartUpError) as caught:
-            read_identity(Kubectl(load_kubeconfig(path, {}, None, HOSTS)), settings())
-        server.shutdown()
+            read_identity(Kubectl(load_kubeconfig(path, {}, None, None)), settings())
     assert said in str(caught.value)
     assert cure in str(caught.value)
     assert "fresh kubeconfig" not in str(caught.value)
