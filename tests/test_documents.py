@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from docs import keys
-from oceanid_cluster import versions
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
 from oceanid_cluster.config.schema import PROJECT, keys_of
 from tests.recorded import ROOT
@@ -102,11 +101,6 @@ def test_every_documented_command_that_would_take_its_providers_from_the_state_t
     others = {("labels.py", "pulumi destroy"), ("CHANGELOG.md", "pulumi destroy")}  # no commands
     assert {one for one in found if "--run-program" not in one[1]} == others
     assert len(found) > 10
-
-
-def test_every_image_is_pinned() -> None:
-    for image in map(versions.image, versions.images()):
-        assert re.fullmatch(r"[a-z0-9./-]+:(?!latest$)[A-Za-z0-9._-]+", image)
 
 
 def test_no_other_file_of_the_program_names_a_version() -> None:

@@ -27,14 +27,6 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
             assert stack_config.local_settings(stack, environ).cluster.kube_context == "c"
 
 
-def test_a_stack_without_a_file_is_not_a_stack_without_a_configuration(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(CommandError, match=rf"there is no file {tmp_path}/Pulumi.prod.yaml"):
-        stack_config.local_settings("prod", {})
-
-
 @pytest.mark.parametrize("value", ["2025-01-30", "2025-01-30T10:00:00Z", "1.5"])
 def test_a_value_without_quotes_is_text(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

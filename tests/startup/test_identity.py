@@ -1,5 +1,6 @@
 """Whether the API server answers, and whether the cluster is ours."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,11 @@ from oceanid_cluster.config.cluster import NODES
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import load
-from oceanid_cluster.startup.identity import Identity, differences, read_cluster
+from oceanid_cluster.startup.identity import Identity, differences, read_cluster, read_identity
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.reasons import why
-from tests.samples import EVERYTHING, REQUIRED, SECRET
+from tests.samples import EVERYTHING, REQUIRED, SECRET, settings
 from tests.startup.api_server import cluster, serving
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
@@ -103,6 +104,31 @@ def test_nothing_else_is_read_of_a_cluster_of_somebody_else(tmp_path: Path) -> N
         with pytest.raises(StartUpError, match=r"refusing to touch .*: it is another cluster"):
             read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
     assert not any("secrets" in path for path, _ in server.asked)
+
+
+PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end", "said", "cure"),
+    [
+        ("127.0.0.1", PAST, datetime(2021, 1, 1, tzinfo=UTC), "has expired", "systemctl restart k3s"),
+        ("127.0.0.1", datetime(2089, 1, 1, tzinfo=UTC), FUTURE, "is not valid yet", "date -u"),
+        ("kubernetes", PAST, FUTURE, "was made for other names", "--tls-server-name=kubernetes"),
+        ("10.43.0.1", PAST, FUTURE, "was made for other names", "--tls-san"),
+    ],
+    ids=["expired", "not yet valid", "another name", "another address"],
+)
+def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
+    tmp_path: Path, name: str, start: datetime, end: datetime, said: str, cure: str
+) -> None:
+    with serving({}, name, not_before=start, not_after=end) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "x"})
+        with pytest.raises(StartUpError) as caught:
+            read_identity(Kubectl(load_kubeconfig(path, {}, None, None)), settings())
+    assert said in str(caught.value)
+    assert cure in str(caught.value)
+    assert "fresh kubeconfig" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

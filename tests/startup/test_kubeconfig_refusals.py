@@ -142,11 +142,6 @@ def test_another_cluster_is_refused_with_the_key_that_would_allow_it(tmp_path: P
     assert load_kubeconfig(path, {}, None, HOSTS, json.loads(command[4])).server == "https://eks.example.org"
 
 
-def test_without_kubectl_one_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "'kubectl' is not installed, or not on PATH" in refusal(write(tmp_path, document()))
-
-
 def test_a_kubectl_that_does_not_start_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, document())
     assert "an argument holds a zero byte" in refusal(path, context="a\0b")
