@@ -1,18 +1,14 @@
-"""Random configurations and kubeconfigs: strategies that the fuzz tests share, and what must hold of each case."""
+"""Random configurations: strategies that the fuzz tests share, and what must hold of each case."""
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, cast
 
-import yaml
 from hypothesis import strategies as st
 
 from oceanid_cluster.components.flux.settings import ALERT_TYPES
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
-from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from tests.samples import AGE_KEY, KNOWN_HOSTS, NODE_TUNNEL, REQUIRED, SIGNER, TUNNEL, connector_token, ssh_key
 
 CANARY = "canary-0f3a7c"
@@ -160,62 +156,3 @@ def judge(config: Mapping[str, str]) -> Settings | None:
         if len(value) >= len(CANARY) and not any(value in text for text in plain):
             assert value not in shown, "a secret shows"
     return settings
-
-
-KUBECONFIG: dict[str, Any] = {
-    "apiVersion": "v1",
-    "kind": "Config",
-    "current-context": "prod",
-    "clusters": [{"name": "oceanid", "cluster": {"server": "https://127.0.0.1:6443", "tls-server-name": "k3s"}}],
-    "users": [{"name": "admin", "user": {"token": CANARY, "client-key-data": CANARY}}],
-    "contexts": [{"name": "prod", "context": {"cluster": "oceanid", "user": "admin", "namespace": "apps"}}],
-}
-
-
-@st.composite
-def kubeconfigs(draw: st.DrawFn) -> object:
-    """A kubeconfig in which one to three places hold anything, or nothing."""
-    document = json.loads(json.dumps(KUBECONFIG))
-    if draw(st.booleans()):  # the value itself where its file belongs
-        document["users"][0]["user"] = {
-            draw(st.sampled_from(("client-key", "client-certificate", "tokenFile"))): CANARY
-        }
-    for _ in range(draw(st.integers(1, 3))):
-        place: Any = document
-        while True:
-            inner = list(place) if isinstance(place, dict) else list(range(len(place)))
-            if not inner:
-                break
-            step = draw(st.sampled_from(inner))
-            if isinstance(place[step], (dict, list)) and draw(st.booleans()):
-                place = place[step]
-                continue
-            if draw(st.booleans()):
-                del place[step]
-            else:
-                place[step] = draw(JSON)
-            break
-    return document
-
-
-def judge_kubeconfig(content: object, folder: Path) -> Kubeconfig | None:
-    """Load a kubeconfig; None if it is refused. A refusal must be clear, and show nothing of a secret."""
-    path = folder / "kubeconfig"
-    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
-    try:
-        return load_kubeconfig(str(path), {}, None, ["192.0.2.10"])
-    except StartUpError as problem:
-        text = str(problem)
-    assert str(path) in text
-    assert CANARY not in text or CANARY in json.dumps(_without_users(content)), "a secret shows"
-    return None
-
-
-def _without_users(content: object) -> object:
-    """The content without what a kubeconfig keeps secret."""
-    if isinstance(content, dict):
-        inner = cast("dict[str, object]", content)
-        return {key: _without_users(value) for key, value in inner.items() if key != "user" or isinstance(value, str)}
-    if isinstance(content, list):
-        return [_without_users(value) for value in cast("list[object]", content)]
-    return content

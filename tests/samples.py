@@ -24,17 +24,17 @@ def connector_token(tunnel: str = TUNNEL, account: str = ACCOUNT, secret: str = 
     return base64.b64encode(fields.encode()).decode()
 
 
-def ssh_key(comment: str = "canary-ssh-key", cipher: str = "none", kind: str = "ssh-ed25519") -> str:
+def ssh_key(comment: str = "canary-ssh-key", cipher: str = "none") -> str:
     """A private key as ``ssh-keygen`` writes it (PROTOCOL.key of OpenSSH), of which nothing is random."""
 
     def packed(*parts: bytes) -> bytes:
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
-    public, seed = bytes(range(32)), bytes(range(32, 64))
-    private = b"\0\0\0\1" * 2 + packed(kind.encode(), public, seed + public, comment.encode())
+    kind, public, seed = b"ssh-ed25519", bytes(range(32)), bytes(range(32, 64))
+    private = b"\0\0\0\1" * 2 + packed(kind, public, seed + public, comment.encode())
     private += bytes(range(1, 1 + -len(private) % 8))
     data = b"openssh-key-v1\0" + packed(cipher.encode(), cipher.encode(), b"") + b"\0\0\0\1"
-    data += packed(packed(kind.encode(), public), private)
+    data += packed(packed(kind, public), private)
     body = base64.encodebytes(data).decode().replace("\n", "")
     lines = [body[at : at + 70] for at in range(0, len(body), 70)]
     return "\n".join(["-----BEGIN OPENSSH PRIVATE KEY-----", *lines, "-----END OPENSSH PRIVATE KEY-----", ""])

@@ -7,7 +7,6 @@ upstream's charts are in the cache, they are asked, too.
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from oceanid_cluster.commands import registrations
 from oceanid_cluster.commands.charts import Chart
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CHAIN, EXPECTED
-from oceanid_cluster.manifests import labels
 from sandbox import charts, tools
 from sandbox.layout import ROOT
 from tests.program import Program
@@ -145,22 +143,6 @@ def test_the_commands_know_what_a_chart_makes_and_its_pods_stay_off_gpus(
 
 def test_every_pinned_chart_is_recorded() -> None:
     assert RECORDED.keys() == set(versions.charts())
-
-
-def test_git_cannot_touch_what_a_helm_release_makes(installed: dict[str, Chart]) -> None:
-    metadata = {"name": "x", "annotations": {"a": "b"}}
-    rendered = yaml.safe_dump_all(
-        {"apiVersion": "v1", "kind": kind, "metadata": dict(metadata)} for kind in ("Service", "ServiceAccount")
-    )
-    releases = {facts.namespace for facts in CHAIN if facts.releases}
-    renderers = {chart.namespace: chart.inputs.get("postrender") for chart in installed.values()}
-    for namespace in releases:
-        command = [str(renderers[namespace])]
-        answer = subprocess.run(command, input=rendered, capture_output=True, text=True, check=True, cwd=ROOT)
-        found = list(yaml.safe_load_all(answer.stdout))
-        assert [one["kind"] for one in found] == ["Service", "ServiceAccount"]
-        for one in found:
-            assert one["metadata"]["annotations"] == {"a": "b", **labels.FLUX_LEAVES_ALONE}
 
 
 def test_a_chart_is_rendered_for_the_oldest_kubernetes_on_which_the_program_runs(tmp_path: Path) -> None:

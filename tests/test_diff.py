@@ -74,24 +74,6 @@ def test_a_chart_that_is_known_on_one_side_is_not_compared() -> None:
     assert "pko-helm" in found.notes[0]
 
 
-def test_the_text_says_which_fields_differ_and_how() -> None:
-    before, after = workload(), workload("b:1")
-    after["spec"]["text"] = "one\ntwo\n"
-    before["spec"]["text"] = "one\nthree\n"
-    after["spec"]["template"]["spec"]["containers"][0]["args"] = ["--a", "--b"]
-    old, new = ({PLACE: Object(one, {})} for one in (before, after))
-    assert as_text("prod", compare(old, new)).splitlines() == [
-        "prod: 1 changed",
-        "~ apps/Deployment.web: its pods are replaced",
-        "    ! spec.template.spec.containers[web].args:",
-        "    + - --b",
-        '    ! spec.template.spec.containers[web].image: "a:1" -> "b:1"',
-        "    ! spec.text:",
-        "    - three",
-        "    + two",
-    ]
-
-
 def test_what_render_writes_is_read_with_its_facts(tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     text = f"# retained: yes\n# ignored: a, b\n{json.dumps(workload())}\n"

@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from docs import keys
-from oceanid_cluster import versions
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
 from oceanid_cluster.config.schema import PROJECT, keys_of
 from tests.recorded import ROOT
@@ -104,11 +103,6 @@ def test_every_documented_command_that_would_take_its_providers_from_the_state_t
     assert len(found) > 10
 
 
-def test_every_image_is_pinned() -> None:
-    for image in map(versions.image, versions.images()):
-        assert re.fullmatch(r"[a-z0-9./-]+:(?!latest$)[A-Za-z0-9._-]+", image)
-
-
 def test_no_other_file_of_the_program_names_a_version() -> None:
     for path in Path(ROOT / "oceanid_cluster").rglob("*.py"):
         assert not re.search(
@@ -143,41 +137,34 @@ def test_every_place_where_a_rule_is_exists() -> None:
         assert [*(ROOT / "oceanid_cluster").glob(place.replace("<name>", "*"))], place
 
 
-# Words of our own for ideas that have a usual name, and what to write instead.
-PRIVATE_WORDS = {
-    r"mend(s|ed|ing)?": "fix, repair",
-    r"not at hand": "missing",
-    r"for ever": "permanently",
-    r"is content with": "requires",
-    r"told apart": "distinguished",
-    r"passed over": "skipped",
-    r"landmarks?": "workload",
-    r"stand-ins?": "fake",
-    r"remed(y|ies)": "fix",
-    r"takes over": "adopts",
-    r"projected": "pruned",
-}
-
-
-RUNBOOK_ENTRY = r"""docs/runbook\.md,? ["']([A-Z][^"'\n]+)["']"""
-
-# Sentences that are not English, by pattern: one that was written here, and what to write instead.
+# Words of our own, and sentences that are not English, by pattern: what to write instead.
 NOT_ENGLISH = {
-    r"(?<!there )\b(?:is|are) none\b(?! of)": ("the API server … is none", "is not a Kubernetes API server"),
-    r"(?<!there )\b(?:is|are) no (?!longer\b|more\b|such\b)": ("what is no kubeconfig", "is not a kubeconfig"),
-    r"\bmay stay\b": ("what it is copied with may stay around it", "quotes around the value are removed"),
-    r"\b(?:said|says) nothing\b(?! (?:of|about|beyond))": ("failed: it said nothing", "failed without output"),
-    r"\bcounts\b(?! (?:the|them)\b| =|})|\bcount as\b": ("then the variable counts", "KUBECONFIG takes precedence"),
-    r"\b(?:and|;) that stays\b": ("made with 10Gi, and that stays", "ignored: the existing volume has 10Gi"),
-    r"\b(?:of|by|to) which nobody\b": ("creations of which nobody knows how they ended", "clears pending creates"),
-    r"\bin vain\b|\bwished for\b": ("is wished for in vain", "changing the volume only warns"),
-    r"\b(?:what|it) (?:it )?cannot help\b": ("what it cannot help", "known limitations"),
-    r"\bonly one that is fixed\b": ("the only one that is fixed", "only the latest commit gets security fixes"),
-    r"\bwhat runs nothing\b": ("what runs nothing", "objects without pods"),
-    r"\b(?:cannot|can|could) be had\b": ("a chart that cannot be had", "an unavailable chart"),
-    r"\banew\b": ("was made anew", "was recreated"),
-    r"\bbelongs? into\b": ("credentials belong into their own keys", "credentials belong in their own keys"),
-    r"\b(?:to|for) who\b": ("of no use to who would guess", "nobody can guess"),
+    r"(?i:\bmend(s|ed|ing)?\b)": "fix, repair",
+    r"(?i:\bnot at hand\b)": "missing",
+    r"(?i:\bfor ever\b)": "permanently",
+    r"(?i:\bis content with\b)": "requires",
+    r"(?i:\btold apart\b)": "distinguished",
+    r"(?i:\bpassed over\b)": "skipped",
+    r"(?i:\blandmarks?\b)": "workload",
+    r"(?i:\bstand-ins?\b)": "fake",
+    r"(?i:\bremed(y|ies)\b)": "fix",
+    r"(?i:\btakes over\b)": "adopts",
+    r"(?i:\bprojected\b)": "pruned",
+    r"(?<!there )\b(?:is|are) none\b(?! of)": "is not a Kubernetes API server",
+    r"(?<!there )\b(?:is|are) no (?!longer\b|more\b|such\b)": "is not a kubeconfig",
+    r"\bmay stay\b": "quotes around the value are removed",
+    r"\b(?:said|says) nothing\b(?! (?:of|about|beyond))": "failed without output",
+    r"\bcounts\b(?! (?:the|them)\b| =|})|\bcount as\b": "KUBECONFIG takes precedence",
+    r"\b(?:and|;) that stays\b": "ignored: the existing volume has 10Gi",
+    r"\b(?:of|by|to) which nobody\b": "clears pending creates",
+    r"\bin vain\b|\bwished for\b": "changing the volume only warns",
+    r"\b(?:what|it) (?:it )?cannot help\b": "known limitations",
+    r"\bonly one that is fixed\b": "only the latest commit gets security fixes",
+    r"\bwhat runs nothing\b": "objects without pods",
+    r"\b(?:cannot|can|could) be had\b": "an unavailable chart",
+    r"\banew\b": "was recreated",
+    r"\bbelongs? into\b": "credentials belong in their own keys",
+    r"\b(?:to|for) who\b": "nobody can guess",
 }
 
 
@@ -191,11 +178,6 @@ def written() -> dict[str, str]:
     }
 
 
-def test_standard_words_are_used() -> None:
-    pattern = re.compile(rf"\b({'|'.join(PRIVATE_WORDS)})\b", re.IGNORECASE)
-    assert {(name, word[0]) for name, text in written().items() for word in pattern.finditer(text)} == set()
-
-
 def test_sentences_and_names_are_english() -> None:
     """Sentences may go over the end of a line; names of tests are sentences, too."""
     pattern = re.compile("|".join(NOT_ENGLISH))
@@ -207,10 +189,7 @@ def test_sentences_and_names_are_english() -> None:
     assert found == set()
 
 
-def test_each_pattern_finds_the_sentence_for_which_it_was_written() -> None:
-    for pattern, (old, new) in NOT_ENGLISH.items():
-        assert re.search(pattern, old)
-        assert not re.search("|".join(NOT_ENGLISH), new)
+RUNBOOK_ENTRY = r"""docs/runbook\.md,? ["']([A-Z][^"'\n]+)["']"""
 
 
 def test_the_runbook_lets_a_lost_state_adopt_every_helm_release() -> None:

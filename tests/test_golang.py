@@ -6,26 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import golang, progress
+from sandbox import golang
 from sandbox.progress import Progress
-
-
-@pytest.mark.parametrize(
-    ("total", "done", "line"),
-    [
-        (100, 50, "sandbox: building [  50/100] 120 s, about 2 min left  some/package"),
-        (100, 1, "sandbox: building [   1/100] 120 s  some/package"),
-        (0, 0, "sandbox: building 120 s  some/package"),
-    ],
-)
-def test_a_line_says_done_of_all_and_the_time_passed_and_left(
-    total: int, done: int, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    shown = Progress("building", total)
-    start = time.monotonic()
-    monkeypatch.setattr(progress.time, "monotonic", lambda: start + 120)
-    shown.show(done, "some/package")
-    assert capsys.readouterr().err == f"{line}\n"
 
 
 @pytest.mark.slow

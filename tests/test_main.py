@@ -32,12 +32,6 @@ def test_alone_it_lists_every_command() -> None:
     assert commands == COMMANDS.keys()
 
 
-def test_an_unknown_command_is_answered_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match=r"^2$"):
-        main(["helth"])
-    assert "health" in capsys.readouterr().err
-
-
 def test_whoever_stops_reading_gets_no_traceback(tmp_path: Path) -> None:
     source, target = os.pipe()
     os.close(source)

@@ -26,21 +26,13 @@ def random() -> Iterator[Provider]:
 
 @pytest.mark.slow
 def test_a_generated_password_is_a_secret_of_the_wished_length_and_characters(random: Provider) -> None:
-    results: set[str] = set()
-    for inputs, alphabet in (
-        (INPUTS, string.ascii_letters + string.digits),
-        ({**INPUTS, "upper": False, "numeric": False}, string.ascii_lowercase),
-        ({"length": 24, "special": {**SENTINEL, "value": False}}, string.ascii_letters + string.digits),
-        ({"length": 24, "lower": False, "upper": False, "numeric": False, "overrideSpecial": "_-"}, "_-"),
-    ):
-        created = random.create(PASSWORD, inputs)
-        result = json_format.MessageToDict(created.properties)["result"]
-        assert created.id == "none"
-        assert {**result, "value": ""} == {**SENTINEL, "value": ""}
-        assert len(result["value"]) == 24
-        assert set(result["value"]) <= set(alphabet)
-        results.add(result["value"])
-    assert len(results) == 4
+    first, second = (random.create(PASSWORD, INPUTS) for _ in range(2))
+    result = json_format.MessageToDict(first.properties)["result"]
+    assert first.id == "none"
+    assert {**result, "value": ""} == {**SENTINEL, "value": ""}
+    assert len(result["value"]) == 24
+    assert set(result["value"]) <= {*string.ascii_letters, *string.digits}
+    assert result != json_format.MessageToDict(second.properties)["result"]
     assert "result" not in json_format.MessageToDict(random.create(PASSWORD, INPUTS, preview=True).properties)
 
 
@@ -48,14 +40,9 @@ def test_a_generated_password_is_a_secret_of_the_wished_length_and_characters(ra
 def test_a_generated_password_stays_until_something_about_it_changes(random: Provider) -> None:
     same = random.diff(PASSWORD, INPUTS, {"length": {**SENTINEL, "value": 24}, "special": False})
     assert same.changes == provider_pb2.DiffResponse.DIFF_NONE
-    for changed, now in (
-        ("length", {**INPUTS, "length": 25}),
-        ("special", {"length": 24}),
-        ("upper", {**INPUTS, "upper": True}),
-    ):
-        answer = random.diff(PASSWORD, INPUTS, now)
-        assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
-        assert [*answer.replaces] == [changed]
+    answer = random.diff(PASSWORD, INPUTS, {**INPUTS, "length": 25})
+    assert answer.changes == provider_pb2.DiffResponse.DIFF_SOME
+    assert [*answer.replaces] == ["length"]
 
 
 @pytest.mark.slow

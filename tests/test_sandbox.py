@@ -4,10 +4,8 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from oceanid_cluster.commands.readiness import SILENT
 from sandbox import cluster, gitops, health, tools
 from sandbox.__main__ import main
 from sandbox.layout import MARK, Sandbox
+from tests.startup.api_server import serving
 
 OK = {"area": "cluster", "name": "API server", "state": "ok", "detail": "https://127.0.0.1"}
 OF_FLUX = {"area": "FluxBootstrap", "name": "kustomization/flux-system", "state": "failed", "detail": f"{SILENT} (why)"}
@@ -104,17 +103,6 @@ def test_a_sandbox_that_cannot_be_removed_is_not_said_to_be(
     assert sandbox.lock.exists()
 
 
-@pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])
-def test_a_verb_that_needs_a_running_sandbox_says_how_to_start_it(
-    verb: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([verb]) == 1
-    said = capsys.readouterr()
-    assert (said.out, said.err) == (
-        "", f"sandbox: error: the sandbox in {sandbox.home} does not run; start it with: make up\n"
-    )  # fmt: skip
-
-
 def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yours(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,36 +120,20 @@ def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yo
     assert capsys.readouterr().err == "sandbox: keeping what you have set: gitRepositoryUrl\n"
 
 
-class Discovery(BaseHTTPRequestHandler):
-    """As much of an API server as kubectl keeps an answer of."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name in the standard library
-        del format, args
-
-    def do_GET(self) -> None:
-        nodes = {"name": "nodes", "kind": "Node", "namespaced": False, "verbs": ["list"]}
-        answers = {
-            "/api": {"kind": "APIVersions", "versions": ["v1"]},
-            "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [nodes]},
-        }
-        content = json.dumps(answers.get(self.path.partition("?")[0], {"kind": "APIGroupList", "groups": []})).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
 def test_kubectl_keeps_what_it_keeps_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:
     home = tmp_path / "user"
     home.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Discovery) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
-        command = ["kubectl", "api-resources", f"--server=http://127.0.0.1:{server.server_port}"]
+    nodes = {"name": "nodes", "kind": "Node", "namespaced": False, "verbs": ["list"]}
+    discovery = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "groups": []},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": [nodes]},
+    }
+    with serving(discovery) as server:
         environment = {**os.environ, **sandbox.environment(), "HOME": str(home)}
-        answer = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
-        server.shutdown()
-    assert answer.returncode == 0, answer.stderr
+        environment["KUBECONFIG"] = server.kubeconfig(tmp_path / "kubeconfig", {"token": "x"})
+        command = ["kubectl", "api-resources"]
+        subprocess.run(command, env=environment, check=True, capture_output=True)
     assert [*home.iterdir()] == []
     assert [*sandbox.temporary.iterdir()]
 

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from oceanid_cluster.commands import graph
 from oceanid_cluster.commands.health import CheckResult, Snapshot
@@ -47,23 +45,6 @@ def chart(texts: Sequence[str]) -> str:
 
 def unescaped(label: str) -> str:
     return re.sub(r"#(\d+);", lambda match: chr(int(match[1])), label)
-
-
-@pytest.mark.slow
-@given(st.lists(st.text() | st.sampled_from(HOSTILE), min_size=1, max_size=8))
-def test_every_line_is_of_the_few_forms_that_are_sure_to_be_read(texts: list[str]) -> None:
-    for line in chart(texts).split("\n"):
-        assert LINE.fullmatch(line), line
-
-
-@given(st.text() | st.sampled_from(HOSTILE))
-def test_a_label_says_what_it_was_given(text: str) -> None:
-    label = escape(text)
-    said = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    assert unescaped(label).replace("$ ", "$") == said.replace("$ ", "$")
-    assert not re.match(r"[^\w#]|\d+[.)]", label)  # as a list or a heading does
-    assert "//" not in label
-    assert "www." not in label.lower()
 
 
 def shown(text: str) -> str:

@@ -57,14 +57,6 @@ def test_without_changes_there_is_one_line() -> None:
     assert outcome.count() == "nothing to change: 90 resources are as the program says"
 
 
-def test_one_changed_field_is_shown_with_its_values() -> None:
-    outcome, said = taken(
-        update(DEPLOYMENT, {"spec.replicas": "update"}, {"spec": {"replicas": 2}}, {"spec": {"replicas": 3}})
-    )
-    assert said == ["~ update apps/v1 Deployment thing", "    spec.replicas: 2 -> 3"]
-    assert outcome.changes[0].paths == ("spec.replicas",)
-
-
 def test_a_step_without_a_changed_path_is_not_a_change() -> None:
     outcome, said = taken(
         step("update", DEPLOYMENT, "crashing", detailedDiff={}, diffs=[], old={"initErrors": ["not ready"]}),

@@ -1,8 +1,6 @@
 """Which stack a command is about, and what Pulumi's refusals mean."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -92,61 +90,3 @@ def test_each_refusal_says_what_is_meant(
         ask_pulumi("stack", "export", stack=stack)
     assert expected in str(caught.value)
     assert "pulumi new" not in str(caught.value)
-
-
-@pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of the program with the stacks ``one`` and ``two`` of the real Pulumi, on this machine."""
-    monkeypatch.setenv("PATH", str(tools.get([tools.ALL["pulumi"]])["pulumi"].parent), prepend=":")
-    variables = {
-        "PULUMI_HOME": str(tmp_path / "pulumi"),
-        "PULUMI_BACKEND_URL": f"file://{tmp_path / 'state'}",
-        "PULUMI_CONFIG_PASSPHRASE": "x",
-        "PULUMI_SKIP_UPDATE_CHECK": "true",
-    }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("PULUMI_STACK", raising=False)
-    (tmp_path / "state").mkdir()
-    folder = tmp_path / "checkout"
-    folder.mkdir()
-    shutil.copy(ROOT / "Pulumi.yaml", folder)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("PWD", str(folder))
-    for name in ("one", "two"):
-        ask_pulumi("stack", "init", name, "--no-select")
-        (folder / f"Pulumi.{name}.yaml").write_text(f"config: {{oceanid-cluster:kubeContext: of {name}}}", "utf-8")
-    return folder
-
-
-def test_the_selected_stack_is_the_one_of_the_runbooks_break_glass(
-    checkout: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No PULUMI_STACK: ``pulumi stack select``, and then the command."""
-    with pytest.raises(StackMissingError, match="no stack is selected"):
-        selected_stack(None, os.environ)
-    ask_pulumi("stack", "select", "one")
-    link = checkout.with_name("link")
-    link.symlink_to(checkout)
-    for folder in (checkout, link):  # Go tells them apart, by PWD
-        monkeypatch.chdir(folder)
-        monkeypatch.setenv("PWD", str(folder))
-        for name in ("one", "two"):
-            ask_pulumi("stack", "select", name)
-            assert health.load_expectations(None, every=True).settings.cluster.kube_context == f"of {name}"
-    assert health.load_expectations("one", every=True).settings.cluster.kube_context == "of one"
-    for stack, words in (("none", "there is no stack 'none'"), ("one", "no Pulumi.yaml in /, nor above")):
-        with pytest.raises(CommandError, match=words):
-            health.load_expectations(stack, every=False)
-        monkeypatch.chdir("/")
-
-
-def test_each_backend_has_a_selection_of_its_own(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ask_pulumi("stack", "select", "one")
-    other = checkout.with_name("other")
-    other.mkdir()
-    with monkeypatch.context() as patch:
-        patch.setenv("PULUMI_BACKEND_URL", f"file://{other}")
-        ask_pulumi("stack", "init", "three")
-        assert selected_stack(None, os.environ).endswith("/three")
-    assert selected_stack(None, os.environ).endswith("/one")

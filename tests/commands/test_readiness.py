@@ -22,10 +22,6 @@ NOT_STARTED = {"state": {"waiting": {"reason": "PodInitializing"}}}
     [
         ({"containerStatuses": [BACK_OFF]}, "crash", "p: CrashLoopBackOff after Error (exit code 3)"),
         (
-            {"initContainerStatuses": [DONE], "containerStatuses": [BACK_OFF]},
-            "crash", "p: CrashLoopBackOff after Error (exit code 3)",
-        ),
-        (
             {"initContainerStatuses": [{**DONE, "lastState": CRASHED}], "containerStatuses": [RUNNING]},
             "probe", "p: its readiness probe fails",
         ),
@@ -49,10 +45,6 @@ NOT_STARTED = {"state": {"waiting": {"reason": "PodInitializing"}}}
             {"initContainerStatuses": [{"name": "proxy", **RUNNING, "started": True}], "containerStatuses": [RUNNING]},
             "probe", "p: its readiness probe fails",
         ),
-        (
-            {"containerStatuses": [{"state": {"waiting": {"reason": "CreateContainerConfigError"}}}]},
-            "crash", "p: CreateContainerConfigError",
-        ),
         ({"containerStatuses": [{"state": {"waiting": {"reason": "ContainerCreating"}}}]}, "starting",
          "p: ContainerCreating"),
         ({"containerStatuses": [{**RUNNING, "lastState": CRASHED}]}, "crash", "p: Error (exit code 3)"),
@@ -66,7 +58,6 @@ NOT_STARTED = {"state": {"waiting": {"reason": "PodInitializing"}}}
         ),
         ({"conditions": [{"type": "Ready", "status": "True"}]}, "ready", ""),
         ({"conditions": None, "containerStatuses": None}, "probe", "p: its readiness probe fails"),
-        ({}, "probe", "p: its readiness probe fails"),
     ],
 )  # fmt: skip
 def test_why_a_pod_is_not_ready(status: dict[str, Any], reason: str, said: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import yaml
 
-from oceanid_cluster.commands.redact import HIDDEN, Redactor, forms, kubeconfig_secrets, looks_random
+from oceanid_cluster.commands.redact import HIDDEN, Redactor, forms, kubeconfig_secrets
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
 from tests.samples import TUNNEL, connector_token
@@ -91,12 +91,6 @@ def test_what_chance_made_is_hidden_and_what_people_named_is_not() -> None:
         assert known.text(name) == name
 
 
-def test_generated_passwords_look_random_nearly_always() -> None:
-    # The rule must not depend on luck: the seven texts are what RandomPassword of 24 characters gave.
-    for text in ("a1B2c3D4e5F6g7H8i9J0k1L2", "Zk3mQ8wLx2Vb7Np9Tc4Rf6Hy", "q7ZtM2vK9xW4bN8sL5cR3pY6"):
-        assert looks_random(text)
-
-
 def test_no_text_gives_the_runner_a_command() -> None:
     shown = Redactor([]).text("::add-mask::x\n  ::stop-commands::y\nsee ##[error]z\na::b")
     assert shown == ": :add-mask::x\n  : :stop-commands::y\nsee ## [error]z\na::b"
@@ -146,21 +140,11 @@ def kubeconfig(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("source", ["variable", "list", "key", "old key"])
-@pytest.mark.parametrize("form", ["YAML", "JSON", "JSON with tabs", "YAML with a tab behind a value"])
 def test_the_credentials_of_the_kubeconfig_in_use_are_known_and_its_words_are_not_hidden(
-    source: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    document = kubeconfig(tmp_path)
-    text = {
-        "YAML": yaml.safe_dump(document),
-        "JSON": json.dumps(document),
-        "JSON with tabs": json.dumps(document, indent="\t"),
-        "YAML with a tab behind a value": yaml.safe_dump(document).replace(
-            "current-context: prod", "current-context: prod\t"
-        ),
-    }[form]
     file = tmp_path / "config"
-    file.write_text(text, encoding="utf-8")
+    file.write_text(yaml.safe_dump(kubeconfig(tmp_path)), encoding="utf-8")
     monkeypatch.chdir("/")
     given = {"key": {"kubeconfigPath": str(file)}, "old key": {"kubeconfig_path": str(file)}}.get(source, {})
     environ = {"variable": {"KUBECONFIG": str(file)}, "list": {"KUBECONFIG": f"/absent/config:{file}"}}.get(source, {})

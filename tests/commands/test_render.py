@@ -84,14 +84,6 @@ def test_nothing_of_a_secret_is_in_it_not_even_what_is_derived_from_one(rendered
     assert rendered({**EVERYTHING, "github_token": "another", "labelStudioSecretKey": "another"}) == clear
 
 
-def test_what_is_not_secret_rolls_the_pods_as_in_a_run(rendered: Render) -> None:
-    before, after = rendered(REQUIRED), rendered({**REQUIRED, "exposeKubelet": True})
-    assert {path for path in before if before[path] != after[path]} == {
-        "node-tunnels/ConfigMap.tunnel-config.yaml",
-        "node-tunnels/DaemonSet.cloudflared-tunnel.yaml",
-    }
-
-
 def test_secrets_that_the_stacks_file_lacks_are_placeholders(
     rendered: Render, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -53,18 +53,6 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repository:
     return Repository(tmp_path, monkeypatch)
 
 
-def test_the_issue_is_found_again_edited_and_closed(repository: Repository) -> None:
-    issue.keep(TITLE, "one", "closed")
-    issue.keep(TITLE, "two", "closed")
-    (found,) = repository.issues()
-    assert (found["state"], found["body"]) == ("open", "two")
-    issue.keep(TITLE, None, "as before")
-    (found,) = repository.issues()
-    assert (found["state"], found["comments"]) == ("closed", ["as before"])
-    issue.keep(TITLE, None, "as before")
-    assert len(repository.issues()) == 1
-
-
 def test_an_issue_of_somebody_else_is_left_alone(repository: Repository) -> None:
     people = [{"login": "mallory", "id": "U_1"}, {"login": "github-actions", "id": "U_2"}, {"login": "other-app"}]
     repository.write(*((author, TITLE) for author in people), (BOT, "another title"))
@@ -122,12 +110,6 @@ def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: s
     issue.keep(TITLE, body, "closed")
     issue.keep(TITLE, body, "closed")
     assert [one["body"] for one in repository.issues()] == [body]
-
-
-def test_the_fake_refuses_what_github_refuses(repository: Repository) -> None:
-    with pytest.raises(CommandError, match="Body is too long"):
-        issue.keep(TITLE, "x" * 65537, "closed")
-    assert repository.issues() == []
 
 
 DRIFT = Change("update", DEPLOYMENT, "x", ("spec.replicas",))

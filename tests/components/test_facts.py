@@ -1,14 +1,10 @@
 """What the commands know of the components is what the program makes; what is forgotten of a new one is named here."""
 
-import dataclasses
-import importlib
-import inspect
 import re
 from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.components.base import Component
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
@@ -40,24 +36,6 @@ def test_every_component_is_a_field_of_the_settings() -> None:
     assert {*FOLDERS} - {"nodes"} == COMPONENTS.keys(), "a folder without a field of Settings, or the reverse"
     for name, section in COMPONENTS.items():
         assert section.__module__ == f"oceanid_cluster.components.{name}.settings"
-
-
-@pytest.mark.parametrize("section", COMPONENTS.values(), ids=COMPONENTS.keys())
-def test_a_section_begins_with_the_flag_of_its_component(section: type) -> None:
-    assert dataclasses.fields(section)[0].name == "enabled"
-    assert keys_of(section)["enabled"].name.startswith("enable")
-
-
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_every_component_takes_a_name_arguments_and_options(folder: str) -> None:
-    module = importlib.import_module(f"oceanid_cluster.components.{folder}.component")
-    classes = [one for one in vars(module).values() if inspect.isclass(one) and one.__module__ == module.__name__]
-    (component,) = [one for one in classes if issubclass(one, Component)]
-    parameters = inspect.signature(component).parameters
-    assert [*parameters] == ["name", "args", "opts"]
-    arguments = parameters["args"].annotation
-    assert dataclasses.is_dataclass(arguments)
-    assert arguments.__dataclass_params__.frozen  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything: Run) -> None:

@@ -141,7 +141,7 @@ def test_git_can_use_what_pulumi_knows_and_no_secret_is_in_it(ran: Run) -> None:
         "GPU_HOSTNAME": "gpu.example.org",
         "NODES_DOMAIN": "nodes.example.org",
     }
-    assert {"gitops-runtime-info", "gitops-github-token"} <= ran.dependencies("gitops-git-repo")
+    assert {"gitops-flux", "gitops-runtime-info", "gitops-github-token"} <= ran.dependencies("gitops-git-repo")
 
 
 @configured(WEBHOOK)
@@ -254,14 +254,6 @@ def test_keys_that_do_not_go_together_are_named(changes: dict[str, str], text: s
     assert text in refused(changes)
 
 
-def test_with_flux_off_its_keys_ask_for_nothing() -> None:
-    off = {"enableFluxBootstrap": "false", "enableImageAutomation": "false", "flux.webhook_token": "t"}
-    found = settings(off, without=("github_token",))
-    assert [rule.owner.key for rule in found.tunnel_rules if rule.owner] == [
-        "cloudflare_tunnel_hostname", "labelStudioHostname",
-    ]  # fmt: skip
-
-
 @pytest.mark.parametrize("kind", [CRD_TYPE, SERVICE_TYPE, "kubernetes:apps/v1:Deployment", "kubernetes:core/v1:Secret"])
 def test_git_can_neither_change_nor_prune_what_the_chart_makes(program: Program, kind: str) -> None:
     found = annotations(program(EVERYTHING), kind)
@@ -289,13 +281,6 @@ def test_a_crd_of_the_chart_is_waited_for_until_its_kind_is_served(program: Prog
     assert labels.wait_until_served(crd) == labels.wait_until_served(dict(reversed(crd.items())))
     assert labels.wait_until_served(crd) != labels.wait_until_served({**crd, "spec": {"versions": ["v1", "v2"]}})
     assert "pulumi.com/waitFor" not in annotations(program(EVERYTHING), SERVICE_TYPE)
-
-
-def test_the_chart_itself_passes_the_transform_unchanged(program: Program) -> None:
-    (transform,) = program(EVERYTHING).transforms
-    chart = {"chart": "flux2", "values": {"a": "b"}}
-    arguments = pulumi.ResourceTransformArgs(False, "kubernetes:helm.sh/v4:Chart", "x", chart, pulumi.ResourceOptions())
-    assert transform(arguments).props == chart
 
 
 def test_what_the_chart_makes_gets_our_timeout_and_waits_for_no_service(program: Program) -> None:

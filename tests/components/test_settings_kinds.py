@@ -34,6 +34,7 @@ def test_a_fix_never_takes_a_secret_as_an_argument() -> None:
         (("enableLabelStudio",), {"postgres_url": "mysql://u:p@h/d", "aws.labelStudio.accessKeyId": "id"}),
         (("enableTritonAdapter",), {"nerLabels": "O", "ghcrUsername": "u", "cfAccessClientId": "id"}),
         (("enableFluxBootstrap", "enableImageAutomation"), {"gitRepositoryUrl": "http://h/r", "github_token": "a b"}),
+        (("enableFluxBootstrap", "enableImageAutomation"), {"flux.webhook_token": "t"}),
         (("enablePulumiOperator",), {"pulumi_access_token": "a b"}),
     ],
 )
@@ -63,14 +64,6 @@ def test_both_node_selectors_take_both_notations_and_nothing_else() -> None:
     for name in ("labelStudioNodeSelector", "trainingNodeSelector"):
         for text in ("a", "a=b,c", "a=b,a=c", "[]", "=b", "a=b c", '{"a": [1]}'):
             assert f"'{name}' " in refused({name: text})
-
-
-def test_the_clusters_domain_is_in_every_address_of_ours() -> None:
-    changed = settings({"clusterDomain": "K8s.Example.org."})
-    assert changed.cloudflare.service_url == "https://kubernetes.default.svc.k8s.example.org:443"
-    assert changed.tunnel_rules[1].service == "http://label-studio.apps.svc.k8s.example.org:8080"
-    assert settings().cloudflare.service_url == "https://kubernetes.default.svc.cluster.local:443"
-    assert "'clusterDomain' is not a domain" in refused({"clusterDomain": "https://cluster.local"})
 
 
 def test_a_cloudflared_that_cannot_read_a_token_file_is_refused() -> None:

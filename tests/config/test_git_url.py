@@ -44,7 +44,6 @@ def test_what_people_copy_becomes_what_flux_parses() -> None:
         ("https://github.com/o/r/tree/main/clusters", "is not owner/repository on GitHub"),
         ("https://github.com/o/r?ref=main", "has a query behind the repository"),
         ("https://github.com/", "names no repository"),
-        ("https://", "is not a Git URL such as"),
         ("https://git.example.org:0/o/r", "is not a Git URL such as"),
         ("https://git..example.org/o/r", "is not a Git URL such as"),
         ("https://256.1.1.1/o/r", "is not a Git URL such as"),
@@ -52,7 +51,6 @@ def test_what_people_copy_becomes_what_flux_parses() -> None:
         ("https://github.com/o/r r", "is not a Git URL such as"),
         ("https://u:canary@github.com/o/r", "contains a password or token"),
         ("https://ghp_canary@github.com/o/r", "contains a password or token"),
-        ("o/r", "is not a Git URL such as"),
         ("git@github.com:o/r\u200b", "is not a Git URL such as"),
     ],
 )

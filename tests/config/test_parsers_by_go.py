@@ -6,7 +6,6 @@ but for regular expressions, an acceptance as well. To record the table again: p
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,14 +13,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.ssh_keys import parse_known_hosts
 from sandbox.layout import ROOT
-from tests.samples import KNOWN_HOSTS
 
 
 def find_host(text: str) -> None:
@@ -42,54 +38,6 @@ OURS: dict[str, Callable[[str], object]] = {
 }
 # Kinds whose refusals are left to Go where they are not sure.
 LENIENT = {"regexp"}
-
-REGEXP = (
-    *"ab/-.|()[]{}^$*+?\\é:=!<#", "\\d", "\\b", "\\z", "\\Q", "\\E", "\\pL", "\\p{Greek}", "\\x41", "\\x{10FFFF}",
-    "\\07", "\\1", "\\12", "\\8", "(?:", "(?i)", "(?i-s:", "(?P<n>", "(?<n>", "(?P=n)", "(?=", "(?!", "(?<=", "(?>",
-    "(?#", "{2}", "{2,}", "*?", "++", "**", "[a-z]", "[^a]", "[]a]", "[[:alpha:]]", "[[:", ":]", "[\\d-z]", "[^]",
-)  # fmt: skip
-IMAGE = (
-    *"aB0.:/@-_", "//", "__", "..", "--", "ghcr.io/", "localhost/", "localhost", "docker.io/", "docker://", "https://",
-    "index.docker.io/", "[::1]", ":5000", "/org", "app", "APP", ":latest", ":1.2.3", ":v1_a", ":" + "t" * 129,
-    "@sha256:" + "0" * 64, "@sha256:" + "0" * 63, "@sha256:" + "A" * 64, "@sha384:" + "f" * 96, "@sha512:" + "e" * 128,
-    "@md5:" + "a" * 32, "é", " ",
-)  # fmt: skip
-QUANTITY = (
-    *"0159.+-eEkKmMGTPinu ", "Ki", "Mi", "Ei", "e3", "E-2", "e+4", ".5", "1.", "00", "MB", "GiB", "NaN", "\u0661",
-)  # fmt: skip
-
-KEY = " ".join(KNOWN_HOSTS.split()[-2:])
-ADDRESSES = ("h:22", "h:2222", "a.example.org:22", "a.example.org:2222", "[2001:db8::1]:22", "[2001:db8::1]:2222")
-HOST_PATTERNS = (
-    "h", "H", "*", "?", "a.example.org", "*.example.org", "a.*", "?.example.org", "[h]:2222", "[h]:22", "[*]:2222",
-    "h:2222", "2001:db8::1", "[2001:db8::1]:2222", "192.0.2.1", "!h", "!*.example.org", "![h]:2222",
-)  # fmt: skip
-LINES = st.builds(
-    "{}{} {}".format,
-    st.sampled_from(["", "@cert-authority ", "# "]),
-    st.lists(st.sampled_from(HOST_PATTERNS), min_size=1, max_size=3).map(",".join),
-    st.just(KEY),
-)
-
-
-def made_of(pieces: Iterable[str], length: int) -> st.SearchStrategy[str]:
-    return st.lists(st.sampled_from(list(pieces)), max_size=length).map("".join)
-
-
-def numbers() -> st.SearchStrategy[str]:
-    """Nearly quantities, with exponents of at most three digits: only Go takes longer ones."""
-    plain = st.from_regex(r"[+-]?[0-9]{0,4}(\.[0-9]{0,3})?([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,3})?", fullmatch=True)
-    few_digits = made_of(QUANTITY, 5).filter(lambda text: len(text.lower().rpartition("e")[2]) < 4)
-    return plain | few_digits
-
-
-GENERATED = {
-    "regexp": made_of(REGEXP, 9),
-    "image": made_of(IMAGE, 6)
-    | st.from_regex(r"([a-zA-Z0-9._-]{1,9}(:[0-9]{1,5})?/)?[a-z0-9._/-]{1,20}(:[\w.-]{1,9})?", fullmatch=True),
-    "quantity": numbers(),
-    "known_hosts": st.builds("{}\n{}".format, st.sampled_from(ADDRESSES), st.lists(LINES, max_size=2).map("\n".join)),
-}
 
 
 def refuses(kind: str, text: str) -> bool:
@@ -138,33 +86,11 @@ def test_what_go_accepts_is_accepted_and_what_it_refuses_is_refused() -> None:
     assert differences(recorded()) == []
 
 
-def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks() -> None:
-    for pattern, reason in (
-        (r"^/api(?!/x)", "no look-ahead"), (r"(?<=/)x", "no look-behind"), (r"(a)\1", "no backreferences"),
-        (r"(?>a)", "no atomic groups"), (r"/api/**", "Go repeats no repetition"), (r"*.html", "nothing to repeat"),
-        (r"(/", "a '(' without its ')'"), (r"/a)", "a ')' without its '('"), (r"[a", "a '[' without its ']'"),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=re.escape(reason)):
-            check_go_regexp(pattern)
-
-
 @pytest.mark.slow
-def test_go_itself_agrees_with_us_and_with_the_table() -> None:
-    questions: list[tuple[str, str]] = []
-
-    @settings(max_examples=2000)
-    @given(st.one_of([st.tuples(st.just(kind), texts) for kind, texts in GENERATED.items()]))
-    def collect(question: tuple[str, str]) -> None:
-        kind, text = question
-        questions.append((kind, text.strip()))  # as we read it
-
-    collect()
+def test_the_table_is_what_go_says() -> None:
     table = recorded()
-    said = go_says([(kind, text) for kind, text, _ in table] + questions)
-    answers = [(kind, text, bool(error)) for (kind, text), error in zip(questions, said[len(table) :], strict=True)]
-    assert differences(answers) == []
-    assert {kind for kind, _, refused in answers if not refused} == set(OURS), "each kind has accepted cases"
-    assert [one for one, error in zip(table, said, strict=False) if one[2] != bool(error)] == []
+    said = go_says((kind, text) for kind, text, _ in table)
+    assert [one for one, error in zip(table, said, strict=True) if one[2] != bool(error)] == []
 
 
 def record() -> None:

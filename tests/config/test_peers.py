@@ -6,7 +6,6 @@ import shlex
 import pytest
 
 from oceanid_cluster.config.peers import Peer, parse_peers
-from oceanid_cluster.manifests.network import ingress_rules
 from tests.samples import settings
 
 TRAEFIK = Peer("kube-system", {"app.kubernetes.io/name": "traefik"})
@@ -40,10 +39,6 @@ def test_a_peer_is_a_namespace_and_perhaps_the_labels_of_its_pods() -> None:
 def test_a_wrong_peer_is_named(text: str, expected: str) -> None:
     with pytest.raises(ValueError, match=re.escape(expected)):
         parse_peers(text)
-
-
-def test_without_peers_there_is_no_rule_for_an_empty_one_lets_everybody_in() -> None:
-    assert ingress_rules([], 80) == []
 
 
 def test_a_label_studio_that_nothing_can_reach_is_a_warning_with_a_command_that_works() -> None:

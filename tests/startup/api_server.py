@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -15,17 +16,23 @@ import yaml
 
 
 class ApiServer(ThreadingHTTPServer):
-    """``answers`` by path, without the query; whatever else is asked is not there. ``asked`` keeps path and login."""
+    """``answers`` by path, without the query, as they are or as JSON; nothing else is there.
 
-    def __init__(self, answers: Mapping[str, Any]) -> None:
+    ``asked`` keeps path and login.
+    """
+
+    def __init__(self, answers: Mapping[str, Any], name: str, **validity: datetime) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert("127.0.0.1").configure_cert(context)  # without TLS, kubectl sends no login
+        authority.issue_cert(name, **validity).configure_cert(context)  # without TLS, kubectl sends no login
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.ca = base64.b64encode(authority.cert_pem.bytes()).decode()
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing: a handshake that kubectl refuses is not an error."""
 
     @property
     def url(self) -> str:
@@ -53,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
         server.asked.append((path, self.headers.get("Authorization", "")))
         found = server.answers.get(path)
         absent = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": "NotFound", "code": 404}
-        body = json.dumps(absent if found is None else found).encode()
+        body = found if isinstance(found, bytes) else json.dumps(absent if found is None else found).encode()
         self.send_response(404 if found is None else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -65,9 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answers: Mapping[str, Any]) -> Generator[ApiServer]:
-    """A server that runs as long as this does."""
-    with ApiServer(answers) as server:
+def serving(answers: Mapping[str, Any], name: str = "127.0.0.1", **validity: datetime) -> Generator[ApiServer]:
+    """A server that runs as long as this does, with a certificate of this name and ``not_before``, ``not_after``."""
+    with ApiServer(answers, name, **validity) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server

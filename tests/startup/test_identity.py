@@ -1,9 +1,6 @@
 """Whether the API server answers, and whether the cluster is ours."""
 
-import os
-import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +10,36 @@ from oceanid_cluster.config.cluster import NODES
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.configuration import load
-from oceanid_cluster.startup.identity import Identity, differences, read_cluster
+from oceanid_cluster.startup.identity import Identity, differences, read_cluster, read_identity
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.reasons import why
-from tests.samples import EVERYTHING, REQUIRED, SECRET
+from tests.samples import EVERYTHING, REQUIRED, SECRET, settings
 from tests.startup.api_server import cluster, serving
 from tests.startup.test_kubeconfig_refusals import HOSTS, document, write
 
 UID = EVERYTHING["clusterUid"]
 
 
-class _Page(BaseHTTPRequestHandler):
-    """Something that listens where the SSH tunnel should, with ``answer`` to whatever it is asked."""
-
-    answer: tuple[int, bytes] = (200, b"")
-
-    def do_GET(self) -> None:
-        status, body = self.answer
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name upstream
-        """Nothing."""
-
-
 @pytest.mark.parametrize(
-    ("scheme", "answer"),
+    ("path", "answer"),
     [
-        ("http", (200, b"<html>welcome</html>")),
-        ("http", (200, b"[]")),
-        ("http", (200, b'{"metadata": null}')),
-        ("http", (200, b'{"metadata": {"name": "x", "uid": "y"}, "items": [{}]}')),
-        ("http", (404, b"not found")),
-        ("https", (200, b"no TLS")),
+        ("/api/v1/namespaces/kube-system", b"<html>welcome</html>"),
+        ("/api/v1/namespaces/kube-system", []),
+        ("/api/v1/namespaces/kube-system", {"metadata": None}),
+        ("/api/v1/namespaces/kube-system", None),
+        ("/api/v1/nodes", {"items": [{}]}),
+        ("/api/v1/namespaces", None),
+        ("/api/v1/namespaces", []),
+        ("/api/v1/namespaces", {"items": [{"metadata": None}]}),
+        ("/api/v1/namespaces", {"items": [{"metadata": {"labels": []}}]}),
     ],
 )
-def test_a_server_that_is_not_a_kubernetes_api_is_named(tmp_path: Path, scheme: str, answer: tuple[int, bytes]) -> None:
-    with ThreadingHTTPServer(("127.0.0.1", 0), type("Page", (_Page,), {"answer": answer})) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        path = write(tmp_path, document(f"{scheme}://127.0.0.1:{server.server_port}"))
-        kubectl = Kubectl(load_kubeconfig(path, {}, None, HOSTS))
+def test_a_server_that_is_not_a_kubernetes_api_is_named(tmp_path: Path, path: str, answer: Any) -> None:
+    with serving({**cluster([]), path: answer}) as server:
+        kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
         with pytest.raises(StartUpError) as caught:
             read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
-        server.shutdown()
     assert "is not a Kubernetes API server: another program answers there" in str(caught.value)
     assert "ssh -L 16443:localhost:6443 tethys -N" in str(caught.value)
 
@@ -117,16 +98,6 @@ def test_a_cluster_of_ours_is_none_of_these() -> None:
         assert differences(Identity(UID, HOSTS_OF_OURS), settings) == []
 
 
-@pytest.mark.parametrize(
-    "answer", [None, [], {"items": [{"metadata": None}]}, {"items": [{"metadata": {"labels": []}}]}]
-)
-def test_a_list_of_something_else_is_not_an_answer_of_kubernetes(tmp_path: Path, answer: Any) -> None:
-    with serving({**cluster([]), "/api/v1/namespaces": answer}) as server:
-        kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
-        with pytest.raises(StartUpError, match="another program answers there"):
-            read_cluster(kubectl, load(REQUIRED, SECRET, "dev"))
-
-
 def test_nothing_else_is_read_of_a_cluster_of_somebody_else(tmp_path: Path) -> None:
     with serving(cluster([*HOSTS_OF_OURS], owner="oceanid-prod")) as server:
         kubectl = Kubectl(load_kubeconfig(server.kubeconfig(tmp_path / "config", {"token": "x"}), {}, None, HOSTS))
@@ -135,17 +106,29 @@ def test_nothing_else_is_read_of_a_cluster_of_somebody_else(tmp_path: Path) -> N
     assert not any("secrets" in path for path, _ in server.asked)
 
 
-def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) -> None:
-    """What kubectl itself says of a closed port, put into one message."""
-    path = write(tmp_path, document("https://127.0.0.1:1"))
-    said = subprocess.run(
-        ["kubectl", "get", "--raw", "/readyz"], env={**os.environ, "KUBECONFIG": path}, text=True, capture_output=True,
-        check=False,
-    ).stderr  # fmt: skip
-    text = why(said, Kubeconfig(path, "prod", "https://127.0.0.1:1", Secret(""), ()))
-    assert "cannot reach the Kubernetes API server https://127.0.0.1:1" in text
-    assert "ssh -L 16443:localhost:6443 tethys -N" in text
-    assert "canary" not in text
+PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "end", "said", "cure"),
+    [
+        ("127.0.0.1", PAST, datetime(2021, 1, 1, tzinfo=UTC), "has expired", "systemctl restart k3s"),
+        ("127.0.0.1", datetime(2089, 1, 1, tzinfo=UTC), FUTURE, "is not valid yet", "date -u"),
+        ("kubernetes", PAST, FUTURE, "was made for other names", "--tls-server-name=kubernetes"),
+        ("10.43.0.1", PAST, FUTURE, "was made for other names", "--tls-san"),
+    ],
+    ids=["expired", "not yet valid", "another name", "another address"],
+)
+def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
+    tmp_path: Path, name: str, start: datetime, end: datetime, said: str, cure: str
+) -> None:
+    with serving({}, name, not_before=start, not_after=end) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "x"})
+        with pytest.raises(StartUpError) as caught:
+            read_identity(Kubectl(load_kubeconfig(path, {}, None, None)), settings())
+    assert said in str(caught.value)
+    assert cure in str(caught.value)
+    assert "fresh kubeconfig" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -171,6 +154,10 @@ def test_a_server_that_does_not_answer_is_named_with_the_reason(tmp_path: Path) 
         ("Unable to connect to the server: getting credentials: exec: canary", "login plugin or token does not work"),
         ("error: open /canary/token: no such file or directory", "login plugin or token does not work"),
         ('Unable to connect to the server: net/http: invalid header field value for "…"', "token does not work"),
+        (
+            "Unable to connect to the server: http: server gave HTTP response to HTTPS client",
+            "another program answers there",
+        ),
         ("something new", "cannot reach"),
     ],
 )

@@ -75,12 +75,3 @@ def test_of_several_files_the_first_that_has_the_user_is_used(tmp_path: Path, se
         kubeconfig = os.pathsep.join(listed)
         provided = given_to_the_provider(kubeconfig, tmp_path)
         assert login_with(server, provided, Path("/")) == login_with(server, kubeconfig, Path("/"))
-
-
-def test_what_is_the_same_everywhere_already_stays_as_kubectl_writes_it(tmp_path: Path, server: ApiServer) -> None:
-    """Another text would be a change of the provider in the next run of every stack."""
-    kubeconfig = server.kubeconfig(tmp_path / "config", {"token": "canary"})
-    command = ["kubectl", "config", "view", "--minify", "--flatten", "--raw", "-o", "json"]
-    environ = {**os.environ, "KUBECONFIG": kubeconfig}
-    said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
-    assert load_kubeconfig(kubeconfig, {}, None, None).contents.value == said
