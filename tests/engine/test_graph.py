@@ -1,19 +1,25 @@
 """The picture of a live cluster: what is drawn, how what is broken or turned off looks, and when it cannot be drawn."""
 
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from oceanid_cluster.components.nodes.facts import NAME as NODES
 from oceanid_cluster.components.settings import CHAIN, EXPECTED
+from sandbox.layout import ROOT
 from tests.commands.test_graph import LINE, shown
 from tests.engine.engine import Engine, flux_reports
 
-# docs/architecture.md, "The chain".
+# docs/architecture.md, "The chain": its boxes, and the arrows between their titles.
+DIAGRAM = (
+    (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("flowchart LR")[2].partition("```")[0]
+)
+TITLES = dict(re.findall(r"(\w+)\[(\w+)\]", DIAGRAM))
 ARROWS = {
-    ("FluxBootstrap", "PulumiOperator"), ("PulumiOperator", "CloudflareTunnel"), ("FluxBootstrap", "ImageAutomation"),
-    ("CloudflareTunnel", "NodeTunnels"), ("NodeLabels", "NodeTunnels"), ("CloudflareTunnel", "LabelStudio"),
-    ("LabelStudio", "TritonAdapter"),
-}  # fmt: skip
+    (TITLES[start], TITLES[end])
+    for line in DIAGRAM.splitlines()
+    for start, end in pairwise(re.findall(r"(\w+)(?:\[\w+\])?(?= -->|$)", line))
+}
 
 
 def picture(engine: Engine, *arguments: str, code: int = 0) -> str:

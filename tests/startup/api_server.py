@@ -6,7 +6,6 @@ import ssl
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -21,7 +20,7 @@ class ApiServer(ThreadingHTTPServer):
     ``asked`` keeps path and login.
     """
 
-    def __init__(self, answers: Mapping[str, Any], name: str, **validity: datetime) -> None:
+    def __init__(self, answers: Mapping[str, Any], name: str, **validity: Any) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -72,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answers: Mapping[str, Any], name: str = "127.0.0.1", **validity: datetime) -> Generator[ApiServer]:
+def serving(answers: Mapping[str, Any], name: str = "127.0.0.1", **validity: Any) -> Generator[ApiServer]:
     """A server that runs as long as this does, with a certificate of this name and ``not_before``, ``not_after``."""
     with ApiServer(answers, name, **validity) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
