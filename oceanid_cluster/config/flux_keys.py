@@ -39,7 +39,9 @@ def parse_age_key(text: str) -> Secret:
     lines = [line.strip() for line in unescaped(text).splitlines()]
     keys = [line.upper() for line in lines if line and not line.startswith("#")]
     if not keys or not all(map(_AGE.fullmatch, keys)):
-        raise ValueError("is not made of private keys of age (AGE-SECRET-KEY-…); make one: age-keygen -o age.agekey")
+        raise ValueError(
+            "is not made of private keys of age (AGE-SECRET-KEY-1 and 58 characters), as age-keygen prints them"
+        )
     return Secret("".join(f"{key}\n" for key in keys))
 
 

@@ -257,9 +257,10 @@ def is_host(text: str) -> bool:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is the machine, or the pod, that asks for it (RFC 6761; kubelet, managedHostsFileContent)."""
+    """Whether a host is the machine or pod that asks (systemd, is_localhost; kubelet, managedHostsFileContent)."""
     if not is_address(host):
-        return re.fullmatch(r"(.*\.)?localhost\.?|ip6-(localhost|loopback)\.?", host.lower()) is not None
+        names = r"((.*\.)?localhost(\.localdomain)?|ip6-(localhost|loopback))\.?"
+        return re.fullmatch(names, host.lower()) is not None
     address = ipaddress.ip_address(host)
     address = getattr(address, "ipv4_mapped", None) or address
     return address.is_loopback or address.is_unspecified

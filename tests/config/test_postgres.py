@@ -18,8 +18,8 @@ NAMES = {
 }  # fmt: skip
 
 THE_POD = (
-    "localhost", "LocalHost.", "db.localhost", "ip6-localhost", "ip6-loopback", "127.0.0.2", "0.0.0.0", "[::]",
-    "[::1]:5432", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "%3A%3A1",
+    "localhost", "LocalHost.", "db.localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback.", "127.0.0.2",
+    "0.0.0.0", "[::]", "[::1]:5432", "[::ffff:127.0.0.1]", "[::ffff:0.0.0.0]", "%3A%3A1",
 )  # fmt: skip
 NO_HOST = (
     "127.1", "0x7f.1", "2130706433", "0x7f000001", "0177.0.0.1", "256.1.1.1", "10.0.0.1.", "[zz]", "[h]:5432",
