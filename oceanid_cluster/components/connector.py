@@ -17,17 +17,17 @@ from oceanid_cluster.manifests import cloudflared
 from oceanid_cluster.manifests.objects import config_map, pod_template, service
 from oceanid_cluster.manifests.pods import Manifest
 
-Settings = TypeVar("Settings", bound=TunnelSettings | NodeTunnelSettings)
+AnyTunnel = TypeVar("AnyTunnel", bound=TunnelSettings | NodeTunnelSettings)
 
 
 @dataclass(frozen=True)
-class ConnectorArgs(Generic[Settings]):
+class ConnectorArgs(Generic[AnyTunnel]):
     """What a tunnel takes: the ``settings`` of its own, and all of its ``rules``.
 
     ``provider`` is Cloudflare's; only a tunnel that writes there needs it.
     """
 
-    settings: Settings
+    settings: AnyTunnel
     cloudflare: CloudflareSettings
     rules: Sequence[IngressRule]
     context: Context
