@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from oceanid_cluster.__main__ import main
-from oceanid_cluster.commands import drift, health, issue, patience, plan, preflight, redact, workflow
+from oceanid_cluster.commands import drift, health, issue, patience, preflight, redact, workflow
 from oceanid_cluster.commands.operation import Outcome
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.startup.processes import CommandError
@@ -209,7 +209,7 @@ def test_in_github_actions_what_a_command_says_is_redacted_and_its_exit_code_kep
 
 
 @pytest.mark.parametrize(
-    ("command", "module"), [("workflow up", workflow), ("workflow watch", workflow), ("plan", plan), ("drift", drift)]
+    ("command", "module"), [("workflow up", workflow), ("workflow watch", workflow), ("drift", drift)]
 )
 def test_in_github_actions_the_secrets_are_read_once(
     command: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
@@ -229,7 +229,7 @@ def test_in_github_actions_the_secrets_are_read_once(
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
     monkeypatch.setattr(redact, "redactor", first)
     monkeypatch.setattr(module, "redactor", first)
-    for place, name in ((workflow, "run_engine"), (plan, "preview"), (drift, "preview")):
+    for place, name in ((workflow, "run_engine"), (drift, "preview")):
         monkeypatch.setattr(place, name, engine)
     monkeypatch.setattr(health, "look", lambda *_, **__: [])
     monkeypatch.setattr(issue, "keep", lambda *_: None)
