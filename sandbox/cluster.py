@@ -1,5 +1,6 @@
 """The control plane: etcd, the API server, its controllers and KWOK, on loopback, as plain processes."""
 
+import contextlib
 import json
 import os
 import random
@@ -33,7 +34,9 @@ _CONTROL_PLANE = ("kwok", "kube-scheduler", "kube-controller-manager", "kube-api
 
 def start(sandbox: Sandbox) -> None:
     """Start what is not running, wait until it is ready, and make nodes and storage. Raises SandboxError."""
-    ports = _ports(sandbox)
+    # Where one moves, what still runs is stopped: it talks to the old one.
+    owners = {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"}
+    ports = keep_ports(sandbox, sandbox.home / "ports.json", owners, (*_GITOPS, *_CONTROL_PLANE))
     pki, token = sandbox.home / "pki", sandbox.home / "token"
     for folder in (sandbox.log, pki):
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +87,8 @@ def stop_role(sandbox: Sandbox, role: str) -> list[str]:
     members = frozenset(pid for pid, name in processes(sandbox).items() if name == role)
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in members:
-            _signal(pid, number)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
         if wait_for(lambda: members.isdisjoint(processes(sandbox)), _STOP_SECONDS):
             break
     return [role] * len(members)
@@ -177,22 +181,6 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(0.05)
     return True
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
-
-
-def _ports(sandbox: Sandbox) -> dict[str, int]:
-    """The control plane's ports: those it had, unless somebody else took one while it was down.
-
-    Where one moves, what still runs is stopped: it talks to the old one.
-    """
-    owners = {"etcd": "etcd", "peer": "etcd", "api": "kube-apiserver"}
-    return keep_ports(sandbox, sandbox.home / "ports.json", owners, (*_GITOPS, *_CONTROL_PLANE))
 
 
 def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str], clients: Sequence[str] = ()) -> dict[str, int]:

@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from tests.recorded import Run, plain
+from tests.recorded import Run, dependencies, manifests, plain
 
 Program = Callable[[Mapping[str, str]], Run]
 
@@ -25,10 +25,10 @@ ORDER = {
 def waits_for(run: Run, name: str) -> set[str]:
     """Everything that is there before a resource is, by logical name."""
     found: set[str] = set()
-    new = run.dependencies(name)
+    new = dependencies(run, name)
     while new:
         found |= new
-        new = {one for other in new if other in run.requests for one in run.dependencies(other)} - found
+        new = {one for other in new if other in run.requests for one in dependencies(run, other)} - found
     return found
 
 
@@ -55,7 +55,7 @@ def environment(run: Run, name: str) -> dict[str, dict[str, Any]]:
 
 
 def workloads(run: Run) -> list[dict[str, Any]]:
-    found = [m for m in run.manifests() if m["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job")]
+    found = [m for m in manifests(run) if m["kind"] in ("Deployment", "DaemonSet", "StatefulSet", "Job")]
     assert len(found) >= 4
     return found
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from oceanid_cluster.commands import registrations
-from oceanid_cluster.commands.registrations import Registered, Run, plain
+from oceanid_cluster.commands.registrations import Registered, Run, without_marks
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
-__all__ = ["ROOT", "STACK", "Registered", "Run", "plain", "record", "run_program", "secret_data"]
+__all__ = [
+    "ROOT", "STACK", "Registered", "Run", "dependencies", "manifests", "plain", "record", "run_program", "secret_data",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
 STACK = "dev"
@@ -26,6 +28,25 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
 def record(main: Callable[[], None]) -> Run:
     """Run ``main`` as a program under Pulumi's mocks; raises what it raises."""
     return registrations.record(main, STACK)
+
+
+def plain(value: Any) -> Any:
+    """A recorded value without marks of secrecy."""
+    return without_marks(value, lambda secret: secret)
+
+
+def manifests(run: Run) -> list[dict[str, Any]]:
+    """Every Kubernetes object that the program itself makes, as it would reach the API server."""
+    return [
+        plain(resource.inputs)
+        for resource in run.resources.values()
+        if resource.typ.startswith("kubernetes:") and "kind" in resource.inputs
+    ]
+
+
+def dependencies(run: Run, name: str) -> set[str]:
+    """Logical names of what a resource waits for."""
+    return {urn.rpartition("::")[2] for urn in run.requests[name].dependencies}
 
 
 def secret_data(run: Run, name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 from oceanid_cluster.components.settings import all_keys
 from tests import fuzz
-from tests.recorded import run_program
+from tests.recorded import manifests, run_program
 
 pytestmark = pytest.mark.slow
 
@@ -41,8 +41,8 @@ def test_a_damaged_configuration_is_accepted_or_refused_clearly(config: dict[str
 @given(config=fuzz.valid())
 def test_a_valid_configuration_renders_whole_manifests(folder: Path, config: dict[str, str]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        manifests = run_program(config, folder, monkeypatch).manifests()
-    for manifest in manifests:
+        made = manifests(run_program(config, folder, monkeypatch))
+    for manifest in made:
         assert {"apiVersion", "kind"} <= manifest.keys()
         assert manifest["metadata"]["name"]
         assert "null" not in json.dumps(manifest)

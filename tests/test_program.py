@@ -24,7 +24,7 @@ from tests.program import (
     without_secrets,
     workloads,
 )
-from tests.recorded import ROOT, plain
+from tests.recorded import ROOT, dependencies, manifests, plain
 from tests.samples import EVERYTHING, NODE_TUNNEL, REQUIRED, connector_token
 
 # What the state of the live stack holds (spec, section 9), beside the objects of Flux's chart.
@@ -63,7 +63,7 @@ def test_objects_without_pods_wait_only_for_their_namespace_and_all_else_for_the
             early.add(request.type.rpartition(":")[2])
             near = (request.parent, run.requests["pko"].parent)  # the component, or the stack: a generated value
             own = {one for one, other in run.requests.items() if other.parent in near}
-            assert run.dependencies(name) <= own | {"label-studio-ns"}, name
+            assert dependencies(run, name) <= own | {"label-studio-ns"}, name
     assert early == {
         "Namespace", "Secret", "ConfigMap", "PersistentVolumeClaim", "ServiceAccount", "Role", "RoleBinding",
         "Service", "NetworkPolicy", "PodDisruptionBudget", "ValidatingAdmissionPolicy",
@@ -243,7 +243,7 @@ def test_services_stay_off_machines_with_a_gpu_where_there_is_another_one(progra
 def test_no_service_and_no_claim_is_waited_for_and_a_recreated_pod_is(program: Program) -> None:
     found = {
         (one["kind"], one["metadata"]["name"]): one["metadata"].get("annotations", {})
-        for one in program(REQUIRED).manifests()
+        for one in manifests(program(REQUIRED))
     }
     skipped = {kind for (kind, _), given in found.items() if given.get("pulumi.com/skipAwait") == "true"}
     assert skipped == {"Service", "PersistentVolumeClaim"}
@@ -253,7 +253,7 @@ def test_no_service_and_no_claim_is_waited_for_and_a_recreated_pod_is(program: P
 
 def test_namespaces_carry_their_labels_and_level(program: Program) -> None:
     levels = {}
-    for manifest in program(REQUIRED).manifests():
+    for manifest in manifests(program(REQUIRED)):
         if manifest["kind"] == "Namespace":
             labels = manifest["metadata"]["labels"]
             assert labels["app.kubernetes.io/part-of"] == "oceanid-dev"

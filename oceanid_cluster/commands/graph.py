@@ -30,7 +30,7 @@ _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.
 _WORKLOADS = ("Deployment", "DaemonSet")
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
 _BOXES = 12
-_WIDTH, _CHARACTERS, _CHARACTERS_READY = 44, 120, 50
+_WIDTH, _CHARACTERS = 44, 120
 _API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
@@ -159,8 +159,7 @@ def _box(ref: ObjectRef, verdict: Verdict, *more: str, meant: bool = False) -> B
     """The box of an object; ``meant``: somebody suspended it, as its owner may."""
     state: State = "ok" if verdict.ready else "off" if meant else "failed"
     text = public(_DIGEST.sub(r"\1", verdict.detail))
-    length = _CHARACTERS_READY if verdict.ready else _CHARACTERS
-    lines = textwrap.wrap(textwrap.shorten(text, length, placeholder=" …"), _WIDTH)
+    lines = textwrap.wrap(textwrap.shorten(text, _CHARACTERS, placeholder=" …"), _WIDTH)
     return Box(ref, [f"{ref.kind.lower()}/{ref.name}", *more, *lines], state)
 
 

@@ -36,18 +36,6 @@ class Run:
     transforms: list[Any] = field(default_factory=list[Any])
     registered_at: float = 0
 
-    def manifests(self) -> list[dict[str, Any]]:
-        """Every Kubernetes object that the program itself makes, as it would reach the API server."""
-        return [
-            plain(inputs_of(resource))
-            for resource in self.resources.values()
-            if resource.typ.startswith("kubernetes:") and "kind" in inputs_of(resource)
-        ]
-
-    def dependencies(self, name: str) -> set[str]:
-        """Logical names of what a resource waits for."""
-        return {urn.rpartition("::")[2] for urn in self.requests[name].dependencies}
-
 
 def inputs_of(resource: Registered) -> dict[str, Any]:
     """The inputs of a resource as they are recorded, with marks of secrecy."""
@@ -138,14 +126,9 @@ def run_program(
         return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name, logger)
 
 
-def plain(value: Any) -> Any:
-    """A recorded value without marks of secrecy."""
-    return _without_marks(value, lambda secret: secret)
-
-
 def masked(value: Any) -> Any:
     """A recorded value with every text that is marked as secret replaced by ``[secret]``."""
-    return whole_numbers(_without_marks(value, _hidden))
+    return whole_numbers(without_marks(value, _hidden))
 
 
 def whole_numbers(value: Any) -> Any:
@@ -155,10 +138,11 @@ def whole_numbers(value: Any) -> Any:
     return _mapped(value, whole_numbers)
 
 
-def _without_marks(value: Any, of_secret: Callable[[Any], Any]) -> Any:
+def without_marks(value: Any, of_secret: Callable[[Any], Any]) -> Any:
+    """A recorded value without marks of secrecy: what was marked is what ``of_secret`` makes of it."""
     if rpc.is_rpc_secret(value):
-        return of_secret(_without_marks(rpc.unwrap_rpc_secret(value), of_secret))
-    return _mapped(value, lambda item: _without_marks(item, of_secret))
+        return of_secret(without_marks(rpc.unwrap_rpc_secret(value), of_secret))
+    return _mapped(value, lambda item: without_marks(item, of_secret))
 
 
 def _hidden(value: Any) -> Any:

@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
-from oceanid_cluster.commands.objects import Object, terminating
+from oceanid_cluster.commands.objects import Object, part, terminating
 from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
@@ -35,8 +35,8 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Change]:
     """
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
-    manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    found = [Change("create", *_key(crd), gone=True, release=release) for crd in _absent(crds, kubectl)]
+    manifest = str(record.get("manifest") or "")
+    found = [Change("create", *_key(crd), gone=True, release=release) for crd in _absent_crds(record, kubectl)]
     if manifest.strip():
         live = _by_key(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
@@ -50,8 +50,8 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Change]:
                 found.append(Change("terminating", *key, release=release))
             paths = {*differences(live[key], one)}
             if key in copies:
-                part = _WHOLE[one["kind"]]
-                paths |= {*differences(live[key].get(part), copies[key].get(part), part)}
+                whole = _WHOLE[one["kind"]]
+                paths |= {*differences(live[key].get(whole), copies[key].get(whole), whole)}
             if paths:
                 found.append(Change("update", *key, tuple(sorted(paths)), release=release))
     return found
@@ -115,19 +115,13 @@ def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
         raise CommandError(f"Helm's record of the release '{name}' cannot be read") from None
 
 
-def _crds(record: Object) -> list[str]:
-    """The files of a chart's folder ``crds``: Helm installs them and leaves them out of its manifest."""
-    chart: Object = record.get("chart") or {}
-    files: Sequence[Object] = chart.get("files") or ()
+def _absent_crds(record: Object, kubectl: Kubectl) -> list[Object]:
+    """The CRDs of a chart's folder ``crds`` that are not in the cluster: Helm leaves them out of its manifest."""
+    files: Sequence[Object] = part(record, "chart").get("files") or ()
     found = [str(one["data"]) for one in files if str(one.get("name", "")).startswith("crds/") and one.get("data")]
-    return [base64.b64decode(one).decode() for one in found]
-
-
-def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[Object]:
-    """The CRDs that are not in the cluster."""
-    if not manifests:
+    if not found:
         return []
-    document = "\n---\n".join(manifests)
+    document = "\n---\n".join(base64.b64decode(one).decode() for one in found)
     wanted = kubectl.objects("create", "--dry-run=client", "-f", "-", stdin=document)
     live = _by_key(kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document))
     return [one for one in wanted if _key(one) not in live]

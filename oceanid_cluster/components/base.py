@@ -144,9 +144,8 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
 
     As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
     """
-    encoded = {key: pulumi.Output.from_input(text).apply(_base64) for key, text in data.items()}
+    encoded = {
+        key: pulumi.Output.from_input(text).apply(lambda known: b64encode(known.encode()).decode())
+        for key, text in data.items()
+    }
     return kubernetes_object("v1", "Secret", name, ns, object_labels, type="Opaque", data=encoded)
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pulumi
 
 from oceanid_cluster.components.base import Component, Context, depends_on, secret
+from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
+from oceanid_cluster.components.tunnel.settings import TunnelSettings
 from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import remote_options
@@ -15,15 +17,17 @@ from oceanid_cluster.manifests import cloudflared
 from oceanid_cluster.manifests.objects import config_map, pod_template, service
 from oceanid_cluster.manifests.pods import Manifest
 
+AnyTunnel = TypeVar("AnyTunnel", bound=TunnelSettings | NodeTunnelSettings)
+
 
 @dataclass(frozen=True)
-class ConnectorArgs:
+class ConnectorArgs(Generic[AnyTunnel]):
     """What a tunnel takes: the ``settings`` of its own, and all of its ``rules``.
 
     ``provider`` is Cloudflare's; only a tunnel that writes there needs it.
     """
 
-    settings: Any
+    settings: AnyTunnel
     cloudflare: CloudflareSettings
     rules: Sequence[IngressRule]
     context: Context
@@ -32,7 +36,7 @@ class ConnectorArgs:
 
 def create_connector(
     owner: Component,
-    args: ConnectorArgs,
+    args: ConnectorArgs[TunnelSettings] | ConnectorArgs[NodeTunnelSettings],
     names: cloudflared.Names,
     image: str,
     object_labels: Mapping[str, str],

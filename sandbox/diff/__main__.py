@@ -45,7 +45,7 @@ def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
         elif problems[0]:
             text = f"{stack}: cannot be rendered at the base, so there is nothing to compare\n{problems[0]}"
         else:
-            text = report.as_text(stack, compare.compare(*map(compare.read, outputs)))
+            text = report.as_text(stack, *compare.compare(*map(compare.read, outputs)))
         print(text, flush=True)
         heading, *lines = text.splitlines()
         add_to_summary(heading, lines, environ, "diff")

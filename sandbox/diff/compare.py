@@ -66,14 +66,6 @@ class Change:
     meaning: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two renders; ``notes`` say what could not be compared."""
-
-    changes: tuple[Change, ...]
-    notes: tuple[str, ...]
-
-
 def read(folder: Path) -> dict[str, Object]:
     """What ``render`` wrote into a folder, by place; nothing when there is no folder."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -85,10 +77,9 @@ def read(folder: Path) -> dict[str, Object]:
     return found
 
 
-def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> Difference:
-    """What differs. The objects of a chart that is available on one side only are left out."""
+def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> tuple[list[Change], list[str]]:
+    """What differs, and the charts that are left out, since their objects are known on one side only."""
     unknown = _charts(before) ^ _charts(after)
-    notes = [f"the objects of chart {name} are known on one side only, and are not compared" for name in unknown]
     changes: list[Change] = []
     for place in sorted({*before, *after}):
         old, new = before.get(place), after.get(place)
@@ -100,8 +91,11 @@ def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> Differ
         elif new:
             changes.append(Change("added", place, (Field("", None, new.manifest),), ()))
         elif old:
-            changes.append(Change("removed", place, (), (_of_removal(old),)))
-    return Difference(tuple(changes), tuple(sorted(notes)))
+            meaning = (
+                "retained: it stays in the cluster, and nobody manages it" if "retained" in old.facts else "deleted"
+            )
+            changes.append(Change("removed", place, (), (meaning,)))
+    return changes, sorted(unknown)
 
 
 def _charts(objects: Mapping[str, Object]) -> set[str]:
@@ -112,12 +106,6 @@ def _charts(objects: Mapping[str, Object]) -> set[str]:
 def _chart(one: Object) -> str | None:
     """The chart that an object belongs to, or stands for."""
     return next((one.facts[name] for name in ("unknown", "chart", "release") if name in one.facts), None)
-
-
-def _of_removal(old: Object) -> str:
-    if "retained" in old.facts:
-        return "retained: it stays in the cluster, and nobody manages it"
-    return "deleted"
 
 
 def _meaning(old: Object, new: Object, fields: tuple[Field, ...]) -> Iterator[str]:
@@ -136,15 +124,11 @@ def _meaning(old: Object, new: Object, fields: tuple[Field, ...]) -> Iterator[st
         yield f"replaced instead of updated: {_listed(fixed)} cannot change"
     if new.kind in _WORKLOADS and (fixed or any(_is_in(path, "spec.template") for path in paths)):
         yield "its pods are replaced"
-    if new.kind == "Namespace" and (levels := _levels(old, new)):
-        yield f"its Pod Security level changes from {levels[0]} to {levels[1]}"
+    before, now = (labels_of(one.manifest).get(_LEVEL, "none") for one in (old, new))
+    if new.kind == "Namespace" and before != now:
+        yield f"its Pod Security level changes from {before} to {now}"
     if ("retained" in old.facts) != ("retained" in new.facts):
         yield "from now on it stays when it is dropped" if "retained" in new.facts else "no longer stays when dropped"
-
-
-def _levels(old: Object, new: Object) -> tuple[str, str] | None:
-    before, after = (str(labels_of(one.manifest).get(_LEVEL, "none")) for one in (old, new))
-    return (before, after) if before != after else None
 
 
 def _is_in(path: str, field: str) -> bool:

@@ -3,22 +3,26 @@
 import difflib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import yaml
 
-from sandbox.diff.compare import Change, Difference, Field
+from sandbox.diff.compare import Change, Field
 
 _MARKS = {"added": "+", "changed": "~", "removed": "-"}
 _LINES, _WIDTH = 60, 400  # of one object; the rest is counted
 
 
-def as_text(stack: str, difference: Difference) -> str:
-    """How many objects change, in the first line; then each of them, what that means, and its fields."""
-    count = Counter(change.operation for change in difference.changes)
+def as_text(stack: str, changes: Sequence[Change], unknown: Sequence[str] = ()) -> str:
+    """How many objects change, in the first line; then each of them, what that means, and its fields.
+
+    ``unknown`` are the charts that were not compared.
+    """
+    count = Counter(change.operation for change in changes)
     kinds = ", ".join(f"{count[operation]} {operation}" for operation in _MARKS if count[operation])
-    lines = [f"{stack}: {kinds or 'nothing changes'}", *(f"  {note}" for note in difference.notes)]
-    for change in difference.changes:
+    lines = [f"{stack}: {kinds or 'nothing changes'}"]
+    lines += [f"  the objects of chart {name} are known on one side only, and are not compared" for name in unknown]
+    for change in changes:
         meaning = f": {'; '.join(change.meaning)}" if change.meaning else ""
         lines.append(f"{_MARKS[change.operation]} {change.place}{meaning}")
         lines += [f"    {line}" for line in _details(change)]

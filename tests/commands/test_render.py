@@ -16,7 +16,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
 from sandbox import tools
 from tests.program import Program
-from tests.recorded import ROOT, STACK
+from tests.recorded import ROOT, STACK, manifests
 from tests.samples import EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
 
 Render = Callable[..., dict[str, str]]
@@ -58,7 +58,7 @@ def test_every_object_that_the_program_registers_is_a_file(rendered: Render, pro
     files = rendered(REQUIRED)
     wanted = {
         f"{one['metadata'].get('namespace', '_cluster')}/{one['kind']}.{one['metadata']['name']}.yaml"
-        for one in program(REQUIRED).manifests()
+        for one in manifests(program(REQUIRED))
     }
     charts = {f"{facts.namespace}/Release.{name}.yaml" for facts in CHAIN for name in facts.releases}
     charts.add("flux-system/Chart.gitops-flux.yaml")

@@ -10,7 +10,7 @@ from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED, SECTIONS, all_keys
 from oceanid_cluster.config.schema import keys_of
-from tests.recorded import ROOT, Run, plain, run_program
+from tests.recorded import ROOT, Run, manifests, plain, run_program
 from tests.samples import EVERYTHING, REQUIRED, github_app
 
 FOLDERS = sorted(path.parent.name for path in (ROOT / "oceanid_cluster" / "components").glob("*/component.py"))
@@ -27,7 +27,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def refs(run: Run) -> set[ObjectRef]:
     return {
         ObjectRef(one["kind"], one["metadata"].get("namespace", ""), one["metadata"]["name"])
-        for one in run.manifests()
+        for one in manifests(run)
         if one["kind"] != "Node"
     }
 
@@ -42,7 +42,7 @@ def test_every_workload_and_every_object_of_flux_has_a_row_in_health(everything:
     rows = {one.ref for one in EXPECTED}
     judged = {
         ObjectRef(one["kind"], one["metadata"]["namespace"], one["metadata"]["name"])
-        for one in everything.manifests()
+        for one in manifests(everything)
         if one["kind"] in ("Deployment", "DaemonSet") or ".fluxcd.io/" in one["apiVersion"]
     }
     assert judged - rows == set()

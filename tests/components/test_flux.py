@@ -14,7 +14,7 @@ from oceanid_cluster.components.flux.settings import ALERT_TYPES
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
 from tests.program import PRUNE, RECONCILE, Program, annotations, transformed
-from tests.recorded import Run, plain, run_program, secret_data
+from tests.recorded import Run, dependencies, plain, run_program, secret_data
 from tests.samples import (
     AGE_KEY,
     EVERYTHING,
@@ -141,7 +141,7 @@ def test_git_can_use_what_pulumi_knows_and_no_secret_is_in_it(ran: Run) -> None:
         "GPU_HOSTNAME": "gpu.example.org",
         "NODES_DOMAIN": "nodes.example.org",
     }
-    assert {"gitops-flux", "gitops-runtime-info", "gitops-github-token"} <= ran.dependencies("gitops-git-repo")
+    assert {"gitops-flux", "gitops-runtime-info", "gitops-github-token"} <= dependencies(ran, "gitops-git-repo")
 
 
 @configured(WEBHOOK)
@@ -189,7 +189,7 @@ def test_failures_and_recoveries_are_reported_without_image_automation_too(ran: 
     assert found["eventMetadata"] == {"cluster": "reef"}
     apis = {plain(ran.resources[f"gitops-{part}"].inputs)["apiVersion"] for part in ("alert", "alert-provider")}
     assert apis == {"notification.toolkit.fluxcd.io/v1beta3"}
-    assert {"gitops-flux", "gitops-alert-address"} <= ran.dependencies("gitops-alert-provider")
+    assert {"gitops-flux", "gitops-alert-address"} <= dependencies(ran, "gitops-alert-provider")
 
 
 def test_every_type_of_alert_is_one_of_the_crd_and_none_sets_a_commit_status() -> None:

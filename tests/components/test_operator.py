@@ -1,14 +1,14 @@
 """The Pulumi operator: where it may write, and what its workspaces may fetch."""
 
 from tests.program import Program, in_namespace, peers
-from tests.recorded import plain
+from tests.recorded import dependencies, plain
 from tests.samples import REQUIRED
 
 
 def test_the_operator_is_confined_to_its_namespace_before_it_runs_unless_a_key_says_otherwise(program: Program) -> None:
     run = program(REQUIRED)
-    assert {"pko-admission", "pko-admission-binding"} & run.dependencies("pko-helm") == {"pko-admission-binding"}
-    assert run.dependencies("pko-admission-binding") == {"pko-admission"}
+    assert {"pko-admission", "pko-admission-binding"} & dependencies(run, "pko-helm") == {"pko-admission-binding"}
+    assert dependencies(run, "pko-admission-binding") == {"pko-admission"}
     free = program({**REQUIRED, "confinePulumiOperator": "false"}).resources
     assert run.resources.keys() - free.keys() == {"pko-admission", "pko-admission-binding"}
 

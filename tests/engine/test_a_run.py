@@ -20,7 +20,7 @@ from tests.engine.engine import PODS, Engine
 from tests.engine.history import processes_of
 from tests.engine.prepared import FIRST_UP
 from tests.program import ORDER
-from tests.recorded import run_program
+from tests.recorded import manifests, run_program
 from tests.samples import EVERYTHING
 
 
@@ -157,9 +157,9 @@ def assert_strictly_valid(engine: Engine, manifests: list[dict[str, Any]]) -> No
 def test_every_object_passes_strict_validation_by_the_api_server(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    manifests = run_program(EVERYTHING, tmp_path, monkeypatch).manifests()
-    assert len(manifests) > 45
-    assert_strictly_valid(engine, manifests)
+    made = manifests(run_program(EVERYTHING, tmp_path, monkeypatch))
+    assert len(made) > 45
+    assert_strictly_valid(engine, made)
 
 
 @settings(max_examples=10, derandomize=True)
@@ -168,7 +168,7 @@ def test_random_configurations_give_objects_that_the_api_server_takes(engine: En
     # What is installed already: a claim does not shrink, and a port of another field manager stays beside ours.
     config = {name: text for name, text in config.items() if name not in ("labelStudioStorage", "metricsPort")}
     with pytest.MonkeyPatch.context() as monkeypatch:
-        assert_strictly_valid(engine, run_program(config, engine.folder.parent, monkeypatch).manifests())
+        assert_strictly_valid(engine, manifests(run_program(config, engine.folder.parent, monkeypatch)))
 
 
 def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:

@@ -111,7 +111,6 @@ COMMANDS = {
     "health of everything": ("health", "--all"),
     "leftovers": ("leftovers", "--stack", "bare"),
     "drift": ("drift", "--stack", "bare"),
-    "plan": ("plan", "--stack", "bare"),
     **{f"step {name}": ("workflow", name, "--stack", "bare") for name in ("preview", "up", "watch")},
 }
 

@@ -132,19 +132,13 @@ class FluxBootstrap(Component):
                 metadata["annotations"].update(labels.SKIP_AWAIT)
             props["metadata"] = metadata
             if (args.type_, metadata.get("name")) == (POLICY_TYPE, "allow-webhooks"):
-                props["spec"] = webhooks_only(props["spec"])
+                # Without a port any pod may send events, too (flux2, manifests/policies/allow-webhooks.yaml).
+                ingress = [{**rule, "ports": tcp(9292)} for rule in props["spec"]["ingress"]]
+                props["spec"] = {**props["spec"], "ingress": ingress}
         if args.type_ == CRD_TYPE:
             opts.retain_on_delete = True
         opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
         return pulumi.ResourceTransformResult(props=props, opts=opts)
-
-
-def webhooks_only(spec: Mapping[str, Any]) -> Manifest:
-    """The spec of the policy allow-webhooks with its port, which the chart leaves out.
-
-    Without it any pod may send events to notification-controller (flux2, manifests/policies/allow-webhooks.yaml).
-    """
-    return {**spec, "ingress": [{**rule, "ports": tcp(9292)} for rule in spec["ingress"]]}
 
 
 def chart_values(image_automation: bool, domain: str, placement: Placement) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Step 4: a tunnel on each labelled node, for what only that node can reach."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 
@@ -13,12 +12,7 @@ from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
-
-@dataclass(frozen=True)
-class NodeTunnelArgs(ConnectorArgs):
-    """What the node tunnels take."""
-
-    settings: NodeTunnelSettings
+NodeTunnelArgs = ConnectorArgs[NodeTunnelSettings]
 
 
 class NodeTunnels(Component):

@@ -1,7 +1,5 @@
 """Step 3: the Cloudflare Tunnel, through which the Kubernetes API and the applications are reached."""
 
-from dataclasses import dataclass
-
 import pulumi
 
 from oceanid_cluster.components.base import Component, depends_on
@@ -12,12 +10,7 @@ from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest
 
-
-@dataclass(frozen=True)
-class TunnelArgs(ConnectorArgs):
-    """What the tunnel takes."""
-
-    settings: TunnelSettings
+TunnelArgs = ConnectorArgs[TunnelSettings]
 
 
 class CloudflareTunnel(Component):
