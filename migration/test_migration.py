@@ -27,7 +27,7 @@ OUTSIDE = {
     "gh", "flux", "git", "ssh", "curl", "pg_dump", "pg_restore", "kubectl get", "kubectl patch", "python -m",
     "pulumi config", "pulumi up",
 }  # fmt: skip
-PLAN = "python -m migration.plan"
+PLAN = "python -m oceanid_cluster plan"
 KINDS = (
     "namespaces", "deployments", "daemonsets", "services", "secrets", "configmaps", "persistentvolumeclaims",
     "customresourcedefinitions", "gitrepositories", "kustomizations.kustomize.toolkit.fluxcd.io",

@@ -19,6 +19,7 @@ COMMANDS = {
     "graph": "a picture of what is installed, and of what is ready",
     "drift": "does the cluster differ from the program?",
     "leftovers": "what is left after a destroy, and how to remove it",
+    "plan": "what a preview would replace or delete, as an exit code",
     "render": "every object that the program would make, as YAML",
     "workflow": "the steps of the workflows",
 }

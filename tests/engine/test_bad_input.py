@@ -111,6 +111,7 @@ COMMANDS = {
     "health of everything": ("health", "--all"),
     "leftovers": ("leftovers", "--stack", "bare"),
     "drift": ("drift", "--stack", "bare"),
+    "plan": ("plan", "--stack", "bare"),
     **{f"step {name}": ("workflow", name, "--stack", "bare") for name in ("preview", "up", "watch")},
 }
 

@@ -279,7 +279,7 @@ def test_a_kubeconfigs_content_in_the_variable_is_refused_and_not_shown(engine: 
     assert steps["Get the kubeconfig"].outcome == "failure"
     assert "It must be a path" in steps["Get the kubeconfig"].output
     assert {steps[name].outcome for name in ("Preflight", "Preview", "Up", "Health gate")} == {"skipped"}
-    for command in ("preflight", "health", "drift", "workflow preview", "workflow up", "workflow watch"):
+    for command in ("preflight", "health", "plan", "drift", "workflow preview", "workflow up", "workflow watch"):
         answer = engine.command(*command.split(), "--stack", "sandbox", KUBECONFIG=content, GITHUB_ACTIONS="true")
         assert answer.returncode != 0, command
         job.steps.append(Step(command, "failure", answer.stdout + answer.stderr))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from migration import plan
-from oceanid_cluster.commands import operation
+from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands import operation, plan
 from oceanid_cluster.commands.operation import Change, Outcome
 from oceanid_cluster.commands.redact import Redactor
 
@@ -25,8 +25,7 @@ def test_the_exit_code_says_whether_something_would_be_lost(
     outcome = Outcome(engine, changes)
     monkeypatch.setattr(plan, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(operation, "run_engine", lambda *_: outcome)
-    monkeypatch.setenv("PULUMI_STACK", "prod")
-    assert plan.main() == code
+    assert main(["plan", "--stack", "prod"]) == code
     said = capsys.readouterr()
     assert ("one-to-delete" in said.err) == ("delete" in operations)
     assert "one-to-update" not in said.err
