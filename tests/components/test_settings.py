@@ -44,10 +44,9 @@ def test_all_missing_keys_are_named_at_once_with_the_commands_that_set_them() ->
         assert (f"config set --secret {key}   # asks for" if key in SECRET else f"config set {key} <") in said
 
 
-def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
+def test_the_github_token_may_be_absent_with_ssh_keys() -> None:
     keys = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
     assert settings(keys, without=("github_token",)).flux.uses_ssh
-    assert settings({"enableFluxBootstrap": "false", "enableImageAutomation": "false"}, without=("github_token",))
 
 
 @pytest.mark.parametrize(
