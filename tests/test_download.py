@@ -96,6 +96,15 @@ def cut(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.flush()
 
 
+def cut_chunk(handler: BaseHTTPRequestHandler) -> None:
+    handler.protocol_version = "HTTP/1.1"
+    handler.send_response(200)
+    handler.send_header("Transfer-Encoding", "chunked")
+    handler.end_headers()
+    handler.wfile.write(b"100\r\n#!/bin/sh")
+    handler.close_connection = True
+
+
 def answer(how: Callable[[BaseHTTPRequestHandler], None], site: Site) -> None:
     site.answers[site.path(releases.APISERVER, URL)] = how
 
@@ -134,6 +143,7 @@ def link(site: Site) -> None:
 WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
     # Not whole.
     "ended after 9 of 1000 bytes": ("kube-apiserver", partial(answer, cut)),
+    "IncompleteRead": ("kube-apiserver", partial(answer, cut_chunk)),
     "HTTP 404": ("kube-apiserver", partial(answer, lambda handler: handler.send_error(404))),
     "timed out": ("kube-apiserver", stall),
     "kB/s is too slow": ("kube-apiserver", trickle),

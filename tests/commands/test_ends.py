@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from oceanid_cluster.commands.report import one_line
 from sandbox import tools
 from tests.recorded import ROOT
 
@@ -78,3 +79,8 @@ def test_a_kubectl_that_answers_something_else_is_one_message(answer: str, tmp_p
     assert said.returncode == 2
     assert "health: error: 'kubectl' gave no JSON" in said.stderr
     assert "Traceback" not in said.stderr
+
+
+def test_a_message_of_several_lines_is_told_on_one() -> None:
+    problem = ValueError("it is closed.\n  Is it open?  ssh -N\n  Then:  kubectl")
+    assert one_line(problem) == "it is closed; Is it open? ssh -N; Then: kubectl"

@@ -83,13 +83,6 @@ def test_a_picture_that_nobody_can_take_in_is_folded_with_the_failures_shown() -
     assert failed.boxes[-1].state == "failed"
 
 
-def test_mermaid_accepts_the_longest_picture() -> None:
-    verdict = Verdict("probe", "error: " * 100)
-    judged = [CheckResult("NodeLabels", ObjectRef("Node", "", f"n{number}"), verdict) for number in range(300)]
-    groups = 13  # eight components, two lists of host names, what was deleted, Git, and what Flux applied
-    assert groups * len(flowchart([graph.nodes(Snapshot({}, judged))], [])) < 50_000  # its maxTextSize
-
-
 SERVICE: dict[str, Any] = {"spec": {"selector": {"app": "web"}}}
 WEB: dict[str, Any] = {"spec": {"template": {"metadata": {"labels": {"app": "web", "x": "y"}}}}}
 PLACE = ObjectRef("Deployment", "web", "web")

@@ -3,7 +3,6 @@
 import argparse
 import base64
 import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -55,15 +54,6 @@ def test_a_runners_variable_that_leads_to_no_file_is_refused_and_not_shown(
         workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"KUBECONFIG": variable})
     assert "canary" not in str(problem.value) + capsys.readouterr().out
     assert not (tmp_path / "kubeconfig").exists()
-
-
-@pytest.mark.usefixtures("esc")
-def test_a_runners_variable_that_is_a_list_with_a_file_is_used(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "own").write_text(CONTENT, encoding="utf-8")
-    workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"KUBECONFIG": f"/absent{os.pathsep}{tmp_path}/own"})
-    assert f"using the runner's KUBECONFIG: /absent:{tmp_path}/own" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("value", [CONTENT, yaml.safe_load(CONTENT)], ids=["text", "an object"])

@@ -111,11 +111,6 @@ def test_a_claim_that_is_there_is_adopted_with_its_own_size_and_class(
     assert spec.get("storageClassName") == storage_class
 
 
-def test_the_claim_keeps_the_class_and_the_size_of_its_first_day(program: Program) -> None:
-    ignored = list(program(REQUIRED).requests["label-studio-pvc"].ignoreChanges)
-    assert ignored == ["spec.storageClassName", "spec.resources.requests.storage"]
-
-
 def test_a_wish_for_another_volume_is_answered_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", said.append)
@@ -156,16 +151,3 @@ def test_label_studio_gets_its_database_and_never_sqlite(program: Program) -> No
     egress = plain(run.resources["label-studio-network"].inputs)["spec"]["egress"]
     assert [port["port"] for port in egress[1]["ports"]] == [443, 6432]
     assert "label-studio-s3-secret" not in run.resources
-
-
-def test_what_a_database_url_says_beside_its_parts_reaches_libpq(program: Program) -> None:
-    url = "postgres://u:p@h.example.org/db?sslmode=verify-full&channel_binding=require&options=-c%20canary%3D1"
-    run = program({**REQUIRED, "postgres_url": url})
-    data = secret_data(run, "label-studio-db-secret")
-    assert (data["PGCHANNELBINDING"], data["PGOPTIONS"]) == ("require", "-c canary=1")
-    variables = environment(run, "label-studio-deploy")
-    assert variables["PGSSLMODE"]["value"] == "verify-full"
-    assert variables["PGSSLROOTCERT"]["value"] == "system"
-    assert variables["SSL_CERT_FILE"]["value"] == "/etc/ssl/certs/ca-certificates.crt"
-    for name in ("PGCHANNELBINDING", "PGOPTIONS"):
-        assert variables[name]["valueFrom"]["secretKeyRef"] == {"name": "labelstudio-db-credentials", "key": name}

@@ -9,6 +9,7 @@ from oceanid_cluster.components.settings import all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.placeholders import placeholder
 from oceanid_cluster.config.schema import ConfigErrors, Reader, camel_case, snake_case
+from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.startup.configuration import load
 from tests.samples import (
     ACCOUNT,
@@ -44,10 +45,9 @@ def test_all_missing_keys_are_named_at_once_with_the_commands_that_set_them() ->
         assert (f"config set --secret {key}   # asks for" if key in SECRET else f"config set {key} <") in said
 
 
-def test_the_github_token_may_be_absent_with_ssh_keys_or_without_flux() -> None:
+def test_the_github_token_may_be_absent_with_ssh_keys() -> None:
     keys = {"flux.ssh_private_key": ssh_key(), "flux.known_hosts": KNOWN_HOSTS}
     assert settings(keys, without=("github_token",)).flux.uses_ssh
-    assert settings({"enableFluxBootstrap": "false", "enableImageAutomation": "false"}, without=("github_token",))
 
 
 @pytest.mark.parametrize(
@@ -183,3 +183,10 @@ def test_a_secret_stored_in_clear_is_a_warning() -> None:
     assert warnings == (
         "'github_token' is stored in clear; run: pulumi config set --secret github_token   # asks for the token",
     )
+
+
+def test_placeholders_of_what_must_differ_differ() -> None:
+    rows = {row.name: row for row in all_keys()}
+    assert len({placeholder(rows[name]) for name in ("tethysIp", "styxIp", "calypsoIp")}) == 3
+    tokens = [placeholder(rows[name]) for name in ("cloudflare_tunnel_token", "cloudflare_node_tunnel_token")]
+    assert len({parse_tunnel_token(token).tunnel_id for token in tokens}) == 2

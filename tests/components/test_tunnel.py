@@ -66,19 +66,6 @@ def test_kubectls_rule_needs_an_address_and_a_name_of_its_own(changes: dict[str,
     assert said in refused({"cloudflare_kubectl_hostname": "kubectl.x.org", **changes})
 
 
-def test_access_is_checked_by_the_file_and_by_the_rules_at_cloudflare(program: Program) -> None:
-    run = program(EVERYTHING)
-    for component, name, tag in (
-        ("cloudflare", "kubectl.example.org", "fa4e" * 16), ("node-tunnels", "gpu.boathou.se", "4e1f" * 16),
-    ):  # fmt: skip
-        local = config_file(run, f"{component}-config")["ingress"]
-        checked = {rule["hostname"]: rule["originRequest"]["access"] for rule in local if "access" in str(rule)}
-        assert checked == {name: {"required": True, "teamName": "oceanid", "audTag": [tag]}}
-        remote = plain(run.resources[f"{component}-remote-config"].inputs)["config"]["ingresses"]
-        checked = {rule["hostname"]: rule["originRequest"]["access"] for rule in remote if "access" in str(rule)}
-        assert checked == {name: {"required": True, "teamName": "oceanid", "audTags": [tag]}}
-
-
 def test_both_tunnels_use_the_configured_addresses_of_the_edge(program: Program) -> None:
     for given, written in ((REQUIRED, "auto"), ({**REQUIRED, "cloudflareEdgeIpVersion": "6"}, "6")):
         run = program(given)
@@ -104,9 +91,7 @@ def test_with_manage_tunnel_config_cloudflare_gets_the_same_rules(program: Progr
     assert {r["content"] for r in records} == {f"{NODE_TUNNEL}.cfargotunnel.com"}
 
 
-def test_a_cloudflare_token_alone_changes_nothing(program: Program) -> None:
-    run = program({**REQUIRED, "cloudflare_api_token": "canary-cloudflare-token"})
-    assert run.resources.keys() == program(REQUIRED).resources.keys()
+def test_rules_and_dns_at_cloudflare_are_each_written_only_when_asked_for(program: Program) -> None:
     dns = {**EVERYTHING, "manageTunnelConfig": "false"}
     assert not [name for name in program(dns).resources if name.endswith("remote-config")]
     assert [name for name in program(dns).resources if "-dns-" in name]

@@ -140,35 +140,21 @@ for path in sys.argv[1:]:
 
 
 def test_what_may_not_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
-    (tmp_path / "closed").mkdir()
-    for path in (tmp_path / "config", tmp_path / "closed" / "config", tmp_path / "ca.crt"):
+    for path in (tmp_path / "config", tmp_path / "ca.crt"):
         path.write_text(CONTENT, encoding="utf-8")
         path.chmod(0)
-    (tmp_path / "closed").chmod(0)
     (tmp_path / "other").write_text(yaml.safe_dump(document(**{"certificate-authority": "ca.crt"})), encoding="utf-8")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     reasons = {
         str(tmp_path / "config"): "cannot be read: permission denied",
-        f"absent:{tmp_path}/closed/config": "cannot be read: permission denied",
         str(tmp_path / "other"): "certificate or key file that cannot be read: permission denied",
         "/etc/passwd/config": "cannot be read: not a directory",
         str(tmp_path / "loop"): "cannot be read: too many levels of symbolic links",
     }
-    try:
-        command = [sys.executable, "-c", READ, *reasons]
-        said = subprocess.run(command, preexec_fn=_without_privileges, text=True, capture_output=True, check=True)
-    finally:
-        (tmp_path / "closed").chmod(0o700)
+    command = [sys.executable, "-c", READ, *reasons]
+    said = subprocess.run(command, preexec_fn=_without_privileges, text=True, capture_output=True, check=True)
     for line, reason in zip(said.stdout.splitlines(), reasons.values(), strict=True):
         assert reason in line
-
-
-def judged(value: str, source: str) -> tuple[str, str]:
-    """The paths of a value, or none and the refusal."""
-    try:
-        return checked_paths(value, source), ""
-    except PathError as problem:
-        return "", str(problem)
 
 
 BLOBS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", min_size=20, max_size=90)
@@ -180,7 +166,11 @@ BLOBS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 @example(value="\ud800")
 def test_any_text_is_paths_or_refused(value: str) -> None:
     for source in (VARIABLE, KEY):
-        found, said = judged(value, source)
+        found = said = ""
+        try:
+            found = checked_paths(value, source)
+        except PathError as problem:
+            said = str(problem)
         assert len(said) < 1000
         assert not (value.isalnum() and len(value) >= 20 and value in said)
         assert all(path.startswith("/") for path in found.split(os.pathsep) if path)

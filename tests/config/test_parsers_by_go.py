@@ -6,6 +6,7 @@ but for regular expressions, an acceptance as well. To record the table again: p
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,17 @@ def differences(answers: Iterable[tuple[str, str, bool]]) -> list[tuple[str, str
 
 def test_what_go_accepts_is_accepted_and_what_it_refuses_is_refused() -> None:
     assert differences(recorded()) == []
+
+
+def test_a_regular_expression_of_another_language_is_refused_with_what_go_lacks() -> None:
+    for pattern, reason in (
+        (r"^/api(?!/x)", "no look-ahead"), (r"(?<=/)x", "no look-behind"), (r"(a)\1", "no backreferences"),
+        (r"(?>a)", "no atomic groups"), (r"/api/**", "Go repeats no repetition"), (r"*.html", "nothing to repeat"),
+        (r"a|*", "nothing to repeat"), (r"(/", "a '(' without its ')'"), (r"/a)", "a ')' without its '('"),
+        (r"[a", "a '[' without its ']'"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            check_go_regexp(pattern)
 
 
 @pytest.mark.slow

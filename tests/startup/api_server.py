@@ -6,6 +6,7 @@ import ssl
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, cast
@@ -20,11 +21,10 @@ class ApiServer(ThreadingHTTPServer):
     ``asked`` keeps path and login.
     """
 
-    def __init__(self, answers: Mapping[str, Any], name: str, **validity: Any) -> None:
+    def __init__(self, answers: Mapping[str, Any], certificate: trustme.LeafCert, authority: trustme.CA) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        authority = trustme.CA()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        authority.issue_cert(name, **validity).configure_cert(context)  # without TLS, kubectl sends no login
+        certificate.configure_cert(context)  # without TLS, kubectl sends no login
         self.socket = context.wrap_socket(self.socket, server_side=True)
         self.ca = base64.b64encode(authority.cert_pem.bytes()).decode()
         self.answers = answers
@@ -71,9 +71,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(answers: Mapping[str, Any], name: str = "127.0.0.1", **validity: Any) -> Generator[ApiServer]:
-    """A server that runs as long as this does, with a certificate of this name and ``not_before``, ``not_after``."""
-    with ApiServer(answers, name, **validity) as server:
+def serving(
+    answers: Mapping[str, Any], name: str = "127.0.0.1", start: datetime | None = None, end: datetime | None = None
+) -> Generator[ApiServer]:
+    """A server that runs as long as this does, with a certificate of this name for this time."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert(name, not_before=start, not_after=end)
+    with ApiServer(answers, certificate, authority) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
             yield server

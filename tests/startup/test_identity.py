@@ -122,7 +122,7 @@ PAST, FUTURE = datetime(2020, 1, 1, tzinfo=UTC), datetime(2090, 1, 1, tzinfo=UTC
 def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
     tmp_path: Path, name: str, start: datetime, end: datetime, said: str, cure: str
 ) -> None:
-    with serving({}, name, not_before=start, not_after=end) as server:
+    with serving({}, name, start, end) as server:
         path = server.kubeconfig(tmp_path / "config", {"token": "x"})
         with pytest.raises(StartUpError) as caught:
             read_identity(Kubectl(load_kubeconfig(path, {}, None, None)), settings())
