@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 import yaml
 
 from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands.plain_yaml import documents
 from oceanid_cluster.components.settings import CHAIN, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
 from sandbox import tools
+from tests.commands.test_pulumi_cli import LITERALS
 from tests.program import Program
 from tests.recorded import ROOT, STACK
 from tests.samples import EVERYTHING, NODE_TUNNEL, REQUIRED, TUNNEL, connector_token
@@ -169,3 +172,19 @@ def test_the_objects_of_both_charts_are_as_a_run_makes_them(rendered: Render) ->
     source = files["flux-system/Deployment.source-controller.yaml"]
     assert source.startswith("# chart: gitops-flux\n")
     assert objects(files)["flux-system/Deployment.source-controller.yaml"]["metadata"]["annotations"]
+
+
+def test_a_chart_is_read_as_kubernetes_reads_it() -> None:
+    # kubectl counts to 2 ** 63, and makes floating-point numbers of what is more.
+    small = [one for one in LITERALS.split() if one not in ("9223372036854775808", "18446744073709551615")]
+    literals = [*small, "!!binary aGk=", "!!set {a}", "[&a 1.20, *a]", "{a: 1, a: 2}", "{1: x, y: z, on: 5}"]
+    lines = [f"  k{at}: {literal}" for at, literal in enumerate(literals)]
+    text = "\n".join(["apiVersion: example.org/v1", "kind: X", "metadata: {name: x}", "spec:", *lines, ""])
+    kubectl = tools.get([tools.ALL["kubectl"]])["kubectl"]
+    command = [str(kubectl), "annotate", "--local", "-o", "json", "-f", "-", "a=b"]
+    environ = {"KUBECONFIG": os.devnull}
+    answer = subprocess.run(command, input=text, env=environ, capture_output=True, text=True, check=True)
+    (document,) = documents(text, kubernetes=True)
+    ours = zip(literals, document["spec"].values(), strict=True)
+    theirs = json.loads(answer.stdout)["spec"]
+    assert dict(ours) == {literal: theirs[f"k{at}"] for at, literal in enumerate(literals)}
