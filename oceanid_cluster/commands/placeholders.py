@@ -70,7 +70,7 @@ class _Placeholders:
         return self.of(name) if is_secret else self.of_encrypted(name, value)
 
     def of_encrypted(self, name: str, value: object) -> str | None:
-        """A placeholder for what is encrypted, and for a key of which a part is: the rest says nothing without it."""
+        """A placeholder for what is encrypted, and for a key of which a part is: nobody can judge the rest alone."""
         return self.of(name) if is_encrypted(value) or (name in self._rows and hides(value)) else None
 
     def completed(self, given: Mapping[str, str], stack: str) -> dict[str, str]:

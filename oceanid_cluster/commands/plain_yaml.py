@@ -2,7 +2,7 @@
 
 PyYAML parses. What a text without quotes means is read here: PyYAML knows YAML 1.1 only, and makes dates, sets, numbers
 to the base of 60. Kubernetes (sigs.k8s.io/yaml) differs from Pulumi in this: ``yes``, ``on`` and the like are booleans,
-dates are texts, and of two equal keys the later one counts.
+dates are texts, and the later one of two equal keys wins.
 """
 
 import base64
@@ -121,7 +121,7 @@ def _implicit(text: str, kubernetes: bool) -> Any:
 
 
 def _number(text: str) -> int | float | None:
-    """The number that a text is, as far as 64 bits go; None when it is none."""
+    """The number that a text is, as far as 64 bits go; None for any other text."""
     # Underscores mean nothing; behind a leading dot, only those between two digits (strconv: ParseFloat).
     plain = re.sub("(?<=[0-9])_(?=[0-9])", "", text) if text[0] == "." else text.replace("_", "")
     if _INTEGER.fullmatch(plain):

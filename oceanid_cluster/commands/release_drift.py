@@ -57,8 +57,7 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Difference]:
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest, crds = str(record.get("manifest") or ""), _crds(record)
-    absent = [f"CustomResourceDefinition {crd}" for crd in _absent(crds, kubectl)]
-    found = [Difference("missing", what, release=release) for what in absent]
+    found = [Difference(how, f"CustomResourceDefinition {crd}", release=release) for crd, how in _gone(crds, kubectl)]
     if manifest.strip():
         live = _by_name(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
@@ -145,14 +144,17 @@ def _crds(record: Object) -> list[str]:
     return [base64.b64decode(one).decode() for one in found]
 
 
-def _absent(manifests: Sequence[str], kubectl: Kubectl) -> list[str]:
-    """The names of CRDs that are not in the cluster."""
+def _gone(manifests: Sequence[str], kubectl: Kubectl) -> Iterator[tuple[str, str]]:
+    """The names of CRDs that are not in the cluster, or are being deleted, and which of both."""
     if not manifests:
-        return []
+        return
     document = "\n---\n".join(manifests)
     wanted = kubectl.objects("create", "--dry-run=client", "-f", "-", stdin=document)
-    live = kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document)
-    return sorted({one["metadata"]["name"] for one in wanted} - {one["metadata"]["name"] for one in live})
+    found = kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document)
+    live = {one["metadata"]["name"]: one for one in found}
+    for name in (one["metadata"]["name"] for one in wanted):
+        if name not in live or terminating(live[name]):
+            yield name, "terminating" if name in live else "missing"
 
 
 def _by_name(objects: Sequence[Object]) -> dict[str, Object]:

@@ -73,17 +73,20 @@ class Kubectl:
         """
         return _objects(self.text(*arguments, "-o", "json", stdin=stdin))
 
-    def get(self, *what: str) -> list[dict[str, Any]]:
-        """Live objects: ``kubectl get <what>``. An object or a kind that is not there gives an empty list.
+    def get(self, what: str | Sequence[str], *options: str) -> list[dict[str, Any]]:
+        """Live objects of kinds, joined by commas, or those of which ``what`` is a list: ``kind/name``.
 
-        Raises CommandError when the cluster cannot be asked.
+        What is not there gives none; kubectl refuses a whole question for one kind that is not served, also for one
+        whose CRD is new: then each is asked for on its own. Raises CommandError when the cluster cannot be asked.
         """
-        result = self.run("get", *what, "-o", "json")
+        asked = [what] if isinstance(what, str) else what
+        result = self.run("get", *asked, *options, "-o", "json")
         if not result.returncode:
             return _objects(result.stdout)
-        if any(word in result.stderr for word in _ABSENT):
-            return []
-        raise self._error(("get", *what), result)
+        if not any(word in result.stderr for word in _ABSENT):
+            raise self._error(("get", *asked), result)
+        single = what.split(",") if isinstance(what, str) else what
+        return [found for one in single for found in self.get(one, *options)] if len(single) > 1 else []
 
     def raw(self, path: str) -> Any:
         """The answer of the API server to one path, as data; None when there is nothing at that path.

@@ -134,6 +134,13 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
     going["metadata"] |= {"deletionTimestamp": "2026-11-27T10:00:00Z", "finalizers": ["a"]}
     cluster = Cluster([helm_record("kind: Service")], live=[going], wanted=[going])
     assert release_drift(RELEASE, cluster) == [Difference("terminating", "Service ns/going", (), RELEASE)]
+    crds: list[Any] = [{**thing(name), "kind": "CustomResourceDefinition"} for name in ("there", "lost", "leaving")]
+    crds[2]["metadata"]["deletionTimestamp"] = "2026-11-27T10:00:00Z"
+    cluster = Cluster([helm_record("", crds=["kind: X"])], live=[crds[0], crds[2]], chart=crds)
+    assert release_drift(RELEASE, cluster) == [
+        Difference("missing", "CustomResourceDefinition lost", (), RELEASE),
+        Difference("terminating", "CustomResourceDefinition leaving", (), RELEASE),
+    ]
 
 
 def test_an_addition_to_a_workload_of_a_release_is_drift_and_a_restart_is_not() -> None:

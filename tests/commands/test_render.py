@@ -175,7 +175,7 @@ def test_the_objects_of_both_charts_are_as_a_run_makes_them(rendered: Render) ->
 
 
 def test_a_chart_is_read_as_kubernetes_reads_it() -> None:
-    # kubectl counts to 2 ** 63, and makes floating-point numbers of what is more.
+    # Of an integer from 2 ** 63 on kubectl makes a floating-point number.
     small = [one for one in LITERALS.split() if one not in ("9223372036854775808", "18446744073709551615")]
     literals = [*small, "!!binary aGk=", "!!set {a}", "[&a 1.20, *a]", "{a: 1, a: 2}", "{1: x, y: z, on: 5}"]
     lines = [f"  k{at}: {literal}" for at, literal in enumerate(literals)]
