@@ -23,7 +23,7 @@ def compare(stack: str, known: Redactor) -> list[Difference]:
     changes = [*outcome.changes, *outcome.terminating]
     found = [_difference(change) for change in changes if not change.type.startswith("pulumi:")]
     if outcome.releases:
-        kubectl = open_cluster(stack_settings(stack), os.environ)
+        kubectl = open_cluster(stack_settings(stack, warn=False), os.environ)  # what is wrong fails the preview
         for release in sorted(outcome.releases):
             found += release_drift(release, kubectl)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.guard import in_github_actions
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
-from oceanid_cluster.startup.processes import CommandError, NoAnswerError, last_words, no_json, run
+from oceanid_cluster.startup.processes import CommandError, NoAnswerError, answer_of, last_words, run
 from oceanid_cluster.startup.reasons import NO_ANSWER, is_on_the_way, login_unanswered, why
 
 _REQUEST_TIMEOUT_SECONDS = 20
@@ -114,11 +114,9 @@ class Kubectl:
 def _objects(text: str) -> list[dict[str, Any]]:
     decoder, text, found = json.JSONDecoder(), text.strip(), list[dict[str, Any]]()
     while text:
-        try:
+        with answer_of("kubectl"):
             document, end = decoder.raw_decode(text)
             found += document["items"] if document["kind"] == "List" else [document]
-        except (ValueError, LookupError, TypeError):
-            raise no_json("kubectl") from None
         text = text[end:].strip()
     return found
 

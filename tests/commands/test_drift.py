@@ -28,8 +28,8 @@ def compared(monkeypatch: pytest.MonkeyPatch, *changes: Change, code: int = 0) -
         code=code, changes=list(changes), terminating=going, errors=["it broke"] * code, releases={"ns/name"}
     )
     monkeypatch.setattr(operation, "run_engine", lambda *_: outcome)
-    monkeypatch.setattr(drift, "stack_settings", lambda _: None)
-    monkeypatch.setattr(drift, "open_cluster", lambda *_: None)
+    monkeypatch.setattr(drift, "stack_settings", lambda _, *, warn: warn)
+    monkeypatch.setattr(drift, "open_cluster", lambda warn, _: None if not warn else pytest.fail("health warns, too"))
     monkeypatch.setattr(
         drift, "release_drift", lambda *_: [Difference("update", "Service ns/x", ("spec.type",), RELEASE)]
     )

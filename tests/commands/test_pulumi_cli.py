@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import health
 from oceanid_cluster.commands.pulumi_cli import StackMissingError, ask_pulumi, entries, selected_stack
 from oceanid_cluster.commands.stack_file import read_stack_file
@@ -34,6 +35,25 @@ def test_a_stack_that_is_named_is_taken_without_asking(tmp_path: Path, monkeypat
     pulumi(tmp_path, monkeypatch, f"touch {tmp_path}/asked; exit 1")
     assert selected_stack("org/p/named", {"PULUMI_STACK": "variable"}) == "org/p/named"
     assert selected_stack(None, {"PULUMI_STACK": "variable"}) == "variable"
+    assert selected_stack("o-1.x_/p/s.t-1", {"PULUMI_STACK": "a/"}) == "o-1.x_/p/s.t-1"
+    assert not (tmp_path / "asked").exists()
+
+
+@pytest.mark.parametrize("name", ["a/", "/", "/a", "a//b", "../x", "a/b/c/d", "a b", "ä", "a\n", "x;y", "\0"])
+def test_what_cannot_be_a_name_is_refused_before_anything_is_asked(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pulumi refuses them as well, each in other words; of an empty --stack it makes the selected one."""
+    pulumi(tmp_path, monkeypatch, f"touch {tmp_path}/asked; exit 1")
+    for command in (["health"], ["health", "--all"], ["leftovers"], ["render", str(tmp_path / "out")]):
+        for one in (name, ""):
+            assert main([*command, "--stack", one]) == 2
+            said = capsys.readouterr().err
+            assert said.endswith(
+                f"--stack: {one!r} is not the name of a stack; see which there are:  pulumi stack ls\n"
+            )
+    with pytest.raises(PermanentError, match="PULUMI_STACK: "):
+        selected_stack(None, {"PULUMI_STACK": name})
     assert not (tmp_path / "asked").exists()
 
 

@@ -144,6 +144,8 @@ def test_what_is_wrong_is_said_as_a_run_says_it(
         else:
             assert read().cluster.tethys_ip == REQUIRED["tethysIp"]
             assert capsys.readouterr().err == f"warning: {of_a_run.value}\n"
+            assert stack_config.stack_settings("prod", warn=False).cluster.tethys_ip
+            assert capsys.readouterr().err == ""
     for words in (
         "'metricsPort'",
         "'postgres_url' is missing",
