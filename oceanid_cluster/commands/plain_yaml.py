@@ -36,8 +36,7 @@ _NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _TIME = re.compile(r"(\d{4}-\d\d?-\d\d?)(?:[Tt ](\d\d?:\d\d?:\d\d?)(\.\d+)?(Z|[-+]\d\d:\d\d)?)?", re.ASCII)
-_TAG = "tag:yaml.org,2002:"
-_TYPES: dict[str, tuple[type, ...]] = {"null": (type(None),), "bool": (bool,), "int": (int,), "float": (int, float)}
+_IMPLICIT = (_PLAIN, "null", "bool", "int", "float", "timestamp")
 
 
 def documents(text: str, *, kubernetes: bool = False) -> Iterator[Any]:
@@ -93,17 +92,10 @@ def _name(key: object, node: yaml.Node) -> str:
 
 
 def _scalar(tag: str, text: str, kubernetes: bool) -> Any:
-    if tag == _PLAIN:
-        return _implicit(text, kubernetes)
-    kind = tag.removeprefix(_TAG)
+    kind = tag.removeprefix("tag:yaml.org,2002:")
     if kind == "binary":
         return base64.b64decode("".join(text.split()), validate=True).decode()
-    if kind not in (*_TYPES, "timestamp"):
-        return text
-    value = _implicit(text, kubernetes)
-    if type(value) not in _TYPES.get(kind, (str,)):
-        raise ValueError(f"that is not of the type {kind}")
-    return value
+    return _implicit(text, kubernetes) if kind in _IMPLICIT else text
 
 
 def _implicit(text: str, kubernetes: bool) -> Any:

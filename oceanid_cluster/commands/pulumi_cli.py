@@ -12,7 +12,7 @@ from oceanid_cluster.startup.processes import CommandError, PermanentError, answ
 _SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
 _STACKS = "pulumi stack ls"
 # Its name, behind its project and its organization (pulumi: sdk/go/common/tokens/names.go).
-_NAME = re.compile(r"([\w.-]+/){0,2}[\w.-]+", re.ASCII)
+_NAME = re.compile(r"([\w-][\w.-]*/){0,2}[\w.-]+", re.ASCII)
 _TIMEOUT_SECONDS = 30
 _NO_PROJECT = "no Pulumi.yaml project file found"
 _NO_STACK = "no stack named"

@@ -72,7 +72,7 @@ def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
         ("{a: {1: x, '1': y}}", " (line 1: the key '1' is there twice)"),
         ("a: .inf", " (line 1: JSON has no such number)"),
         ("[.nan]", " (line 1: JSON has no such number)"),
-        ("!!int canary", " (line 1: that is not of the type int)"),
+        ("!!binary canary", " (line 1: Incorrect padding)"),
         ("{<<: canary}", " (line 1: only a map can be merged)"),
         ("? [canary]\n: 1", " (line 1: a key must be a text)"),
     ],
