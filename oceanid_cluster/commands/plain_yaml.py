@@ -56,6 +56,14 @@ def json_text(value: object) -> str:
     return f"{Decimal(repr(value)).normalize():f}" if plain else repr(value).replace("e-0", "e-")
 
 
+def needs_quotes(text: str) -> bool:
+    """Whether Kubernetes takes a text without quotes for something else."""
+    try:
+        return not isinstance(_implicit(text, kubernetes=True), str)
+    except ValueError:
+        return True
+
+
 def _data(node: yaml.Node, kubernetes: bool) -> Any:
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, kubernetes)

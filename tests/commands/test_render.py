@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from oceanid_cluster.__main__ import main
+from oceanid_cluster.commands import render
 from oceanid_cluster.commands.plain_yaml import documents
+from oceanid_cluster.commands.rendered import Rendered
 from oceanid_cluster.components.settings import CHAIN, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
@@ -172,6 +174,13 @@ def test_the_objects_of_both_charts_are_as_a_run_makes_them(rendered: Render) ->
     source = files["flux-system/Deployment.source-controller.yaml"]
     assert source.startswith("# chart: gitops-flux\n")
     assert objects(files)["flux-system/Deployment.source-controller.yaml"]["metadata"]["annotations"]
+
+
+def test_every_text_is_written_so_that_kubernetes_reads_a_text() -> None:
+    texts = {str(at): text for at, text in enumerate([*LITERALS.split(), ".inf", "-.5", "a: b", "# c", "two\nlines"])}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": texts}
+    (written,) = documents(render.text(Rendered(manifest)), kubernetes=True)
+    assert written["data"] == texts
 
 
 def test_a_chart_is_read_as_kubernetes_reads_it() -> None:
