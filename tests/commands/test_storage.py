@@ -1,13 +1,22 @@
 """The storage class, and a claim that is there."""
 
+import json
+import subprocess
 from typing import Any
 
 import pytest
 
+from oceanid_cluster.commands import health, preflight
 from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.commands.storage import REF, check_storage
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
+from oceanid_cluster.config.cluster import NODES
+from oceanid_cluster.config.secret import Secret
+from oceanid_cluster.startup.identity import Identity
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
+from oceanid_cluster.startup.kubectl import Kubectl
 from tests.samples import settings
 
 
@@ -67,6 +76,32 @@ def test_an_existing_claim_takes_precedence_over_the_default_classes(
     row = check_storage(label_studio(**given), {ref_of(one): one for one in (*others, found) if one})
     assert row.state == state, row.detail
     assert said in row.detail
+
+
+class Cluster(Kubectl):
+    """Answers with those of a few objects that are asked for, by their kind or their name."""
+
+    def __init__(self, *found: dict[str, Any]) -> None:
+        super().__init__(Kubeconfig("config", "c", "https://127.0.0.1:1", Secret(""), ()))
+        self.found = found
+
+    def run(self, *arguments: str, stdin: str | None = None) -> "subprocess.CompletedProcess[str]":
+        del stdin
+        asked = {word for argument in arguments for word in argument.split(",")}
+        kinds = [(one["kind"].lower(), one) for one in self.found]
+        items = [one for kind, one in kinds if asked & {f"{kind}s", f"{kind}/{one['metadata']['name']}"}]
+        answer = json.dumps({"kind": "List", "items": items, "gitVersion": "v1.36.0"})
+        return subprocess.CompletedProcess(arguments, 0, "" if "name" in arguments else answer, "")
+
+
+def test_both_commands_ask_for_the_volume_of_a_claim(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(claim(), going(VOLUME))
+    rows = health.check(cluster, health.Expectation(settings()))
+    monkeypatch.setattr(preflight, "open_cluster", lambda *_: cluster)
+    monkeypatch.setattr(preflight, "read_identity", lambda *_: Identity("x", frozenset(node.host for node in NODES)))
+    rows += preflight.check(settings(), StackState(), {})
+    said = [row for row in rows if "class local-path: persistentvolume/pv-1 is being deleted" in row.detail]
+    assert [(row.name, row.state) for row in said] == [(str(REF), "failed"), ("storage class", "failed")]
 
 
 @pytest.mark.parametrize(
