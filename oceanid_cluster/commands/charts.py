@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from oceanid_cluster.commands.plain_yaml import documents
+from oceanid_cluster.commands.plain_yaml import ManifestLoader
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError, check_output
 
@@ -72,7 +72,7 @@ class Chart:
 
 def _documents(text: str) -> Iterator[Manifest]:
     try:
-        found = list(documents(text, kubernetes=True))
+        found = list(yaml.load_all(text, ManifestLoader))
     except yaml.YAMLError:
         raise CommandError("helm gave no YAML") from None
     for document in found:

@@ -1,153 +1,70 @@
-"""YAML as programs in Go read it: Pulumi the file of a stack (go.yaml.in/yaml v3), Kubernetes a manifest (v2).
+"""YAML as programs in Go read it: Pulumi the file of a stack, Kubernetes a manifest (go.yaml.in/yaml, resolve.go).
 
-PyYAML parses. What a text without quotes means is read here: PyYAML knows YAML 1.1 only, and makes dates, sets, numbers
-to the base of 60. Kubernetes (sigs.k8s.io/yaml) differs from Pulumi in this: ``yes``, ``on`` and the like are booleans,
-dates are texts, and the later one of two equal keys wins.
+PyYAML parses it. What it makes by itself of a text without quotes is YAML 1.1: 33:20 is a number, and 1e5 is none.
 """
 
-import base64
-import json
-import math
 import re
-from collections.abc import Iterator
-from datetime import datetime
-from decimal import Decimal
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
 
-_PLAIN = "plain"  # the tag of a text that has neither quotes nor a tag
-_LOADER: Any = type(
-    "Loader",
-    (getattr(yaml, "CSafeLoader", yaml.SafeLoader),),  # PyYAML's own is slow on CRDs
-    {"yaml_implicit_resolvers": {None: [(_PLAIN, re.compile(""))]}},
-)
-# The tables and patterns of resolve.go, in both versions.
-_WORDS: dict[str, bool | None] = {
-    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML's own is slow on CRDs
+_TAG = "tag:yaml.org,2002:"
+_TYPES = {
+    "null": "|~|null|Null|NULL",
+    "bool": "true|True|TRUE|false|False|FALSE",
+    "int": "[-+]?(0|[1-9][0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+)",
+    "float": r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?",
+    "merge": "<<",
 }
-_MORE_WORDS = {
-    **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"), True),
-    **dict.fromkeys(("n", "N", "no", "No", "NO", "off", "Off", "OFF"), False),
-}
-_NO_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_INTEGER = re.compile(r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO]?[0-7]+|0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_TIME = re.compile(r"(\d{4}-\d\d?-\d\d?)(?:[Tt ](\d\d?:\d\d?:\d\d?)(\.\d+)?(Z|[-+]\d\d:\d\d)?)?", re.ASCII)
-_IMPLICIT = (_PLAIN, "null", "bool", "int", "float", "timestamp")
+_OF_PULUMI = {**_TYPES, "timestamp": r"\d{4}-\d\d-\d\d([Tt ].*)?"}
+_OF_KUBERNETES = {**_TYPES, "bool": f"{_TYPES['bool']}|y|Y|n|N|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF"}
 
 
-def documents(text: str, *, kubernetes: bool = False) -> Iterator[Any]:
-    """The documents of a text, as data that JSON can hold; in the manner of ``kubernetes``, or of Pulumi.
-
-    Raises yaml.YAMLError; RecursionError for a document that contains itself.
-    """
-    for node in yaml.compose_all(text, _LOADER):
-        yield _data(node, kubernetes)
+def _resolvers(types: Mapping[str, str]) -> dict[None, list[tuple[str, re.Pattern[str]]]]:
+    return {None: [(_TAG + name, re.compile(rf"(?:{pattern})\Z")) for name, pattern in types.items()]}
 
 
-def json_text(value: object) -> str:
-    """A value as Go's encoding/json writes it: a float has no exponent from a millionth on, until 1e21."""
-    if not isinstance(value, float):
-        return json.dumps(value)
-    plain = not value or 1e-6 <= abs(value) < 1e21
-    return f"{Decimal(repr(value)).normalize():f}" if plain else repr(value).replace("e-0", "e-")
+KUBERNETES_RESOLVERS = _resolvers(_OF_KUBERNETES)  # what a text must not look like in a manifest
 
 
-def needs_quotes(text: str) -> bool:
-    """Whether Kubernetes takes a text without quotes for something else."""
-    try:
-        return not isinstance(_implicit(text, kubernetes=True), str)
-    except ValueError:
-        return True
+class ManifestLoader(_BASE):
+    """Reads a manifest. The later one of two equal keys wins."""
+
+    yaml_implicit_resolvers = KUBERNETES_RESOLVERS
+    bool_values: Mapping[str, bool] = {**_BASE.bool_values, "y": True, "n": False}
 
 
-def _data(node: yaml.Node, kubernetes: bool) -> Any:
-    if isinstance(node, yaml.MappingNode):
-        return _mapping(node, kubernetes)
-    if isinstance(node, yaml.SequenceNode):
-        return [_data(one, kubernetes) for one in node.value]
-    try:
-        return _scalar(node.tag, node.value, kubernetes)
-    except ValueError as problem:
-        raise _error(str(problem), node) from None
+class StackFileLoader(_BASE):
+    """Reads a stack's file. Two equal keys are an error."""
+
+    yaml_implicit_resolvers = _resolvers(_OF_PULUMI)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping. Raises ConstructorError for a key that is there twice."""
+        keys = [key for key, _ in node.value]
+        for at, key in enumerate(keys):
+            if any(key.value == other.value for other in keys[:at]):
+                problem = f"the key '{key.value}' is there twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+        return _BASE.construct_mapping(self, node, deep)
 
 
-def _mapping(node: yaml.MappingNode, kubernetes: bool) -> dict[str, Any]:
-    own: dict[str, Any] = {}
-    merged: dict[str, Any] = {}
-    for key, item in node.value:
-        if key.value == "<<" and (key.tag == _PLAIN or not kubernetes):
-            for one in reversed(item.value if isinstance(item, yaml.SequenceNode) else [item]):
-                if not isinstance(one, yaml.MappingNode):
-                    raise _error("only a map can be merged", one)
-                merged |= _mapping(one, kubernetes)
-            continue
-        name = _name(_data(key, kubernetes), key)
-        if name in own and not kubernetes:
-            raise _error(f"the key '{name}' is there twice", key)
-        own[name] = _data(item, kubernetes)
-    return {**merged, **own}
+def _integer(_: Any, node: yaml.ScalarNode) -> int:
+    return int(re.sub(r"^([-+]?0)(?=[0-9])", r"\1o", node.value.replace("_", "")), 0)
 
 
-def _name(key: object, node: yaml.Node) -> str:
-    """A key as fmt.Sprint of Go prints it."""
-    if isinstance(key, dict | list):
-        raise _error("a key must be a text", node)
-    return key if isinstance(key, str) else "<nil>" if key is None else json_text(key)
+def _float(_: Any, node: yaml.ScalarNode) -> float:
+    found = float(node.value.replace("_", ""))
+    return int(found) if abs(found) < 1e21 and found.is_integer() else found  # as Go prints it
 
 
-def _scalar(tag: str, text: str, kubernetes: bool) -> Any:
-    kind = tag.removeprefix("tag:yaml.org,2002:")
-    if kind == "binary":
-        return base64.b64decode("".join(text.split()), validate=True).decode()
-    return _implicit(text, kubernetes) if kind in _IMPLICIT else text
+def _time(_: Any, node: yaml.ScalarNode) -> str:
+    return f"{node.value[:10]} 00:00:00 +0000 UTC"  # as Go prints it: a run refuses it, and says why
 
 
-def _implicit(text: str, kubernetes: bool) -> Any:
-    """What a text without quotes means."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if kubernetes and text in _MORE_WORDS:
-        return _MORE_WORDS[text]
-    if text[0] not in "+-.0123456789":
-        return text
-    if _NO_JSON.fullmatch(text):
-        raise ValueError("JSON has no such number")
-    number = _number(text)
-    return number if number is not None else text if kubernetes else _time(text)
-
-
-def _number(text: str) -> int | float | None:
-    """The number that a text is, as far as 64 bits go; None for any other text."""
-    # Underscores mean nothing; behind a leading dot, only those between two digits (strconv: ParseFloat).
-    plain = re.sub("(?<=[0-9])_(?=[0-9])", "", text) if text[0] == "." else text.replace("_", "")
-    if _INTEGER.fullmatch(plain):
-        found = int(re.sub(r"^([-+]?0)(?=[0-9])", r"\1o", plain), 0)
-        if -(2**63) <= found < 2**64:
-            return found
-    if not _FLOAT.fullmatch(plain) or math.isinf(float(plain)):
-        return None
-    written = json_text(float(plain))  # what is written without a dot is read as an integer by whoever reads the JSON
-    return int(written) if written.lstrip("-").isdigit() else float(plain)
-
-
-def _time(text: str) -> str:
-    """A text; a time as Go prints it (time.Time.String). One without a zone is in UTC."""
-    found = _TIME.fullmatch(text)
-    if not found or (found[2] and ("T" in text.upper()) != bool(found[4])):
-        return text
-    day, clock, fraction, zone = found.groups(default="")
-    try:
-        moment = datetime.strptime(f"{day} {clock or '0:0:0'}", "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - a text
-    except ValueError:
-        return text
-    zone = zone.replace(":", "")
-    zone = "+0000 UTC" if zone in ("", "Z", "+0000") else f"{zone} {zone}"
-    return f"{moment}{fraction.rstrip('0').rstrip('.')} {zone}"
-
-
-def _error(what: str, node: yaml.Node) -> yaml.YAMLError:
-    return yaml.constructor.ConstructorError(problem=what, problem_mark=node.start_mark)
+for _loader in (ManifestLoader, StackFileLoader):
+    _loader.add_constructor(f"{_TAG}int", _integer)
+    _loader.add_constructor(f"{_TAG}float", _float)
+    _loader.add_constructor(f"{_TAG}timestamp", _time)

@@ -1,5 +1,6 @@
 """A stack's file, ``Pulumi.<stack>.yaml``, read without Pulumi: what it says, and what it encrypts."""
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any, cast
 import yaml
 
 from oceanid_cluster.commands.objects import Object, part
-from oceanid_cluster.commands.plain_yaml import documents, json_text
+from oceanid_cluster.commands.plain_yaml import StackFileLoader
 from oceanid_cluster.commands.pulumi_cli import how_to_choose_the_folder
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.startup.configuration import project_folder
@@ -42,7 +43,7 @@ class StackFile:
         """
         replaced = {name: _replaced(name, value, replacement) for name, value in self.values.items()}
         return {
-            name: value if isinstance(value, str) else json_text(value)
+            name: value if isinstance(value, str) else json.dumps(value)
             for name, value in replaced.items()
             if value is not None
         }
@@ -62,19 +63,21 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
     """The file of a stack. Raises CommandError when there is none, or when it cannot be read."""
     path = stack_file(stack, environ)
     try:
-        document: object = next(documents(path.read_text(encoding="utf-8")), None)
+        document: object = next(yaml.load_all(path.read_text(encoding="utf-8"), StackFileLoader), None)
+        content: Object = cast("Object", document) if isinstance(document, dict) else part({})
+        found = {_OURS.fullmatch(str(name)): value for name, value in part(content, "config").items()}
+        values = {name[1]: value for name, value in found.items() if name}
+        json.dumps(values, allow_nan=False)  # as the engine hands them over
     except FileNotFoundError:
         raise CommandError(
             f"there is no file {path}, which says which cluster it is.\n{how_to_choose_the_folder(environ)}\n"
             "Or name another stack:  --stack <name>"
         ) from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as problem:
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as problem:
         raise CommandError(f"the stack's file {path} cannot be read, or is not YAML{_why(problem)}") from None
-    content: Object = cast("Object", document) if isinstance(document, dict) else part({})
-    found = {_OURS.fullmatch(name): value for name, value in part(content, "config").items()}
     imported: object = part(content, "environment").get("imports") or content.get("environment")
     names = cast("list[object]", imported) if isinstance(imported, list) else []
-    return StackFile(path, {name[1]: value for name, value in found.items() if name}, tuple(map(str, names)))
+    return StackFile(path, values, tuple(map(str, names)))
 
 
 def _why(problem: Exception) -> str:

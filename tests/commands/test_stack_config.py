@@ -38,10 +38,8 @@ def test_a_stack_without_a_file_is_not_a_stack_without_a_configuration(
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        ("off", "off"), ("1.20", "1.2"), ("1e5", "100000"), ("1e-5", "0.00001"), ("0777", "511"), ("33:20", "33:20"),
-        ("4512e77", "4.512e+80"), ("1_000", "1000"), ("123456789012345678901234567890", "1.2345678901234568e+29"),
-        ("!!binary aGk=", "hi"),
-        ("x\n--- {", "x"),
+        ("off", "off"), ("1.20", "1.2"), ("1e5", "100000"), ("0777", "511"), ("33:20", "33:20"),
+        ("4512e77", "4.512e+80"), ("1_000", "1000"), ("x\n--- {", "x"),
     ],
 )  # fmt: skip
 def test_a_value_without_quotes_is_read_as_pulumi_reads_it(
@@ -69,12 +67,8 @@ def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
         ("config: &a {oceanid-cluster:a: *a}", ""),
         ("\0", ""),
         ("a: 1\nb: canary\na: 2", " (line 3: the key 'a' is there twice)"),
-        ("{a: {1: x, '1': y}}", " (line 1: the key '1' is there twice)"),
-        ("a: .inf", " (line 1: JSON has no such number)"),
-        ("[.nan]", " (line 1: JSON has no such number)"),
-        ("!!binary canary", " (line 1: Incorrect padding)"),
-        ("{<<: canary}", " (line 1: only a map can be merged)"),
-        ("? [canary]\n: 1", " (line 1: a key must be a text)"),
+        ("config: {oceanid-cluster:a: 1e400}", ""),
+        ("config: {oceanid-cluster:a: !!binary aGk=}", ""),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named_with_the_line(
