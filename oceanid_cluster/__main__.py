@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.guard import in_github_actions
@@ -76,6 +77,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     options = own.parse_args(arguments, argparse.Namespace(known=None))
     with contextlib.ExitStack() as outside:
         try:
+            _check_folder()
             if in_github_actions(os.environ) and "stack" in options and name not in _KNOW_NO_SECRET:
                 outside.enter_context(_redacted(options))
             code: int = command.main(options)
@@ -83,6 +85,17 @@ def _run(name: str, arguments: Sequence[str]) -> int:
             print(f"{name}: error: {problem}", file=sys.stderr)
             return 2
     return code
+
+
+def _check_folder() -> None:
+    """Raise StartUpError where the current folder was deleted: no tool can work there."""
+    try:
+        Path.cwd()
+    except OSError as problem:
+        raise StartUpError(
+            f"the current folder cannot be used ({problem.strerror}): was it deleted, or moved?"
+            " Go to one that is there:  cd <clone>"
+        ) from None
 
 
 def _not_installed(package: str) -> str:
@@ -106,7 +119,9 @@ def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[
         options.stack = selected_stack(options.stack, os.environ)
         return redact.redactor(options.stack, os.environ)
 
-    options.known = Patience(getattr(options, "wait", 0)).ask(known)
+    patience = Patience(getattr(options, "wait", 0))
+    options.known = patience.ask(known)
+    options.wait = patience.left  # of the one time that both may take
     return redact.redacted(options.known)
 
 
@@ -122,7 +137,7 @@ def _program() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         if isinstance(problem, BrokenPipeError):
             return 128 + signal.SIGPIPE
-        print(f"error: {problem}", file=sys.stderr)  # a full disk, a working directory that is gone
+        print(f"error: {problem}", file=sys.stderr)  # a full disk
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

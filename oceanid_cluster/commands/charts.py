@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from oceanid_cluster import versions
-from oceanid_cluster.commands.plain_yaml import loader
+from oceanid_cluster.commands.plain_yaml import ManifestLoader
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError, check_output
 
@@ -18,7 +18,6 @@ _OF_THE_CLUSTER = frozenset((
     "MutatingWebhookConfiguration", "Namespace", "PersistentVolume", "PriorityClass", "StorageClass",
     "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ValidatingWebhookConfiguration",
 ))  # fmt: skip
-_LOADER = loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # PyYAML's own is slow on CRDs
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,10 @@ class Chart:
 
 def _documents(text: str) -> Iterator[Manifest]:
     try:
-        documents = list(yaml.load_all(text, _LOADER))
+        found = list(yaml.load_all(text, ManifestLoader))
     except yaml.YAMLError:
         raise CommandError("helm gave no YAML") from None
-    for document in documents:
+    for document in found:
         if document and document.get("kind") == "List":
             yield from document["items"]
         elif document:

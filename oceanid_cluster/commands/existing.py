@@ -75,7 +75,9 @@ def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
 def _row(
     component: str, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
 ) -> Row:
-    found = [ref for ref in wanted if ref in live and (ref in known or _is_wanted(ref, live[ref]))]
+    there = [ref for ref in wanted if ref in live and (ref in known or _is_wanted(ref, live[ref]))]
+    ending = {ref: why for ref in there if (why := terminating(live[ref]))}
+    found = [ref for ref in there if ref not in ending]
     gone = [ref for ref in wanted if ref in known and ref not in live]
     blocking = [ref for ref in found if ref not in known]
     owners: dict[str, list[ObjectRef]] = {}
@@ -83,10 +85,9 @@ def _row(
         name = owner(live[ref])
         if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
             owners.setdefault(name, []).append(ref)
-    ending = {ref: terminating(live[ref]) for ref in found if terminating(live[ref])}
     said = [f"{_list([ref])} {why}; {fix(ref.kind, 'terminating')}" for ref, why in ending.items()]
-    if len(found) > len(blocking):
-        said.append(f"{len(found) - len(blocking)} objects, managed by Pulumi")
+    if ours := len(found) - len(blocking):
+        said.append(f"{ours} object{'s' if ours > 1 else ''}, managed by Pulumi")
     if gone:
         said.append(f"{_list(gone)}: in the state, not in the cluster; the deploy creates them again (it refreshes)")
     if blocking and adopting:

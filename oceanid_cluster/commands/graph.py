@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from oceanid_cluster.commands import health
 from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, flowchart
-from oceanid_cluster.commands.objects import Object, labels_of, part, ref_of
+from oceanid_cluster.commands.objects import Object, labels_of, part, ref_of, terminating
 from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.components.facts import ObjectRef
@@ -147,6 +147,8 @@ def target(service: str, services: Mapping[ObjectRef, Object], found: Snapshot) 
     one = services.get(ObjectRef("Service", namespace, name))
     if one is None:
         return None, ["this Service does not exist"]
+    if since := terminating(one):
+        return None, [f"this Service {since}"]
     selector = part(one, "spec", "selector").items()
     for ref, workload in found.live.items():
         pod = part(workload, "spec", "template", "metadata", "labels").items()

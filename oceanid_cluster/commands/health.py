@@ -25,6 +25,7 @@ from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTE
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
+_KINDS = "deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
 _NOT_JOINED = "is not in the cluster: has it joined?"
 GIT = "Git"  # the area of what Flux applied from there
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
@@ -95,8 +96,8 @@ def check(kubectl: Kubectl, everything: Expectation) -> list[Row]:
 
 
 def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
-    """Workloads, pods, nodes, claims and Flux's objects as they are now, each one judged. Raises CommandError."""
-    live = {ref_of(one): one for one in kubectl.get("deployments,daemonsets,pods,nodes,persistentvolumeclaims", "-A")}
+    """Workloads, pods, nodes, volumes and Flux's objects as they are now, each one judged. Raises CommandError."""
+    live = {ref_of(one): one for one in kubectl.get(_KINDS, "-A")}
     crds = installed_crds(kubectl)
     objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
     custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from oceanid_cluster.startup.processes import check_output
+from oceanid_cluster.startup.processes import answer_of, check_output
 
 # How the author of an issue that a workflow opened is called: by gh (api/queries_issue.go), by the API, by older gh.
 _WORKFLOWS = ("app/github-actions", "github-actions[bot]", "github-actions")
@@ -19,8 +19,10 @@ def keep(title: str, body: str | None, closing: str) -> None:
     CommandError when ``gh`` is missing or fails; then nothing more is done.
     """
     listed = check_output("gh", "issue", "list", "--state", "open", "--limit", _ALL, "--json", "number,title,author")
-    found = [one for one in json.loads(listed) if one["title"] == title and _by_a_workflow(one.get("author") or {})]
-    for number in (str(one["number"]) for one in found):
+    with answer_of("gh"):
+        issues = [one for one in json.loads(listed) if one["title"] == title]
+        found = [str(one["number"]) for one in issues if _by_a_workflow(one.get("author") or {})]
+    for number in found:
         if body is None:
             check_output("gh", "issue", "close", number, "--comment", closing)
         else:

@@ -60,7 +60,7 @@ def still_up(cluster: Cluster, state: StackState) -> str:
         return f"its state holds {held} objects. Destroy it first: pulumi destroy --run-program"
     namespaces = {one["metadata"]["name"] for one in cluster.namespaces}
     refs = {one.ref for one in EXPECTED if one.namespace in namespaces}
-    running = [ref for ref in map(ref_of, cluster.workloads) if ref in refs]
+    running = [ref_of(one) for one in cluster.workloads if ref_of(one) in refs and not terminating(one)]
     if not running:
         return ""
     found = f"{len(running)} of its workloads run ({running[0]}), though the state holds nothing"

@@ -1,4 +1,4 @@
-"""Looks up many objects in few questions: ``kubectl get`` by name, a question or two for each namespace."""
+"""Looks up many objects in few questions: ``kubectl get`` by name, one question for each namespace."""
 
 from collections.abc import Collection, Iterable
 
@@ -11,19 +11,18 @@ from oceanid_cluster.startup.kubectl import Kubectl
 def find(kubectl: Kubectl, refs: Iterable[ObjectRef], crds: Collection[str]) -> dict[ObjectRef, Object]:
     """The objects that exist among ``refs``: kind, metadata and the specification, never the data of a Secret.
 
-    ``crds`` are those in the cluster: kubectl refuses a whole question about a kind that is not served. Raises
-    CommandError.
+    ``crds`` are those in the cluster: what else is custom is not asked for. Raises CommandError.
     """
-    groups: dict[tuple[str, bool], list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for ref in sorted(set(refs)):
         custom = CUSTOM_RESOURCES.get(ref.kind)
         if custom is None or custom.resource in crds:
             resource = custom.resource if custom else ref.kind.lower()
-            groups.setdefault((ref.namespace, custom is not None), []).append(f"{resource}/{ref.name}")
+            groups.setdefault(ref.namespace, []).append(f"{resource}/{ref.name}")
     found: dict[ObjectRef, Object] = {}
-    for (namespace, _), names in groups.items():
+    for namespace, names in groups.items():
         scope = ["-n", namespace] if namespace else []
-        for one in kubectl.get(*scope, *names, "--ignore-not-found", "--show-managed-fields"):
+        for one in kubectl.get(names, *scope, "--ignore-not-found", "--show-managed-fields"):
             kept = {key: one[key] for key in ("apiVersion", "kind", "metadata", "spec", "status") if key in one}
             found[ref_of(one)] = kept
     return found

@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 
 from oceanid_cluster.commands.objects import part, terminating
 from oceanid_cluster.commands.redact import HIDDEN, Redactor
-from oceanid_cluster.startup.processes import CommandError
+from oceanid_cluster.startup.processes import CommandError, ended_by_signal
 
 _REFRESH = ("--refresh", "--run-program", "--json", "--non-interactive", "--color", "never")
 _COMMANDS = {"preview": ("preview", *_REFRESH), "up": ("up", "--yes", "--skip-preview", *_REFRESH)}
@@ -200,7 +200,8 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
     outcome.code = process.returncode
     rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     if outcome.code and not outcome.errors:
-        outcome.errors = rest or ["pulumi failed without output"]
+        killed = [ended_by_signal("pulumi", outcome.code)] if outcome.code < 0 else []
+        outcome.errors = [*rest, *killed] or ["pulumi failed without output"]
         shown("\n".join(outcome.errors))
     outcome.errors = [redactor.text(error) for error in outcome.errors]
     outcome.changes = [

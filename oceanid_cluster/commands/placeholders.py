@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from oceanid_cluster.commands.stack_file import StackFile, is_encrypted
+from oceanid_cluster.commands.stack_file import StackFile, hides, is_encrypted
 from oceanid_cluster.components.settings import Settings, all_keys
 from oceanid_cluster.config.placeholders import placeholder
 from oceanid_cluster.config.schema import Key
@@ -36,7 +36,7 @@ def check(file: StackFile, stack: str, known: Mapping[str, str] = MappingProxyTy
     ours = _Placeholders(file)
 
     def replacement(name: str, value: object) -> str | None:
-        return known[name] if name in known else ours.of(name) if is_encrypted(value) else None
+        return known[name] if name in known else ours.of_encrypted(name, value)
 
     checked = file.texts(replacement)
     if complete or file.environments or ours.hidden():
@@ -67,7 +67,11 @@ class _Placeholders:
         """A placeholder for what is encrypted, or the value of a secret key; None for everything else."""
         row = self._rows.get(name)
         is_secret = row is not None and row.secret and value not in (None, "")
-        return self.of(name) if is_secret or is_encrypted(value) else None
+        return self.of(name) if is_secret else self.of_encrypted(name, value)
+
+    def of_encrypted(self, name: str, value: object) -> str | None:
+        """A placeholder for what is encrypted, and for a key of which a part is: nobody can judge the rest alone."""
+        return self.of(name) if is_encrypted(value) or (name in self._rows and hides(value)) else None
 
     def completed(self, given: Mapping[str, str], stack: str) -> dict[str, str]:
         """The same with the secrets that are needed and not there; one may be needed because another is there."""

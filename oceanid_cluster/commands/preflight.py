@@ -141,9 +141,9 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     live = find(kubectl, wanted, installed)
     rows: list[Row] = []
     if settings.label_studio.enabled:
-        classes = kubectl.get("storageclasses")
+        volumes = {ref_of(one): one for one in kubectl.get("storageclasses,persistentvolumes")}
         more = events(kubectl, CLAIM) if is_pending(live.get(CLAIM)) else {}
-        rows.append(check_storage(settings.label_studio, classes, {**live, **more}))
+        rows.append(check_storage(settings.label_studio, {**live, **volumes, **more}))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = {
         release: kubectl.get("secrets", "-n", release.namespace, "-l", records(release.name))

@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from oceanid_cluster.startup.configuration import FOLDER_VARIABLE, project_folder
-from oceanid_cluster.startup.processes import CommandError, PermanentError, last_words, run
+from oceanid_cluster.startup.processes import CommandError, PermanentError, answer_of, last_words, run
 
 _SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
+_STACKS = "pulumi stack ls"
+# Its name, behind its project and its organization (pulumi: sdk/go/common/tokens/names.go).
+_NAME = re.compile(r"([\w-][\w.-]*/){0,2}[\w.-]+", re.ASCII)
 _TIMEOUT_SECONDS = 30
 _NO_PROJECT = "no Pulumi.yaml project file found"
 _NO_STACK = "no stack named"
@@ -33,12 +37,14 @@ def selected_stack(given: str | None, environ: Mapping[str, str]) -> str:
     """The stack that a command is about: ``given``, else that of PULUMI_STACK, else the one that Pulumi has selected.
 
     Only the last of these asks Pulumi, and through it the backend. The name is complete: of another organization than
-    the default one, a short name would lead elsewhere. Raises StackMissingError when none is selected, CommandError
-    when Pulumi cannot tell.
+    the default one, a short name would lead elsewhere. Raises StackMissingError when none is selected, PermanentError
+    for what cannot be a name, CommandError when Pulumi cannot tell.
     """
-    chosen = given or environ.get("PULUMI_STACK", "")
-    if chosen:
-        return chosen
+    for source, name in (("--stack", given), ("PULUMI_STACK", environ.get("PULUMI_STACK") or None)):
+        if name is not None:
+            if not _NAME.fullmatch(name):
+                raise PermanentError(f"{source}: {name!r} is not the name of a stack; see which there are:  {_STACKS}")
+            return name
     return ask_pulumi(*_SHOW_NAME, timeout_seconds=_TIMEOUT_SECONDS).strip()
 
 
@@ -60,7 +66,7 @@ def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float
         folder, choice = project_folder(os.environ), how_to_choose_the_folder(os.environ)
         raise PermanentError(f"there is no Pulumi.yaml in {folder}, nor above it.\n{choice}")
     if _NO_STACK in said or (stack and _NONE_SELECTED in said):
-        raise StackMissingError(f"there is no stack '{stack}'; see which there are:  pulumi stack ls")
+        raise StackMissingError(f"there is no stack '{stack}'; see which there are:  {_STACKS}")
     if _NONE_SELECTED in said:
         raise StackMissingError("no stack is selected; choose one:  pulumi stack select <name>  (or: --stack <name>)")
     raise CommandError(f"'pulumi {' '.join(arguments[:2])}' failed: {last_words(result)}\n{_WITHOUT_PULUMI}")
@@ -68,7 +74,5 @@ def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float
 
 def entries(stack: str, *options: str) -> Mapping[str, dict[str, Any]]:
     """The stack's configuration: each key, with its namespace, and what Pulumi shows of it. Raises CommandError."""
-    try:
+    with answer_of("pulumi", "config"):
         return json.loads(ask_pulumi("config", "--json", *options, stack=stack))
-    except ValueError:
-        raise CommandError("'pulumi config' gave no JSON") from None

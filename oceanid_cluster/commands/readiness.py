@@ -44,8 +44,8 @@ class Verdict:
 def judge(ref: ObjectRef, live: Live, labels: Mapping[str, str] | None = None) -> Verdict:
     """Whether an object is there, ready, or being deleted.
 
-    ``live`` has the object, and what it depends on: pods and nodes, the events of a claim, the source of a
-    Kustomization. ``labels`` are those that a node must carry.
+    ``live`` has the object, and what it depends on: pods and nodes, the volume and the events of a claim, the source of
+    a Kustomization. ``labels`` are those that a node must carry.
     """
     found = live.get(ref)
     if found is None:
@@ -122,7 +122,7 @@ def pod(found: Object, live: Live) -> Verdict:
     Of a node that is not ready everything else is old news.
     """
     name = found["metadata"]["name"]
-    if condition_of(found, "Ready").get("status") == "True" or found["metadata"].get("deletionTimestamp"):
+    if condition_of(found, "Ready").get("status") == "True" or terminating(found):
         return Verdict("ready", "")
     status = part(found, "status")
     if status.get("reason"):  # Evicted, NodeLost
@@ -223,13 +223,15 @@ def _behind(found: Object, live: Live) -> Verdict | None:
 
 
 def claim(found: Object, live: Live) -> Verdict:
-    """Whether a claim has its volume; else what Kubernetes says last about it."""
+    """Whether a claim has its volume, and keeps it; else what Kubernetes says last about it."""
     phase = part(found, "status").get("phase", "Pending")
     spec = part(found, "spec")
     size = part(spec, "resources", "requests").get("storage", "")
     detail = f"{phase}, {size}, class {spec.get('storageClassName') or 'none'}"
     if phase == "Bound":
-        return Verdict("ready", detail)
+        volume = ObjectRef("PersistentVolume", "", str(spec.get("volumeName")))
+        going = terminating(live.get(volume, {}))
+        return Verdict("terminating", f"{detail}: {volume} {going}") if going else Verdict("ready", detail)
     if phase == "Lost":
         return Verdict("lost", f"{detail}: its volume is gone")
     said = newest_event(found, live)

@@ -115,7 +115,7 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
     """The credentials in the kubeconfig that the configuration and the environment lead to, as kubectl reads it.
 
     ``given`` are the stack's keys, without the namespace. None when there is no kubeconfig, or when it is wrong: the
-    run itself then says so, and asks nobody. Raises CommandError when kubectl does not say what is in one that is used.
+    run itself then says so, and asks nobody. Raises CommandError when kubectl does not say what is in it.
     """
     try:
         settings = read_without_secrets(given, "")
@@ -123,6 +123,8 @@ def kubeconfig_secrets(given: Mapping[str, str], environ: Mapping[str, str]) -> 
             return []
         cluster = settings.cluster
         kubeconfig = load_kubeconfig(cluster.kubeconfig_path, environ, cluster.kube_context, None)
+    except CommandError:
+        raise
     except StartUpError:
         return []
     # What is in use has its files read already; what is not may be in an answer of kubectl.

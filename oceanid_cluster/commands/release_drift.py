@@ -10,7 +10,7 @@ import base64
 import binascii
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 from oceanid_cluster.commands.objects import Object, part, terminating
@@ -36,18 +36,16 @@ def release_drift(release: str, kubectl: Kubectl) -> list[Change]:
     namespace, _, name = release.rpartition("/")
     record = _record(namespace, name, kubectl)
     manifest = str(record.get("manifest") or "")
-    found = [Change("create", *_key(crd), gone=True, release=release) for crd in _absent_crds(record, kubectl)]
+    found = [*_crd_changes(record, release, kubectl)]
     if manifest.strip():
         live = _by_key(kubectl.objects("get", "-n", namespace, "--ignore-not-found", "-f", "-", stdin=manifest))
         dry_run = ("apply", "-n", namespace, "--server-side", "--force-conflicts", "--dry-run=server")
         wanted = _by_key(kubectl.objects(*dry_run, f"--field-manager={_MANAGER}", "-f", "-", stdin=manifest))
         copies = _copies(namespace, manifest, kubectl)
         for key, one in wanted.items():
+            found += _gone(key, live, release)
             if key not in live:
-                found.append(Change("create", *key, gone=True, release=release))
                 continue
-            if terminating(live[key]):
-                found.append(Change("terminating", *key, release=release))
             paths = {*differences(live[key], one)}
             if key in copies:
                 whole = _WHOLE[one["kind"]]
@@ -115,16 +113,25 @@ def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
         raise CommandError(f"Helm's record of the release '{name}' cannot be read") from None
 
 
-def _absent_crds(record: Object, kubectl: Kubectl) -> list[Object]:
-    """The CRDs of a chart's folder ``crds`` that are not in the cluster: Helm leaves them out of its manifest."""
+def _crd_changes(record: Object, release: str, kubectl: Kubectl) -> Iterator[Change]:
+    """The changes of CRDs in a chart's folder ``crds``, which Helm leaves out of its manifest."""
     files: Sequence[Object] = part(record, "chart").get("files") or ()
     found = [str(one["data"]) for one in files if str(one.get("name", "")).startswith("crds/") and one.get("data")]
     if not found:
-        return []
+        return
     document = "\n---\n".join(base64.b64decode(one).decode() for one in found)
     wanted = kubectl.objects("create", "--dry-run=client", "-f", "-", stdin=document)
     live = _by_key(kubectl.objects("get", "--ignore-not-found", "-f", "-", stdin=document))
-    return [one for one in wanted if _key(one) not in live]
+    for one in wanted:
+        yield from _gone(_key(one), live, release)
+
+
+def _gone(key: Key, live: Mapping[Key, Object], release: str) -> Iterator[Change]:
+    """The change of an object that is not in the cluster, or is being deleted; none of another one."""
+    if key not in live:
+        yield Change("create", *key, gone=True, release=release)
+    elif terminating(live[key]):
+        yield Change("terminating", *key, release=release)
 
 
 def _key(one: Object) -> Key:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from oceanid_cluster.commands.placeholders import without_secrets
+from oceanid_cluster.commands.plain_yaml import KUBERNETES_RESOLVERS
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.stack_file import StackFile, read_stack_file, short_name
 from oceanid_cluster.startup.processes import CommandError
@@ -29,7 +30,9 @@ exit codes: 0 written; 2 the configuration is wrong, or cannot be read"""
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # pyright: ignore[reportUntypedBaseClass, reportGeneralTypeIssues]
-    """YAML in which texts of several lines are blocks."""
+    """YAML in which texts of several lines are blocks, and what Kubernetes takes for no text has quotes."""
+
+    yaml_implicit_resolvers = KUBERNETES_RESOLVERS
 
 
 def _text(dumper: Any, text: str) -> Any:

@@ -7,7 +7,7 @@ changes by the minute: resources, ports, volumes, other pods.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oceanid_cluster.commands.objects import Object, condition_of, entries, labels_of, part, words
+from oceanid_cluster.commands.objects import Object, condition_of, entries, labels_of, part, terminating, words
 
 # What the daemon controller adds (pkg/controller/daemon/util/daemonset_util.go, AddOrUpdateDaemonPodTolerations).
 _OF_DAEMONS: Sequence[Object] = [
@@ -52,7 +52,9 @@ def barriers(pod: Object, node: Object, *, daemon: bool = False) -> list[str]:
 
 
 def not_ready(node: Object) -> str:
-    """Why a node is not Ready, as it says itself; empty when it is."""
+    """Why a node is not Ready, as it says itself, or is about to go; empty when it is."""
+    if since := terminating(node):
+        return f"it {since}"
     ready = condition_of(node, "Ready")
     if ready.get("status") == "True":
         return ""

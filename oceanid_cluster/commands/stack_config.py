@@ -15,8 +15,8 @@ from oceanid_cluster.startup.configuration import read_without_secrets
 from oceanid_cluster.startup.processes import CommandError
 
 
-def stack_settings(stack: str) -> Settings:
-    """What the stack's configuration says, apart from its secrets; warns of what is wrong. Raises StartUpError.
+def stack_settings(stack: str, *, warn: bool = True) -> Settings:
+    """What the stack's configuration says, apart from its secrets; can warn of what is wrong. Raises StartUpError.
 
     Keys that say which cluster it is are read even if they are stored as secrets.
     """
@@ -30,7 +30,7 @@ def stack_settings(stack: str) -> Settings:
         values[key] = ENCRYPTED if secret else str(entry["value"])
         if secret and key in which_cluster():
             known[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
-    return _settings(StackFile(stack_file(stack, os.environ), values, ()), stack, known)
+    return _settings(StackFile(stack_file(stack, os.environ), values, ()), stack, known, warn=warn)
 
 
 def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
@@ -43,10 +43,10 @@ def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
         raise CommandError(
             f"'{min(unknown)}' is encrypted in {file.path}, and says which cluster it is: ask without --all"
         )
-    return _settings(file, stack, {})
+    return _settings(file, stack, {}, warn=True)
 
 
-def _settings(file: StackFile, stack: str, known: Mapping[str, str]) -> Settings:
+def _settings(file: StackFile, stack: str, known: Mapping[str, str], *, warn: bool) -> Settings:
     """What the file says, as a run would read it; as far as possible where a run would refuse it, with its message.
 
     Raises that message when it is about which cluster it is.
@@ -60,6 +60,6 @@ def _settings(file: StackFile, stack: str, known: Mapping[str, str]) -> Settings
         if readable is None:
             raise
         settings, warnings = readable, (str(problem),)
-    for warning in warnings:
+    for warning in warnings if warn else ():
         print(f"warning: {warning}", file=sys.stderr)
     return settings

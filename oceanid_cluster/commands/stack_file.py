@@ -1,7 +1,8 @@
 """A stack's file, ``Pulumi.<stack>.yaml``, read without Pulumi: what it says, and what it encrypts."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -9,14 +10,15 @@ from typing import Any, cast
 import yaml
 
 from oceanid_cluster.commands.objects import Object, part
-from oceanid_cluster.commands.plain_yaml import loader
+from oceanid_cluster.commands.plain_yaml import StackFileLoader
 from oceanid_cluster.commands.pulumi_cli import how_to_choose_the_folder
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.startup.configuration import project_folder
 from oceanid_cluster.startup.processes import CommandError
 
 ENCRYPTED = {"secure": ""}  # any encrypted value: it is not decrypted here
-_LOADER = loader()
+# A key of this project: without a namespace, or in one of two forms (pulumi: sdk/go/common/resource/config/key.go).
+_OURS = re.compile(rf"(?:{PROJECT}:(?:config:)?)?([^:]+)")
 Replacement = Callable[[str, object], str | None]
 
 
@@ -31,7 +33,7 @@ class StackFile:
     @property
     def encrypted(self) -> frozenset[str]:
         """The keys whose value, or a part of it, is encrypted."""
-        return frozenset(name for name, value in self.values.items() if any(_encrypted_parts(value)))
+        return frozenset(name for name, value in self.values.items() if hides(value))
 
     def texts(self, replacement: Replacement = lambda _name, _value: None) -> dict[str, str]:
         """Each key with its text, as the engine hands it over: objects as JSON.
@@ -61,25 +63,31 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
     """The file of a stack. Raises CommandError when there is none, or when it cannot be read."""
     path = stack_file(stack, environ)
     try:
-        document: object = yaml.load(path.read_text(encoding="utf-8"), _LOADER)  # noqa: S506 - a safe loader
+        document: object = next(yaml.load_all(path.read_text(encoding="utf-8"), StackFileLoader), None)
         content: Object = cast("Object", document) if isinstance(document, dict) else part({})
-        prefix = f"{PROJECT}:"
-        values = {name.removeprefix(prefix): value for name, value in part(content, "config").items() if _ours(name)}
-        json.dumps(values)  # as the engine hands them over
+        found = {_OURS.fullmatch(str(name)): value for name, value in part(content, "config").items()}
+        values = {name[1]: value for name, value in found.items() if name}
+        json.dumps(values, allow_nan=False)  # as the engine hands them over
     except FileNotFoundError:
         raise CommandError(
             f"there is no file {path}, which says which cluster it is.\n{how_to_choose_the_folder(environ)}\n"
             "Or name another stack:  --stack <name>"
         ) from None
-    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError):
-        raise CommandError(f"the stack's file {path} cannot be read, or is not YAML") from None
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as problem:
+        raise CommandError(f"the stack's file {path} cannot be read, or is not YAML{_why(problem)}") from None
     imported: object = part(content, "environment").get("imports") or content.get("environment")
     names = cast("list[object]", imported) if isinstance(imported, list) else []
-    return StackFile(path, values, tuple(str(name) for name in names))
+    return StackFile(path, values, tuple(map(str, names)))
 
 
-def _ours(name: object) -> bool:
-    return isinstance(name, str) and name.startswith(f"{PROJECT}:")
+def _why(problem: Exception) -> str:
+    """What is wrong and in which line, without what is there: of PyYAML's words only those that quote nothing."""
+    if isinstance(problem, OSError):
+        return f": {problem.strerror}"
+    if not isinstance(problem, yaml.MarkedYAMLError) or problem.problem_mark is None:
+        return ""
+    own = f": {problem.problem}" if isinstance(problem, yaml.constructor.ConstructorError) else ""
+    return f" (line {problem.problem_mark.line + 1}{own})"
 
 
 def is_encrypted(value: object) -> bool:
@@ -87,13 +95,12 @@ def is_encrypted(value: object) -> bool:
     return isinstance(value, dict) and set(cast("Object", value)) == {"secure"}
 
 
-def _encrypted_parts(value: object) -> Iterator[object]:
-    """The encrypted parts of a value."""
+def hides(value: object) -> bool:
+    """Whether a value, or a part of it, is encrypted."""
     if is_encrypted(value):
-        yield value
-    elif isinstance(value, dict | list):
-        for item in cast("Object", value).values() if isinstance(value, dict) else cast("list[object]", value):
-            yield from _encrypted_parts(item)
+        return True
+    inside = cast("Object", value).values() if isinstance(value, dict) else cast("list[object]", value)
+    return isinstance(value, dict | list) and any(map(hides, inside))
 
 
 def _replaced(name: str, value: Any, replacement: Replacement) -> Any:
@@ -102,7 +109,7 @@ def _replaced(name: str, value: Any, replacement: Replacement) -> Any:
         return text
     if isinstance(value, dict):
         fields = {key: _replaced(f"{name}.{key}", item, replacement) for key, item in cast("Object", value).items()}
-        return {key: item for key, item in fields.items() if item is not None}
+        return {key: item for key, item in fields.items() if item is not None or value[key] is None}
     if isinstance(value, list):
         return [_replaced(f"{name}[{at}]", item, replacement) for at, item in enumerate(cast("list[object]", value))]
     return value

@@ -8,7 +8,7 @@ from typing import Any
 from oceanid_cluster.commands.pulumi_cli import ask_pulumi
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CHAIN
-from oceanid_cluster.startup.processes import CommandError
+from oceanid_cluster.startup.processes import answer_of
 
 _NAMES = {facts.type_token: facts.name for facts in CHAIN}
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -33,11 +33,9 @@ def read_state(stack: str) -> StackState:
     Raises StackMissingError when there is no such stack, CommandError when Pulumi cannot be asked.
     """
     exported = ask_pulumi("stack", "export", stack=stack)
-    try:
+    with answer_of("pulumi", "stack", "export"):
         deployment: dict[str, Any] = json.loads(exported)["deployment"]
         return parse_state(deployment.get("resources") or [])
-    except (ValueError, LookupError, TypeError):
-        raise CommandError("'pulumi stack export' gave no state") from None
 
 
 def parse_state(resources: list[dict[str, Any]]) -> StackState:

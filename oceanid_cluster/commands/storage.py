@@ -1,8 +1,6 @@
 """Whether Label Studio's volume can be made, or is there as the configuration asks for it."""
 
-from collections.abc import Sequence
-
-from oceanid_cluster.commands.objects import Object, annotations_of
+from oceanid_cluster.commands.objects import annotations_of, terminating
 from oceanid_cluster.commands.readiness import Live, judge, newest_event
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.components.apps.addresses import NAMESPACE
@@ -15,34 +13,26 @@ _NAME = "storage class"
 REF = ObjectRef("PersistentVolumeClaim", NAMESPACE, CLAIM)
 
 
-def check_storage(settings: LabelStudioSettings, classes: Sequence[Object], live: Live) -> Row:
-    """The row about storage; ``live`` has the claim, if there is one, and the events about it.
+def check_storage(settings: LabelStudioSettings, live: Live) -> Row:
+    """The row about storage; ``live`` has the storage classes, the claim, if there is one, its volume and its events.
 
     A claim that is bound is accepted, whatever the default classes are: it keeps its class and its size, and a run says
     where the configuration asks for others.
     """
     if REF in live:
         return _existing(live)
-    known, default = [str(one["metadata"]["name"]) for one in classes], _defaults(classes)
+    classes = {ref.name: one for ref, one in live.items() if ref.kind == "StorageClass" and not terminating(one)}
+    default = [name for name, one in classes.items() if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)]
     wanted = settings.storage_class
     if wanted:
-        state = "ok" if wanted in known else "failed"
-        exists = "" if wanted in known else f" does not exist; there are: {', '.join(known) or 'none'}"
+        state = "ok" if wanted in classes else "failed"
+        exists = "" if wanted in classes else f" does not exist; there are: {', '.join(classes) or 'none'}"
         return Row("cluster", _NAME, state, f"{wanted}{exists}")
     if not default:
         fix_it = "pulumi config set labelStudioStorageClass <name>"
         return Row("cluster", _NAME, "failed", f"none is the default; run: {fix_it}")
     newest = ", of which Kubernetes takes the newest" if len(default) > 1 else ""  # since 1.26 (KEP 3333)
     return Row("cluster", _NAME, "ok", f"default: {', '.join(default)}{newest}")
-
-
-def _defaults(classes: Sequence[Object]) -> list[str]:
-    """The names of the default classes."""
-    return [
-        str(one["metadata"]["name"])
-        for one in classes
-        if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)
-    ]
 
 
 def _existing(live: Live) -> Row:

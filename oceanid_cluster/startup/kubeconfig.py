@@ -14,7 +14,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
 from oceanid_cluster.config.parsers import is_loopback
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.startup.processes import no_json, run
+from oceanid_cluster.startup.processes import answer_of, run
 
 CLUSTER_SERVICE_IP = "10.43.0.1"  # K3s's default address of the service `kubernetes`
 # Or the operator's own preferences for kubectl change what its commands do (kubectl: pkg/kuberc).
@@ -99,11 +99,9 @@ def _read(joined: str, source: str, environ: Mapping[str, str], context: str | N
     )  # fmt: skip
     if result.returncode:
         raise _wrong(source, joined, _reason(result.stderr, joined))
-    try:
+    with answer_of("kubectl"):
         view: dict[str, Any] = json.loads(result.stdout)
         body: dict[str, Any] = view["contexts"][0]["context"] or {}
-    except (ValueError, LookupError, TypeError):
-        raise no_json("kubectl") from None
     name, named = str(view.get("current-context") or ""), body.get("cluster")
     if not named:
         raise _wrong(source, joined, f"does not name a cluster in its context '{name}'")
@@ -126,10 +124,8 @@ def read_all(paths: str) -> dict[str, Any] | None:
     Raises CommandError when kubectl is missing, or gives no JSON.
     """
     result = run(*VIEW, variables=_only_this(paths))
-    try:
+    with answer_of("kubectl"):
         return None if result.returncode else json.loads(result.stdout)
-    except ValueError:
-        raise no_json("kubectl") from None
 
 
 def _make_absolute(user: dict[str, Any], name: str, joined: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.guard import in_github_actions
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
-from oceanid_cluster.startup.processes import CommandError, NoAnswerError, last_words, no_json, run
+from oceanid_cluster.startup.processes import CommandError, NoAnswerError, answer_of, last_words, run
 from oceanid_cluster.startup.reasons import NO_ANSWER, is_on_the_way, login_unanswered, why
 
 _REQUEST_TIMEOUT_SECONDS = 20
@@ -73,17 +73,20 @@ class Kubectl:
         """
         return _objects(self.text(*arguments, "-o", "json", stdin=stdin))
 
-    def get(self, *what: str) -> list[dict[str, Any]]:
-        """Live objects: ``kubectl get <what>``. An object or a kind that is not there gives an empty list.
+    def get(self, what: str | Sequence[str], *options: str) -> list[dict[str, Any]]:
+        """Live objects of kinds, joined by commas, or those of which ``what`` is a list: ``kind/name``.
 
-        Raises CommandError when the cluster cannot be asked.
+        What is not there gives none; kubectl refuses a whole question for one kind that is not served, also for one
+        whose CRD is new: then each is asked for on its own. Raises CommandError when the cluster cannot be asked.
         """
-        result = self.run("get", *what, "-o", "json")
+        asked = [what] if isinstance(what, str) else what
+        result = self.run("get", *asked, *options, "-o", "json")
         if not result.returncode:
             return _objects(result.stdout)
-        if any(word in result.stderr for word in _ABSENT):
-            return []
-        raise self._error(("get", *what), result)
+        if not any(word in result.stderr for word in _ABSENT):
+            raise self._error(("get", *asked), result)
+        single = what.split(",") if isinstance(what, str) else what
+        return [found for one in single for found in self.get(one, *options)] if len(single) > 1 else []
 
     def raw(self, path: str) -> Any:
         """The answer of the API server to one path, as data; None when there is nothing at that path.
@@ -111,11 +114,9 @@ class Kubectl:
 def _objects(text: str) -> list[dict[str, Any]]:
     decoder, text, found = json.JSONDecoder(), text.strip(), list[dict[str, Any]]()
     while text:
-        try:
+        with answer_of("kubectl"):
             document, end = decoder.raw_decode(text)
             found += document["items"] if document["kind"] == "List" else [document]
-        except (ValueError, LookupError, TypeError):
-            raise no_json("kubectl") from None
         text = text[end:].strip()
     return found
 

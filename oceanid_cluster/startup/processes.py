@@ -1,8 +1,10 @@
 """Runs the field's own command-line tools for the operators' commands: ``kubectl``, ``pulumi``, ``gh``."""
 
 import os
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 
 from oceanid_cluster.config.errors import StartUpError
 
@@ -32,7 +34,7 @@ def run(
 
     With ``show_errors`` its standard error is ours, and not captured: it may ask a person for something. Raises
     PermanentError when it is not installed, or cannot be started; NoAnswerError when it takes longer than
-    ``timeout_seconds``.
+    ``timeout_seconds``; CommandError when a signal ended it.
     """
     environ = {**os.environ, **(variables or {})}
     try:
@@ -48,13 +50,28 @@ def run(
     except (OSError, ValueError) as problem:  # not executable, for another machine; a zero byte in an argument
         reason = problem.strerror if isinstance(problem, OSError) else "an argument holds a zero byte"
         raise PermanentError(f"'{command[0]}' cannot be started: {reason}") from None
+    if result.returncode < 0:
+        raise CommandError(ended_by_signal(command[0], result.returncode))
     result.stderr = result.stderr or ""
     return result
 
 
-def no_json(tool: str) -> CommandError:
-    """The error for a tool that succeeded and answered something else than it was asked for."""
-    return CommandError(f"'{tool}' gave no JSON, or not what it was asked for: which program is it?  command -v {tool}")
+def ended_by_signal(tool: str, code: int) -> str:
+    """The message for a tool whose return code, as Python has it, is a negative number: a signal."""
+    words = signal.strsignal(-code) or "unknown"
+    return f"'{tool}' was ended by signal {-code} ({words}) before it answered: try again; is there enough memory?"
+
+
+@contextmanager
+def answer_of(tool: str, *command: str) -> Generator[None]:
+    """What is read in here is the answer of a tool that succeeded; an answer of another form is a CommandError."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError):
+        called = " ".join((tool, *command))
+        raise CommandError(
+            f"'{called}' gave no JSON, or not what it was asked for: which program is it?  command -v {tool}"
+        ) from None
 
 
 def last_words(result: subprocess.CompletedProcess[str]) -> str:

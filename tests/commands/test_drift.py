@@ -57,9 +57,12 @@ def test_a_person_gets_a_list_and_an_exit_code(
     assert capsys.readouterr().out == ("update core/v1 Service x (a)\n1 difference\n" if found else "no drift\n")
 
 
-def helm_record(manifest: str, *, status: str = "deployed", version: int = 1) -> dict[str, Any]:
+def helm_record(
+    manifest: str, *, status: str = "deployed", version: int = 1, crds: Sequence[str] = ()
+) -> dict[str, Any]:
     """The Secret in which Helm keeps a release (pkg/storage/driver/util.go)."""
-    content = gzip.compress(json.dumps({"manifest": manifest}).encode())
+    files = [{"name": "crds/x.yaml", "data": base64.b64encode(one.encode()).decode()} for one in crds]
+    content = gzip.compress(json.dumps({"manifest": manifest, "chart": {"files": files}}).encode())
     data = base64.b64encode(base64.b64encode(content)).decode()
     labels = {"owner": "helm", "name": "name", "status": status, "version": str(version)}
     return {"kind": "Secret", "type": "helm.sh/release.v1", "metadata": {"labels": labels}, "data": {"release": data}}
@@ -82,6 +85,9 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
     going = {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
     found = release_drift(RELEASE, Cluster([helm_record("kind: Service")], [going]))
     assert found == [in_release("terminating", SERVICE, "ns/going")]
+    crd = {**going, "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition"}
+    found = release_drift(RELEASE, Cluster([helm_record("", crds=["kind: X"])], [crd]))
+    assert found == [in_release("terminating", f"kubernetes:{crd['apiVersion']}:{crd['kind']}", "ns/going")]
 
 
 def test_a_release_that_helm_does_not_know_is_an_error() -> None:

@@ -1,5 +1,6 @@
 """How a command ends that cannot do its work, or is interrupted."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,21 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     assert answer.returncode == 2
     assert "error: [Errno 20] Not a directory: '/dev/null/folder" in answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_a_current_folder_that_was_deleted_is_one_message(tmp_path: Path) -> None:
+    script = (
+        f"mkdir {tmp_path}/gone && cd {tmp_path}/gone && rmdir {tmp_path}/gone && {sys.executable} -m oceanid_cluster"
+    )
+    for command in ("health", "health --all --stack sandbox", "leftovers", "plan", "workflow kubeconfig a/b/c d"):
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+        answer = subprocess.run(
+            ["sh", "-c", f"{script} {command}"], env=environ, capture_output=True, text=True, check=False
+        )
+        assert answer.returncode == 2
+        assert "the current folder cannot be used (No such file or directory)" in answer.stderr
+        assert answer.stderr.endswith("Go to one that is there:  cd <clone>\n")
+        assert "Traceback" not in answer.stderr
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])

@@ -94,6 +94,7 @@ PLACE = ObjectRef("Deployment", "web", "web")
         ("http://app.web.svc.cluster.local:80", PLACE, []),
         ("http://app.web.svc:80", PLACE, []),
         ("http://app.other.svc:80", None, ["this Service does not exist"]),
+        ("http://going.web.svc:80", None, ["this Service is being deleted since 2026-11-27T10:00:00Z"]),
         ("https://kubernetes.default.svc.cluster.local:443", "Kubernetes API", []),
         ("http://localhost:8000", None, []),
         ("http://192.0.2.1:80", None, []),
@@ -103,7 +104,9 @@ PLACE = ObjectRef("Deployment", "web", "web")
 )
 def test_a_host_name_leads_to_the_pods_behind_its_service(service: str, target: object, problem: list[str]) -> None:
     found = Snapshot({PLACE: WEB, ObjectRef("Deployment", "web", "other"): {}}, [])
-    assert graph.target(service, {ObjectRef("Service", "web", "app"): SERVICE}, found) == (target, problem)
+    going = {**SERVICE, "metadata": {"deletionTimestamp": "2026-11-27T10:00:00Z"}}
+    services = {ObjectRef("Service", "web", "app"): SERVICE, ObjectRef("Service", "web", "going"): going}
+    assert graph.target(service, services, found) == (target, problem)
 
 
 def test_a_url_is_shown_without_its_user_and_a_random_text_not_at_all() -> None:

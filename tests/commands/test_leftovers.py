@@ -74,5 +74,7 @@ def test_leftovers_gives_no_commands_while_the_stack_is_up() -> None:
         said = leftovers.report(found, state, "")
         assert said.startswith("Nothing to remove, the stack is still up: ")
         assert "delete" not in said
+    going = [named("label-studio", "Deployment", namespace="apps", deletionTimestamp="2026-11-27T10:00:00Z")]
+    assert leftovers.report(cluster([], "apps", workloads=going), StackState(), "").startswith("Left in the cluster")
     foreign = [named("label-studio", "Deployment", namespace="elsewhere")]
     assert leftovers.report(cluster([], workloads=foreign), StackState(), "").startswith("Nothing of this program")

@@ -200,6 +200,9 @@ def test_an_engine_that_ends_without_an_event_is_heard(tmp_path: Path, monkeypat
     said: list[str] = []
     outcome = run_engine("preview", "prod", Redactor(["canary"]), said.append)
     assert said == outcome.errors == ["error: no stack of [secret]"]
+    fake_pulumi(tmp_path, monkeypatch, "os.kill(os.getpid(), 9)")
+    (error,) = run_engine("preview", "prod", Redactor([])).errors
+    assert error.startswith("'pulumi' was ended by signal 9 (Killed)")
 
 
 def test_both_operations_refresh_with_the_providers_of_this_run(

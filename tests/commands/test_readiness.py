@@ -215,6 +215,10 @@ def test_a_pod_of_a_machine_that_is_off_names_the_machine_and_not_its_probe() ->
     assert reason == "node"
     assert said == "0/1; p: its node calypso is not Ready: Kubelet stopped posting node status."
     assert judged(found, of_node("calypso"), machine("calypso"))[0] == "probe"
+    leaving = machine("calypso")
+    leaving["metadata"] |= {"deletionTimestamp": "2026-11-27T10:00:00Z"}
+    said = "0/1; p: its node calypso is not Ready: it is being deleted since 2026-11-27T10:00:00Z"
+    assert judged(found, of_node("calypso"), leaving) == ("node", said)
 
 
 GPU_TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}

@@ -174,7 +174,9 @@ def test_a_kubeconfig_in_use_that_is_not_read_whole_stops_the_command(
     }  # fmt: skip
     (tmp_path / "kubeconfig").write_text(json.dumps(document), encoding="utf-8")
     kubectl = shutil.which("kubectl")
-    tools.script(tmp_path / "kubectl", f'case "$*" in *--minify*) exec {kubectl} "$@";; esac; echo "W1128 deprecated"')
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
-    with pytest.raises(CommandError, match="'kubectl' gave no JSON"):
-        kubeconfig_secrets({}, {"KUBECONFIG": str(tmp_path / "kubeconfig")})
+    for end, words in (("echo 'W1128 deprecated'", "gave no JSON"), ("kill -9 $$", "was ended by signal 9")):
+        for minified in (f'exec {kubectl} "$@"', end):
+            tools.script(tmp_path / "kubectl", f'case "$*" in *--minify*) {minified};; *) {end};; esac')
+            with pytest.raises(CommandError, match=f"'kubectl' {words}"):
+                kubeconfig_secrets({}, {"KUBECONFIG": str(tmp_path / "kubeconfig")})

@@ -26,22 +26,50 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
             assert stack_config.local_settings(stack, environ).cluster.kube_context == "c"
 
 
-@pytest.mark.parametrize("value", ["2025-01-30", "2025-01-30T10:00:00Z", "1.5"])
-def test_a_value_without_quotes_is_text(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("off", "off"), ("1.20", "1.2"), ("1e5", "100000"), ("0777", "511"), ("33:20", "33:20"),
+        ("4512e77", "4.512e+80"), ("1_000", "1000"), ("x\n--- {", "x"),
+    ],
+)  # fmt: skip
+def test_a_value_without_quotes_is_read_as_pulumi_reads_it(
+    value: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    text = f"config:\n  oceanid-cluster:sentry.release: {value}\n"
-    (tmp_path / "Pulumi.prod.yaml").write_text(text, encoding="utf-8")
-    assert stack_config.local_settings("prod", {}).adapter.sentry_release == value
+    for key in ("oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"):
+        (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  {key}: {value}\n", encoding="utf-8")
+        assert stack_config.local_settings("prod", {}).adapter.sentry_release == text
+
+
+def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "Pulumi.prod.yaml").write_text("config: {oceanid-cluster:sentry.release: 2025-01-30}", encoding="utf-8")
+    assert stack_config.local_settings("prod", {}).adapter.sentry_release is None
+    assert "has 2025-01-30 without quotes in the stack file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
-    "text", ["a: [", "config: {oceanid-cluster:a: !!binary aGk=}", "config: &a {oceanid-cluster:a: *a}", "\0"]
+    ("text", "why"),
+    [
+        ("a: [", " (line 2)"),
+        ("config: &a {oceanid-cluster:a: *a}", ""),
+        ("\0", ""),
+        ("a: 1\nb: canary\na: 2", " (line 3: the key 'a' is there twice)"),
+        ("config: {oceanid-cluster:a: 1e400}", ""),
+        ("config: {oceanid-cluster:a: !!binary aGk=}", ""),
+    ],
 )
-def test_a_file_that_cannot_be_read_is_named(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_named_with_the_line(
+    text: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Pulumi.prod.yaml").write_text(text, encoding="utf-8")
-    with pytest.raises(CommandError, match=r"Pulumi.prod.yaml cannot be read, or is not YAML"):
+    with pytest.raises(CommandError) as caught:
         stack_config.local_settings("prod", {})
+    assert str(caught.value).endswith(f"Pulumi.prod.yaml cannot be read, or is not YAML{why}")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +118,8 @@ def test_what_is_wrong_is_a_warning_as_long_as_the_cluster_is_known(
         assert said.startswith(f"warning: the configuration of stack 'prod' ({tmp_path}/Pulumi.prod.yaml) has ")
         for words in ("'metricsPort'", "'postgres_url' is missing", "'exposeKubelet'", "did you mean 'kubeContext'?"):
             assert words in said
+    assert stack_config.stack_settings("prod", warn=False).cluster.tethys_ip == REQUIRED["tethysIp"]
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize("elsewhere", [{"environment": ["default/oceanid-cluster"]}, {}], ids=["ESC", "an object"])
@@ -101,6 +131,25 @@ def test_a_secret_that_may_be_elsewhere_is_not_called_missing(
     config: dict[str, Any] = {f"oceanid-cluster:{name}": value for name, value in known.items()}
     config |= {} if elsewhere else {"oceanid-cluster:more": {"secure": "v1:canary"}}
     (tmp_path / "Pulumi.prod.yaml").write_text(json.dumps({"config": config, **elsewhere}), encoding="utf-8")
+    stack_config.local_settings("prod", {})
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"extraIngress": [{"hostname": "a.example.org", "service": {"secure": "v1:canary"}, "unknown": 1}]},
+        {"labelStudioResources": {"limits": {"memory": "?", "cpu": {"secure": "v1:canary"}}}},
+        {"cloudflareTunnelReplicas": [{"secure": "v1:canary"}]},
+    ],
+    ids=["a list", "an object", "anything"],
+)
+def test_a_key_of_which_a_part_is_encrypted_is_not_judged(
+    value: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = {name: text for name, text in REQUIRED.items() if name.endswith("Ip")}
+    write(tmp_path, {**known, **{name: {"secure": "v1:x"} for name in REQUIRED if name not in known}, **value})
     stack_config.local_settings("prod", {})
     assert capsys.readouterr().err == ""
 

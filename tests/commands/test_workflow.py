@@ -5,6 +5,7 @@ import base64
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -154,8 +155,14 @@ def test_what_the_configuration_cannot_tell_stops_a_step(
             assert f"{step.partition(' ')[0]}: error: 'pulumi' is not installed" in capsys.readouterr().err
 
 
-def test_the_health_gate_waits_for_pulumi_cloud_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_health_gate_waits_for_pulumi_cloud_in_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [CommandError("[502] Bad Gateway"), Redactor([])]
+    clock, left = iter(range(0, 10_000, 100)), list[float]()
+    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=lambda: next(clock), sleep=lambda _: None))
+
+    def health_main(options: argparse.Namespace) -> int:
+        left.append(options.wait)
+        return 0
 
     def asked(*_: object) -> Redactor:
         answer = answers.pop(0)
@@ -165,7 +172,7 @@ def test_the_health_gate_waits_for_pulumi_cloud_as_well(monkeypatch: pytest.Monk
 
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setattr(redact, "redactor", asked)
-    monkeypatch.setattr(patience, "_POLL_SECONDS", 0)
-    monkeypatch.setattr(health, "main", lambda _: 0)
+    monkeypatch.setattr(health, "main", health_main)
     assert main(["health", "--stack", "prod", "--wait", "3600"]) == 0
     assert answers == []
+    assert 2800 < left[0] < 3400

@@ -13,6 +13,7 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
+from sandbox import tools
 
 HOSTS = ("192.0.2.10", "192.0.2.11", "k3s.boathou.se")
 
@@ -148,6 +149,8 @@ def test_a_kubectl_that_does_not_start_is_one_message(tmp_path: Path, monkeypatc
     (tmp_path / "kubectl").touch()
     monkeypatch.setenv("PATH", str(tmp_path))
     assert "'kubectl' cannot be started: Permission denied" in refusal(path)
+    tools.script(tmp_path / "kubectl", "kill -9 $$")
+    assert "'kubectl' was ended by signal 9" in refusal(path)
 
 
 def test_a_call_takes_nothing_from_the_shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,25 @@ def test_every_question_says_the_same_of_a_server_that_is_down(tmp_path: Path) -
     assert "ssh -L 16443:localhost:6443 tethys -N" in message
 
 
+def test_a_kind_that_is_not_served_hides_no_other_one(tmp_path: Path) -> None:
+    """As the kind of a CRD that is stored, and not served yet."""
+    pods = [{"name": "pods", "namespaced": True, "kind": "Pod", "verbs": ["get", "list"]}]
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a", "namespace": "n"}}
+    answers = {
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": []},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": pods},
+        "/api/v1/pods": {"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": [pod]},
+        "/api/v1/namespaces/n/pods/a": pod,
+    }
+    with serving(answers) as server:
+        path = server.kubeconfig(tmp_path / "config", {"token": "canary"})
+        kubectl = Kubectl(load_kubeconfig(path, {}, None, None))
+        for names, scope in (("widgets.example.org,pods", "-A"), (["widgets.example.org/b", "pod/a"], "--namespace=n")):
+            assert [one["metadata"]["name"] for one in kubectl.get(names, scope, "--ignore-not-found")] == ["a"]
+        assert kubectl.get("widgets.example.org", "-A") == []
+
+
 def test_what_is_not_about_the_server_is_said_in_kubectls_words(tmp_path: Path) -> None:
     with serving({}) as server:
         path = server.kubeconfig(tmp_path / "config", {"token": "canary"})
