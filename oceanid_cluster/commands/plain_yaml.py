@@ -1,6 +1,6 @@
 """YAML as programs in Go read it: Pulumi the file of a stack, Kubernetes a manifest (go.yaml.in/yaml, resolve.go).
 
-PyYAML parses it. What it makes by itself of a text without quotes is YAML 1.1: 33:20 is a number, and 1e5 is none.
+PyYAML parses it. What it makes by itself of a text without quotes is YAML 1.1: 33:20 is a number, and 1e5 is not.
 """
 
 import re

@@ -36,7 +36,7 @@ def test_a_provider_with_a_new_kubeconfig_is_not_drift(monkeypatch: pytest.Monke
     of_release = [in_release("update", SERVICE, "ns/x", "spec.type")]
     outcome = Outcome(changes=changes, terminating=going, releases={RELEASE})
     monkeypatch.setattr(operation, "run_engine", lambda *_: outcome)
-    monkeypatch.setattr(drift, "stack_settings", lambda _: None)
+    monkeypatch.setattr(drift, "stack_settings", lambda *_, **__: None)
     monkeypatch.setattr(drift, "open_cluster", lambda *_: None)
     monkeypatch.setattr(drift, "release_drift", lambda *_: of_release)
     assert [one.difference() for one in drift.compare("prod", Redactor([]))] == [
