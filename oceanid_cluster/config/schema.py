@@ -15,7 +15,7 @@ P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
 # What the engine makes of a date without quotes in the stack file: a time of Go, printed (go.yaml.in/yaml, resolve.go).
-_DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} \w+(?:$|")')
+_DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} [\w+-]+(?:$|")')
 
 
 @dataclass(frozen=True)

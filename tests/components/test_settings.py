@@ -76,6 +76,7 @@ def test_the_github_token_may_be_absent_with_ssh_keys() -> None:
         ({"cloudflare_tunnel_service_url": "k3s:6443"}, "'cloudflare_tunnel_service_url' is not a service such as"),
         ({"nodes": '[{"name": "a"}]'}, "'nodes' has wrong entries:\n      node 1 has no host"),
         ({"sentry.release": "2025-01-30 00:00:00 +0000 UTC"}, "'sentry.release' has 2025-01-30 without quotes"),
+        ({"sentry.release": "2025-01-30 10:00:00.5 +0200 +0200"}, "'sentry.release' has 2025-01-30 without quotes"),
         ({"labelStudioNodeSelector": '{"a": "2025-01-30 00:00:00 +0000 UTC"}'}, "has 2025-01-30 without quotes"),
         ({"migration_phase": "halfway"}, "'migration_phase' is not one of preparation"),
         ({"ghcrUsername": "u"}, "'ghcrToken' is missing"),
