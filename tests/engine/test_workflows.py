@@ -177,6 +177,8 @@ def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(
     telltale, probe = TELLTALE.replace("@REFUSED", refused), PROBE.replace("@REFUSED", refused)
     with bare_cluster(tmp_path) as bare:
         configure_secrets(bare, CONFIGURED)
+        # A Deployment whose ServiceAccount the refusal came before never gets ready: a minute, here (test_crash.py).
+        bare.configure("readyTimeoutMinutes", "1")
         bare.kubectl("apply", "-f", "-", stdin=telltale)
         probed(bare, probe, accepted=False)
         job = make_job(bare, "deploy-cluster.yml", tmp_path / "job", holding(kubeconfig_of(bare)))
@@ -192,6 +194,7 @@ def test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again(
         assert not list(job.temp.glob("kubeconfig*"))
         bare.kubectl("delete", "-f", "-", stdin=telltale)
         probed(bare, probe, accepted=True)
+        bare.configure("readyTimeoutMinutes", None)
         again = make_job(bare, "deploy-cluster.yml", tmp_path / "again", holding(kubeconfig_of(bare)))
         again.during = {"Health gate": flux_gets_ready(bare)}
         steps = again.run(without=(*INSTALLING, "Preview"))
