@@ -84,7 +84,7 @@ soak: $(READY) ## break an up at fifty random places, and fuzz with new cases (a
 	@SOAK=$${SOAK:-50} $(PYTHON) -m pytest --full tests/test_fuzz.py tests/engine/test_crash.py tests/engine/test_histories.py $(ARGS)
 
 lint: $(READY) ## format, lint, types, workflows
-	@$(PYTHON) -m ruff format --check --quiet .
+	@$(PYTHON) -m ruff format --check --quiet . || { echo "reformat it: $(PYTHON) -m ruff format ." >&2; exit 1; }
 	@$(PYTHON) -m ruff check --quiet .
 	@$(VENV)/bin/basedpyright --pythonpath $(PYTHON)
 	@"$$($(SANDBOX) tools actionlint)"

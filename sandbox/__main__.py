@@ -15,6 +15,8 @@ _VERBS = (
 )  # fmt: skip
 _NEXT = """
 The sandbox runs. Try:
+  make health                       whether it is as it should be
+  make gitops                       Flux, and a Git repository that it follows
   make preview                      what an `up` would change: nothing
   make outputs NAME=labelStudioHostname
   make kubectl ARGS='get pods -A'

@@ -106,7 +106,7 @@ class Repository:
         (self.folder / path).write_text(text.replace(before, after), encoding="utf-8")
 
     def diff(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "PATH": "/usr/bin:/bin", **variables}
+        environment = {**os.environ, "PATH": "/usr/bin:/bin", "PULUMI_OPTION_CWD": "/", **variables}
         command = [sys.executable, "-m", "sandbox.diff"]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
 

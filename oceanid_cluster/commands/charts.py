@@ -1,6 +1,7 @@
 """What a Helm chart makes, by ``helm template``: without a cluster, and as a run would make it."""
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import yaml
 from oceanid_cluster import versions
 from oceanid_cluster.commands.plain_yaml import ManifestLoader
 from oceanid_cluster.manifests.pods import Manifest
+from oceanid_cluster.startup.configuration import project_folder
 from oceanid_cluster.startup.processes import CommandError, check_output
 
 # The kinds of Kubernetes' own that are in no namespace, as far as charts make them.
@@ -45,15 +47,15 @@ class Chart:
         place = (self.release, *self._location(), "--namespace", self.namespace)
         # Helm's own default may be older than what a chart requires.
         options = ("--kube-version", versions.minimum_kubernetes(), "--no-hooks", "--values", "-")
-        text = check_output("helm", "template", *place, *options, stdin=values)
+        text = _output("helm", "template", *place, *options, stdin=values)
         if renderer := self.inputs.get("postrender"):
-            text = check_output(renderer, stdin=text)
+            text = _output(renderer, stdin=text)
         found = list(_documents(text))
         return [self._placed(one, found) for one in found]
 
     def crds(self) -> list[Manifest]:
         """The CRDs in its folder ``crds``. Raises CommandError when the chart is unavailable."""
-        return list(_documents(check_output("helm", "show", "crds", *self._location())))
+        return list(_documents(_output("helm", "show", "crds", *self._location())))
 
     def _location(self) -> list[str]:
         options: Mapping[str, Any] = self.inputs.get("repositoryOpts") or {}
@@ -71,6 +73,11 @@ class Chart:
         if metadata.get("namespace") or manifest["kind"] in _OF_THE_CLUSTER | wide:
             return manifest
         return {**manifest, "metadata": {**metadata, "namespace": self.namespace}}
+
+
+def _output(*command: str, stdin: str | None = None) -> str:
+    """What a tool answers in the project's folder: paths in its stack files are relative to it."""
+    return check_output(*command, stdin=stdin, folder=project_folder(os.environ))
 
 
 def _documents(text: str) -> Iterator[Manifest]:

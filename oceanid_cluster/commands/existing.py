@@ -6,7 +6,7 @@ from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, 
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import Facts, ObjectRef, fix
+from oceanid_cluster.components.facts import DEPLOY, Facts, ObjectRef, fix
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
@@ -52,12 +52,14 @@ def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kube
         return f"Helm knows it, the state does not; {command}"
     newest = max(kept, key=lambda one: int(labels_of(one).get("version", 0)), default=None)
     status = labels_of(newest).get("status", "") if newest else ""
-    if newest is None or not status.startswith("pending-"):  # helm: pkg/release/status.go, IsPending
+    # helm: pkg/release/status.go, IsPending; and pkg/action/uninstall.go.
+    if newest is None or not (status.startswith("pending-") or status == "uninstalling"):
         return ""
     command = f"{kubectl} -n {release.namespace} delete secret {newest['metadata']['name']}"
     return (
-        f"Helm's newest record is {status}: a deploy is at work, or was killed, and the next one ends with 'another"
-        f" operation is in progress'. When none is at work, delete that one record: {command}"
+        f"Helm's newest record is {status}: Helm is at work, or was killed, and the next deploy fails ('another"
+        f" operation is in progress', 'has no deployed releases'). When nobody is at work, delete that one record:"
+        f" {command}"
     )
 
 
@@ -89,7 +91,7 @@ def _row(
     if ours := len(found) - len(blocking):
         said.append(f"{ours} object{'s' if ours > 1 else ''}, managed by Pulumi")
     if gone:
-        said.append(f"{_list(gone)}: in the state, not in the cluster; the deploy creates them again (it refreshes)")
+        said.append(f"{_list(gone)}: in the state, not in the cluster; {DEPLOY}")
     if blocking and adopting:
         said.append(f"{_list(blocking)}: in the cluster, not in the state; this run adopts them (adoptExisting)")
     elif blocking:

@@ -127,9 +127,8 @@ def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[Ch
         ref = ObjectRef("Node", "", node.host)
         verdict = judge(ref, live, node.kubernetes_labels)
         if verdict.reason == "missing":
-            results.append(CheckResult(NODE_LABELS, ref, Verdict("missing", f"{node.name} {_NOT_JOINED}")))
-        else:
-            results.append(CheckResult(NODE_LABELS, ref, verdict, fix("Node", verdict.reason)))
+            verdict = Verdict("missing", f"{node.name} {_NOT_JOINED}")
+        results.append(CheckResult(NODE_LABELS, ref, verdict, fix("Node", verdict.reason)))
     return results
 
 

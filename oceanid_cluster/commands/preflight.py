@@ -89,7 +89,8 @@ def _node(node: Node, live: Live) -> Row:
         fix = "set the key nodes, or: pulumi config set manageNodeLabels false"
         return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
     if not verdict.ready:
-        return Row("node", node.name, "warning", f"{node.host} is {verdict.detail}; its pods will not get ready")
+        state = "failed" if verdict.reason == "terminating" else "warning"
+        return Row("node", node.name, state, f"{node.host}: {verdict.detail}; its pods will not get ready")
     return Row("node", node.name, "ok", node.host)
 
 

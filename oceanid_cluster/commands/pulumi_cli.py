@@ -13,7 +13,7 @@ _SHOW_NAME = ("stack", "--show-name", "--fully-qualify-stack-names")
 _STACKS = "pulumi stack ls"
 # Its name, behind its project and its organization (pulumi: sdk/go/common/tokens/names.go).
 _NAME = re.compile(r"([\w-][\w.-]*/){0,2}[\w.-]+", re.ASCII)
-_TIMEOUT_SECONDS = 30
+_TIMEOUT_SECONDS = 60
 _NO_PROJECT = "no Pulumi.yaml project file found"
 _NO_STACK = "no stack named"
 _NONE_SELECTED = "no stack selected"
@@ -45,10 +45,10 @@ def selected_stack(given: str | None, environ: Mapping[str, str]) -> str:
             if not _NAME.fullmatch(name):
                 raise PermanentError(f"{source}: {name!r} is not the name of a stack; see which there are:  {_STACKS}")
             return name
-    return ask_pulumi(*_SHOW_NAME, timeout_seconds=_TIMEOUT_SECONDS).strip()
+    return ask_pulumi(*_SHOW_NAME).strip()
 
 
-def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float | None = None) -> str:
+def ask_pulumi(*arguments: str, stack: str | None = None) -> str:
     """What ``pulumi`` answers, about a stack.
 
     Raises StackMissingError when there is no such stack, or none is selected; CommandError, which says what works
@@ -56,7 +56,7 @@ def ask_pulumi(*arguments: str, stack: str | None = None, timeout_seconds: float
     """
     chosen = ["--stack", stack] if stack else []
     try:
-        result = run("pulumi", *arguments, "--non-interactive", *chosen, stdin="", timeout_seconds=timeout_seconds)
+        result = run("pulumi", *arguments, "--non-interactive", *chosen, stdin="", timeout_seconds=_TIMEOUT_SECONDS)
     except CommandError as problem:
         raise type(problem)(f"{problem}\n{_WITHOUT_PULUMI}") from None
     if not result.returncode:

@@ -104,7 +104,7 @@ def _record(namespace: str, name: str, kubectl: Kubectl) -> dict[str, Any]:
     kept = [one for one in kept if one.get("type") == _SECRET_TYPE]
     deployed = [one for one in kept if one["metadata"]["labels"].get("status") == "deployed"] or kept
     if not deployed:
-        raise CommandError(f"Helm has no record of the release '{name}' in namespace '{namespace}'")
+        raise CommandError(f"Helm has no record of a deployed release '{name}' in namespace '{namespace}'")
     newest = max(deployed, key=lambda one: int(one["metadata"]["labels"].get("version", 0)))
     try:
         encoded = base64.b64decode(base64.b64decode(newest["data"]["release"]))

@@ -24,8 +24,8 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
     """Take the kubeconfig out of the ESC environment ``org/project/name`` into the file ``target``, for this user only.
 
     When the key is absent there, the runner's own KUBECONFIG is used. Announces the choice to the steps that follow.
-    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig; OSError when a file
-    cannot be written.
+    Raises CommandError when ESC cannot be asked, or has something there that is not a kubeconfig, or when a file cannot
+    be written.
     """
     value = esc_value(environment, KUBECONFIG_PATH)
     if value is None:
@@ -39,11 +39,21 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
         print(f"'{environment}' has no key '{KUBECONFIG_PATH}'; using the runner's KUBECONFIG: {own}")
         return
     later = environ.get("GITHUB_ENV")
+    try:
+        _keep(value if isinstance(value, str) else json.dumps(value), environment, target, later)
+    except OSError as problem:
+        also = f", or announced in {later} (GITHUB_ENV)" if later else ""
+        raise CommandError(f"the kubeconfig cannot be written to {target}{also}: {problem.strerror}") from None
+    print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
+
+
+def _keep(contents: str, environment: str, target: Path, later: str | None) -> None:
+    """Write a kubeconfig, and announce it in the file ``later``; what fails leaves no file behind."""
     target.unlink(missing_ok=True)
     with contextlib.ExitStack() as on_failure:
         on_failure.callback(target.unlink, missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:
-            handle.write(value if isinstance(value, str) else json.dumps(value))
+            handle.write(contents)
         if not (read_all(str(target)) or {}).get("clusters"):
             raise CommandError(
                 f"'{KUBECONFIG_PATH}' of '{environment}' is not a kubeconfig, or was not decrypted;"
@@ -53,7 +63,6 @@ def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> No
             with Path(later).open("a", encoding="utf-8") as handle:
                 handle.write(f"KUBECONFIG={target}\n")
         on_failure.pop_all()
-    print(f"wrote {target} from '{environment}'" if later else f"export KUBECONFIG={target}")
 
 
 def esc_value(environment: str, path: str) -> object:

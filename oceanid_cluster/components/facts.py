@@ -18,6 +18,7 @@ _CLUSTER_WIDE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
 
 _DELETED = {
+    "Node": 'docs/runbook.md, "Label or replace a node"',
     "Namespace": 'docs/runbook.md, "Stuck namespace"',
     "PersistentVolumeClaim": 'how to keep its data: docs/runbook.md, "A volume claim that is being deleted"',
 }
@@ -25,10 +26,12 @@ _DELETED = {
 
 def fix(kind: str, reason: Reason) -> str:
     """What to do about an object of a kind, for a reason; empty when the detail says it all."""
-    if reason in ("missing", "scaled", "changed"):
-        return DEPLOY
     if reason == "node":
         return 'docs/runbook.md, "A node that is off"'
+    if kind == "Node" and reason == "missing":
+        return _DELETED[kind]
+    if reason in ("missing", "scaled", "changed"):
+        return DEPLOY
     return _DELETED.get(kind, f"once it is gone, {DEPLOY}") if reason == "terminating" else ""
 
 
@@ -66,7 +69,8 @@ class Expected:
 
     def hint(self, reason: Reason) -> str:
         """What to do, for this reason; empty when the detail says it all."""
-        return self.hints.get(reason) or fix(self.kind, reason)
+        own = self.hints.get(reason, "").replace("<name>", self.name).replace("<namespace>", self.namespace)
+        return own or fix(self.kind, reason)
 
 
 @dataclass(frozen=True)

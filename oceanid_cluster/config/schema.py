@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from itertools import takewhile
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any, ParamSpec, cast
 
 from oceanid_cluster.config.parsers import is_utf8
+from oceanid_cluster.config.secret import looks_random
 
 P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
+_LONG = re.compile(r"[\w+/=-]{16,}")
 # What the engine makes of a date without quotes in the stack file: a time of Go, printed (go.yaml.in/yaml, resolve.go).
 _DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} [\w+-]+(?:$|")')
 
@@ -180,8 +183,9 @@ class Reader:
             return _parsed(row, text)
         except ValueError as problem:
             hide = row.secret or not {name, name.partition(".")[0]}.isdisjoint(self._stored_secret)
-            # Pasted into the wrong key, alone or with something around it.
+            # Pasted into the wrong key, alone or with something around it; or what nobody but a secret looks like.
             hide = hide or any(secret in text for secret in self._secret_texts if len(secret) > 7)
+            hide = hide or re.search(r"://[^/\s]*@", text) is not None or any(map(looks_random, _LONG.findall(text)))
             reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
             if used:
                 self._problems.add(row.name, reason, row.fix, spelling=name)
@@ -212,8 +216,8 @@ class Reader:
 def _parsed(row: Key, text: str) -> object:
     if date := _DATE.search(text):
         raise ValueError(f"has {date[1]} without quotes in the stack file, and Pulumi reads a time: write '{date[1]}'")
-    if not is_utf8(text):
-        raise ValueError("has half a character (a lone surrogate of UTF-16), which no file can hold: write it again")
+    if odd := next((one for one in text if unicodedata.category(one) in ("Cf", "Cs")), None):
+        raise ValueError(f"has a character that nobody sees, or half of one (U+{ord(odd):04X}): write it again")
     return row.parse(text)
 
 

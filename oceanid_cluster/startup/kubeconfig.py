@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
-from oceanid_cluster.config.parsers import is_loopback
+from oceanid_cluster.config.parsers import is_host, is_loopback
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.processes import answer_of, run
 
@@ -30,6 +30,7 @@ _UNREADABLE = re.compile(
 # What kubectl says on standard error, and what that means; the first that fits. Its own words may hold a secret.
 _LOADING = "error loading config file"
 _REASONS = (
+    ("duplicate name", "has two entries of one name"),
     ("current-context must exist", "has no current-context; name one: pulumi config set kubeContext <context>"),
     (_LOADING, "is not a kubeconfig (YAML or JSON of kind Config)"),
 )
@@ -108,7 +109,7 @@ def _read(joined: str, source: str, environ: Mapping[str, str], context: str | N
     # A context without a user is one of nobody in particular: a proxy may know who that is.
     cluster, user = _only(view, "cluster"), _only(view, "user")
     try:
-        url = _server(cluster, user)
+        url = _server(cluster)
     except ValueError as problem:
         raise _wrong(source, joined, f"has no usable server URL in its cluster '{named}'{problem}") from None
     changed = _make_absolute(user, str(body.get("user") or ""), joined)
@@ -193,16 +194,14 @@ def _only(view: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:
+def _server(cluster: Mapping[str, Any]) -> SplitResult:
     """The URL of a cluster's server, as client-go reads it (rest/url_utils.go, DefaultServerURL; rest/client.go).
 
     Raises ValueError when there is none, or when it holds credentials, which messages would show.
     """
-    given = server = str(cluster.get("server") or "")
-    if "://" not in server:
-        secure = ("certificate-authority-data", "insecure-skip-tls-verify"), ("client-certificate-data",)
-        tls = any(map(cluster.get, secure[0])) or any(map(user.get, secure[1]))
-        server = f"{'https' if tls else 'http'}://{server}"
+    server = str(cluster.get("server") or "")
+    if server and "://" not in server:
+        raise ValueError(": it has no scheme, and kubectl takes that for http; write https:// before it")
     try:
         url = urlsplit(server)
         host, port = url.hostname, url.port
@@ -210,10 +209,8 @@ def _server(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> SplitResult:
         raise ValueError from None
     if url.username is not None or url.password is not None:
         raise ValueError(": it holds credentials, which messages would show; they belong in its user")
-    if url.scheme not in ("http", "https") or not host or port == 0 or re.search(r"[\s\\]", server):
+    if url.scheme not in ("http", "https") or not is_host(host or "") or port == 0 or re.search(r"[\s\\]", server):
         raise ValueError
-    if "://" not in given and url.path.strip("/"):
-        raise ValueError  # client-go takes a path only with a scheme
     return url._replace(query="", fragment="")
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from oceanid_cluster.config.errors import StartUpError
 
@@ -29,8 +30,9 @@ def run(
     variables: Mapping[str, str] | None = None,
     timeout_seconds: float | None = None,
     show_errors: bool = False,
+    folder: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a tool with its output captured, and ``variables`` beside the environment that we have.
+    """Run a tool in a ``folder`` with its output captured, and ``variables`` beside the environment that we have.
 
     With ``show_errors`` its standard error is ours, and not captured: it may ask a person for something. Raises
     PermanentError when it is not installed, or cannot be started; NoAnswerError when it takes longer than
@@ -39,8 +41,9 @@ def run(
     environ = {**os.environ, **(variables or {})}
     try:
         result = subprocess.run(  # an answer that is not UTF-8 must not fail
-            command, input=stdin, env=environ, stdout=subprocess.PIPE, stderr=None if show_errors else subprocess.PIPE,
-            check=False, encoding="utf-8", errors="replace", timeout=timeout_seconds,
+            command, input=stdin, env=environ, cwd=folder, stdout=subprocess.PIPE,
+            stderr=None if show_errors else subprocess.PIPE, check=False, encoding="utf-8",
+            errors="replace", timeout=timeout_seconds,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         raise NoAnswerError(f"'{command[0]}' got no answer in {timeout_seconds:.0f} seconds") from None
@@ -80,9 +83,9 @@ def last_words(result: subprocess.CompletedProcess[str]) -> str:
     return lines[-1].strip() if lines else "no output"
 
 
-def check_output(*command: str, stdin: str | None = None) -> str:
+def check_output(*command: str, stdin: str | None = None, folder: Path | None = None) -> str:
     """The standard output of a tool that must succeed. Raises CommandError with its last words."""
-    result = run(*command, stdin=stdin)
+    result = run(*command, stdin=stdin, folder=folder)
     if result.returncode:
         raise CommandError(f"'{' '.join(command[:3])}' failed: {last_words(result)}")
     return result.stdout

@@ -42,6 +42,10 @@ _REASONS = (
         ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
         "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
     ),
+    (
+        ("proxyconnect",),
+        "was not asked: the proxy of the kubeconfig, or of HTTPS_PROXY, does not work.\n  See why:  kubectl get nodes",
+    ),
     (("x509", "certificate"), f"shows a certificate that the kubeconfig does not trust.\n  {_FRESH}"),
     (("tls: ",), "refused the TLS connection.\n  See why:  kubectl get nodes"),
     (("Unauthorized", "must be logged in"), f"refuses the credentials of the kubeconfig.\n  {_FRESH}"),
@@ -60,7 +64,7 @@ _REASONS = (
 )
 _UNREACHABLE = (
     "was refused", "connection refused", "no such host", NO_ANSWER, "deadline exceeded", "no route to host",
-    "network is unreachable", "connection reset", "EOF", "proxyconnect",
+    "network is unreachable", "connection reset", "EOF",
 )  # fmt: skip
 # How kubectl begins a line about the way to the server. Others are about what was asked, or name the server in an error
 # of Go's HTTP client.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from oceanid_cluster.commands.report import add_to_summary
 from sandbox.diff import compare, report
-from sandbox.layout import ROOT, Sandbox, SandboxError, checked
+from sandbox.layout import PROJECT_FOLDER, ROOT, Sandbox, SandboxError, checked
 
 # The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
@@ -23,6 +23,8 @@ def main(environ: Mapping[str, str]) -> int:
     """Compare the commits BASE and HEAD, for the stack STACK or every one; returns the exit code."""
     try:
         base, head = (_commit(environ.get(name) or default) for name, default in (("BASE", "main"), ("HEAD", "HEAD")))
+        if base == head:
+            print("diff: both commits are the same; name another one: make diff BASE=<commit>", file=sys.stderr)
         if _git("status", "--porcelain", "--untracked-files=no"):
             print("diff: changes that are not committed are not part of it", file=sys.stderr)
         with tempfile.TemporaryDirectory(prefix="oceanid-diff-") as scratch:
@@ -67,7 +69,8 @@ def _render(tree: Path, stack: str, output: Path) -> str:
         return ""
     command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
     path = f"{os.environ.get('PATH', '')}{os.pathsep}{Sandbox.from_environment().bin}"  # its helm, if there is no other
-    environment = {**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    own = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", PROJECT_FOLDER: str(tree)}  # not that of the sandbox
+    environment = {**os.environ, **own}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:
         return answer.stderr.strip() or "no output"

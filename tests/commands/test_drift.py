@@ -91,7 +91,7 @@ def test_an_object_of_a_release_that_is_being_deleted_is_drift() -> None:
 
 
 def test_a_release_that_helm_does_not_know_is_an_error() -> None:
-    with pytest.raises(CommandError, match="no record of the release 'name' in namespace 'ns'"):
+    with pytest.raises(CommandError, match="no record of a deployed release 'name' in namespace 'ns'"):
         release_drift(RELEASE, Cluster([]))
 
 

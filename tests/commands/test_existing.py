@@ -73,7 +73,7 @@ def record(version: int, status: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": {"version": str(version), "status": status}}}
 
 
-@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback", "pending-install"])
+@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback", "pending-install", "uninstalling"])
 def test_a_deploy_of_the_operator_that_was_killed_is_in_the_way_and_its_record_named(status: str) -> None:
     known = StackState(releases=frozenset({RELEASE}))
     kept = {RELEASE: [record(10, status), record(9, "deployed")]}

@@ -148,8 +148,12 @@ def test_a_folder_that_is_not_empty_is_left_alone(rendered: Render, tmp_path: Pa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_the_objects_of_both_charts_are_as_a_run_makes_them(rendered: Render) -> None:
-    """Against the cluster itself: tests/engine/test_render.py."""
+def test_the_objects_of_both_charts_are_as_a_run_makes_them(
+    rendered: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the cluster itself: tests/engine/test_render.py. Here from another folder."""
+    monkeypatch.setenv("PULUMI_OPTION_CWD", str(tmp_path))
+    monkeypatch.chdir("/")
     folder = str(tools.get([tools.ALL["helm"], tools.ALL["kubectl"]])["helm"].parent)
     charts = {
         "fluxChart": "./sandbox/charts/flux2",

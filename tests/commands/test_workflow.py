@@ -106,9 +106,9 @@ def test_an_esc_that_gives_no_kubeconfig_says_why(esc: Path, tmp_path: Path, wor
 
 def test_a_file_that_cannot_be_written_is_named(esc: Path, tmp_path: Path) -> None:
     write(esc, {"oceanid-cluster:kubeconfig": CONTENT})
-    with pytest.raises(OSError, match=rf"No such file or directory: '{tmp_path}/absent/kubeconfig'"):
+    with pytest.raises(CommandError, match=rf"cannot be written to {tmp_path}/absent/kubeconfig: No such file"):
         workflow.kubeconfig(ENVIRONMENT, tmp_path / "absent" / "kubeconfig", {})
-    with pytest.raises(OSError, match=rf"Is a directory: '{tmp_path}'"):
+    with pytest.raises(CommandError, match=rf"announced in {tmp_path} \(GITHUB_ENV\): Is a directory"):
         workflow.kubeconfig(ENVIRONMENT, tmp_path / "kubeconfig", {"GITHUB_ENV": str(tmp_path)})
     assert not (tmp_path / "kubeconfig").exists()
 

@@ -89,6 +89,15 @@ def test_a_token_is_taken_out_of_what_it_was_pasted_with() -> None:
             assert token == Secret(value), around
 
 
+def test_a_secret_in_the_wrong_key_is_not_shown() -> None:
+    for secret in ("ghp_Ab1Cd2Ef3Gh4Ij5Kl6Mn7Op8Qr9St0Uv1Wx2", "postgres://u:canary@db.example.org/d"):
+        for name in ("labelStudioStorage", "labelStudioHostname", "nodes", "cloudflareProtocol"):
+            for text in (secret, f'["{secret}"]'):
+                said = refused({name: text})
+                assert secret.lower() not in said.lower()
+                assert "canary@" not in said
+
+
 def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
     for text in (
         "null", "undefined", "REDACTED",
@@ -103,7 +112,8 @@ def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:
 
 def test_half_a_character_is_refused_in_every_key() -> None:
     for row in all_keys():
-        assert f"'{row.name}' has half a character" in refused({row.name: "a\ud800"})
+        for odd in ("\ud800", "\ufeff", "\u200b"):
+            assert f"'{row.name}' has a character that nobody sees, or half of one" in refused({row.name: f"a{odd}"})
     assert not settings({"nodes\ud800": "x", "gpu": '{"\\ud800": "x"}'}).warnings
 
 

@@ -148,6 +148,7 @@ def test_a_certificate_that_is_refused_has_its_own_reason_and_cure(
             "error: tls: private key does not match public key",
             "was not asked: the kubeconfig's client certificate and key are broken.\n",
         ),
+        ("Unable to connect to the server: proxyconnect tcp: dial tcp 127.0.0.1:9: connection refused", "the proxy of"),
         ("Unable to connect to the server: remote error: tls: handshake failure", "refused the TLS connection"),
         ("error: specifying a root certificates file with the insecure flag is not allowed", "cannot use the kube"),
         ("Error from server (ServiceUnavailable): the server is currently unable to handle", "is not ready"),

@@ -45,7 +45,6 @@ CASES: dict[str, list[object]] = {
     "an absent file": [None, document()],
     "a context of another file": ["current-context: prod\n", {**document(), "current-context": "gone"}],
     "JSON with tabs": [json.dumps(document(), indent="\t")],
-    "a server without a scheme": [document("127.0.0.1:6443")],
     "a scheme in capitals": [document("HTTPS://LOCALHOST:1")],
     "a user of nobody": [NOBODY],
 }

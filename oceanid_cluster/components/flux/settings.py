@@ -44,7 +44,7 @@ def hints(controller: str, resource: str, condition: str) -> dict[Reason, str]:
     """The hints of an object of Flux: which controller serves it, and how the flux command calls its kind."""
     return {
         "silent": f"why not: kubectl -n {NAMESPACE} logs deploy/{controller}-controller",
-        "suspended": f"flux resume {resource} <name>",
+        "suspended": f"flux resume {resource} <name> -n <namespace>",
         "condition": condition,
         "behind": f"does its controller work: kubectl -n {NAMESPACE} logs deploy/{controller}-controller",
     }
