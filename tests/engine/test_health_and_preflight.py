@@ -146,7 +146,7 @@ def test_what_is_scaled_to_zero_deleted_or_relabelled_is_named_and_the_command_t
     assert "edge" not in answer.stdout
     before = clean.command("preflight")
     assert before.returncode == 0
-    assert "in the state, not in the cluster; the deploy creates them again" in row(before, "CloudflareTunnel")
+    assert f"in the state, not in the cluster; {DEPLOY}" in row(before, "CloudflareTunnel")
     text = picture(clean, code=1)
     assert '"daemonset/cloudflared-tunnel<br/>DaemonSet does not exist"]:::failed' in text
     assert '"service/label-studio<br/>namespace apps<br/>Service does not exist"]:::failed' in text
