@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import random
 import secrets
 import shutil
 import signal
@@ -191,12 +190,12 @@ def keep_ports(sandbox: Sandbox, file: Path, owners: Mapping[str, str], clients:
     running = set(processes(sandbox).values())
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     ports: dict[str, int] = {}
-    free = (port for port in random.SystemRandom().sample(_PORTS, len(_PORTS)) if is_free(port))
+    drawn = iter(lambda: secrets.choice(_PORTS), None)
     for name, owner in owners.items():
         if name in known and (owner in running or wait_for(lambda port=known[name]: is_free(port), _FREE_SECONDS)):
             ports[name] = known[name]
         else:
-            ports[name] = next(free)
+            ports[name] = next(port for port in drawn if port not in ports.values() and is_free(port))
     if ports != known:
         for role in clients:
             stop_role(sandbox, role)
