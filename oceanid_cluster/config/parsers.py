@@ -187,9 +187,10 @@ def choice(*allowed: str) -> Callable[[str], str]:
 
 def ip_address(value: str) -> str:
     """An IPv4 or IPv6 address, in its usual writing."""
-    if not is_address(value.strip()):
-        raise ValueError("is not an IP address")
-    return str(ipaddress.ip_address(value.strip()))
+    try:
+        return str(ipaddress.ip_address(value.strip()))
+    except ValueError:
+        raise ValueError("is not an IP address") from None
 
 
 def is_dns_name(value: str) -> bool:
@@ -282,7 +283,11 @@ def labels(given: object) -> dict[str, str]:
         raise ValueError("has labels that are not an object")
     texts = {name: as_text(item) for name, item in cast("dict[str, object]", given).items()}
     for name, item in texts.items():
-        if item is None or not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}=({_LABEL})?", f"{name}={item}"):
+        if (
+            not re.fullmatch(f"({_LABEL_PREFIX})?{_LABEL}", name)
+            or item is None
+            or not re.fullmatch(f"({_LABEL})?", item)
+        ):
             raise ValueError(f"has a label that Kubernetes would refuse: '{name}'")
     return cast("dict[str, str]", texts)
 

@@ -16,7 +16,7 @@ from oceanid_cluster.config.secret import looks_random
 P = ParamSpec("P")
 
 PROJECT = "oceanid-cluster"  # the namespace of its keys
-_LONG = re.compile(r"[\w+/=-]{16,}")
+_LOGIN, _LONG = re.compile(r"://[^/\s]*@"), re.compile(r"[\w+/=-]{16,}")  # in a URL; what may be a token
 # What the engine makes of a date without quotes in the stack file: a time of Go, printed (go.yaml.in/yaml, resolve.go).
 _DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} [\w+-]+(?:$|")')
 
@@ -182,10 +182,7 @@ class Reader:
         try:
             return _parsed(row, text)
         except ValueError as problem:
-            hide = row.secret or not {name, name.partition(".")[0]}.isdisjoint(self._stored_secret)
-            # Pasted into the wrong key, alone or with something around it; or what nobody but a secret looks like.
-            hide = hide or any(secret in text for secret in self._secret_texts if len(secret) > 7)
-            hide = hide or re.search(r"://[^/\s]*@", text) is not None or any(map(looks_random, _LONG.findall(text)))
+            hide = row.secret or self._is_stored_secret(name) or self._holds_a_secret(text)
             reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
             if used:
                 self._problems.add(row.name, reason, row.fix, spelling=name)
@@ -200,7 +197,16 @@ class Reader:
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""
         names = self.given(row) if row.secret else ()
-        return any({name, name.partition(".")[0]}.isdisjoint(self._stored_secret) for name in names)
+        return not all(map(self._is_stored_secret, names))
+
+    def _is_stored_secret(self, name: str) -> bool:
+        """Whether the stack's file holds a key, or the object that it is a field of, encrypted."""
+        return not {name, name.partition(".")[0]}.isdisjoint(self._stored_secret)
+
+    def _holds_a_secret(self, text: str) -> bool:
+        """Whether a secret was pasted into the wrong key: one of this stack's, or what nothing else looks like."""
+        known = any(secret in text for secret in self._secret_texts if len(secret) > 7)
+        return known or _LOGIN.search(text) is not None or any(map(looks_random, _LONG.findall(text)))
 
     def unknown(self, rows: Iterable[Key]) -> list[str]:
         """One warning for each key that nothing reads but that is one edit away from one that is read."""
