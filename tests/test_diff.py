@@ -140,6 +140,9 @@ def test_two_commits_are_rendered_each_by_its_own_code_and_nothing_stays(tmp_pat
     assert wrong.returncode == 1
     assert "'exposeKubelet' is neither true nor false" in wrong.stdout
 
+    same = repository.diff(BASE="HEAD")
+    assert "both commits are the same; name another one" in same.stderr
+
     unknown = repository.diff(BASE="nowhere")
     assert unknown.returncode == 1
     assert "there is no commit 'nowhere' here" in unknown.stderr

@@ -57,9 +57,9 @@ def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kube
         return ""
     command = f"{kubectl} -n {release.namespace} delete secret {newest['metadata']['name']}"
     return (
-        f"Helm's newest record is {status}: Helm is at work, or was killed, and the next deploy fails ('another"
-        f" operation is in progress', 'has no deployed releases'). When nobody is at work, delete that one record:"
-        f" {command}"
+        f"Helm's newest record is {status}: Helm is at work, or was killed, and a deploy that changes the release fails"
+        " ('another operation is in progress', 'has no deployed releases'). When nobody is at work, delete that one"
+        f" record: {command}"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oceanid_cluster.__main__ import main
-from oceanid_cluster.commands import health
+from oceanid_cluster.commands import health, pulumi_cli
 from oceanid_cluster.commands.pulumi_cli import StackMissingError, ask_pulumi, entries, selected_stack
 from oceanid_cluster.commands.stack_file import read_stack_file
 from oceanid_cluster.startup.processes import CommandError, PermanentError
@@ -113,6 +113,14 @@ def test_each_refusal_says_what_is_meant(
         ask_pulumi("stack", "export", stack=stack)
     assert expected in str(caught.value)
     assert "pulumi new" not in str(caught.value)
+
+
+def test_a_pulumi_that_does_not_answer_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pulumi(tmp_path, monkeypatch, "exec sleep 3600")
+    monkeypatch.setattr(pulumi_cli, "_TIMEOUT_SECONDS", 0.01)
+    for question in (lambda: selected_stack(None, {}), lambda: entries("one"), lambda: ask_pulumi("stack", "export")):
+        with pytest.raises(CommandError, match="'pulumi' got no answer in 0 seconds\nWithout Pulumi"):
+            question()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef, fix
 from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, EXPECTED, SECTIONS, all_keys
@@ -64,6 +64,20 @@ def test_every_name_that_preflight_looks_for_is_one_that_the_program_makes(
         for ref in facts.refs():
             if ref.kind != "Deployment" or ref.namespace not in CHARTS:
                 assert ref in made, ref
+
+
+def test_no_deploy_is_said_to_put_a_machine_back() -> None:
+    for reason in ("missing", "terminating"):
+        assert fix("Node", reason) == 'docs/runbook.md, "Label or replace a node"'
+    assert fix("Node", "changed") == DEPLOY
+
+
+def test_what_is_suspended_is_resumed_by_a_command_that_is_complete() -> None:
+    hints = {one.ref: one.hint("suspended") for one in EXPECTED}
+    assert hints[ObjectRef("Kustomization", "flux-system", "flux-system")] == (
+        "flux resume kustomization flux-system -n flux-system"
+    )
+    assert not [hint for hint in hints.values() if "<" in hint]
 
 
 def test_every_helm_release_is_one_that_the_commands_know(everything: Run) -> None:
