@@ -11,7 +11,7 @@ from oceanid_cluster.config.secret import Secret
 
 parse_team = parsers.matching(
     r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
-    "the name of an Access team: write 'example' for https://example.cloudflareaccess.com",
+    "the name of an Access team: write example for https://example.cloudflareaccess.com",
     lower=True,
 )
 _AUDIENCE = re.compile(r"[0-9a-f]{64}")
@@ -60,7 +60,7 @@ class CloudflareSettings:
         value="json",
     )  # fmt: skip
     api_token: Secret | None = key(
-        "cloudflare_api_token", parsers.secret(parsers.token),
+        "cloudflare_api_token", parsers.token,
         "Cloudflare API token for manageTunnelConfig and manageNodeTunnelDns", secret=True,
         value="token",
     )  # fmt: skip

@@ -3,7 +3,6 @@
 import re
 
 from oceanid_cluster.config.parsers import http_url, unwrapped
-from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.config.ssh_keys import contents, parse_private_key, pem, pem_blocks, unescaped
 
 # Bech32 of 32 bytes (age, x25519.go and pq.go, which Flux reads by SOPS's age/keysource.go).
@@ -25,16 +24,16 @@ def parse_certificates(text: str) -> str:
     return "".join(pem(label, body, 64) for label, body in blocks)
 
 
-def parse_app_key(text: str) -> Secret:
+def parse_app_key(text: str) -> str:
     """The private key of a GitHub App, an RSA key in PEM, as GitHub hands it out. Raises ValueError."""
     key = parse_private_key(text)
-    ((label, body),) = pem_blocks(key.value)
+    ((label, body),) = pem_blocks(key)
     if label != "RSA PRIVATE KEY" and not (label == "PRIVATE KEY" and _RSA in contents(label, body)[:48]):
         raise ValueError("is not an RSA key; take the .pem file that GitHub makes under the App's private keys")
     return key
 
 
-def parse_age_key(text: str) -> Secret:
+def parse_age_key(text: str) -> str:
     """An age identity as ``age-keygen`` prints it, comments included; several are several lines. Raises ValueError."""
     lines = [line.strip() for line in unescaped(text).splitlines()]
     keys = [line.upper() for line in lines if line and not line.startswith("#")]
@@ -42,7 +41,7 @@ def parse_age_key(text: str) -> Secret:
         raise ValueError(
             "is not made of private keys of age (AGE-SECRET-KEY-1 and 58 characters), as age-keygen prints them"
         )
-    return Secret("".join(f"{key}\n" for key in keys))
+    return "".join(f"{key}\n" for key in keys)
 
 
 def parse_verification_keys(text: str) -> tuple[str, ...]:

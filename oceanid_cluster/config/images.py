@@ -24,7 +24,7 @@ def image(value: str) -> str:
     """An image reference that is pinned: by tag (not ``latest``) or by digest."""
     parts = _image_parts(value)
     if not parts["digest"] and parts["tag"] in (None, "latest"):
-        raise ValueError("is not pinned: give a tag other than 'latest', or a digest")
+        raise ValueError("is not pinned: give a tag other than latest, or a digest")
     return value.strip()
 
 
@@ -34,7 +34,7 @@ def cloudflared_image(value: str) -> str:
     tag = _image_parts(reference)["tag"] or ""
     release = re.match(r"v?(20[0-9]{2})(?:\.([0-9]{1,2}))?(?![0-9])", tag)
     if release and (int(release[1]), int(release[2] or 12)) < CLOUDFLARED_TOKEN_FILE:
-        raise ValueError(f"is cloudflared {tag}, which cannot read its token from a file; take >=2025.4.0")
+        raise ValueError(f"is cloudflared '{tag}', which cannot read its token from a file; take >=2025.4.0")
     return reference
 
 

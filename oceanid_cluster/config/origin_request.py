@@ -69,7 +69,7 @@ def seconds(text: str) -> Decimal:
     if text == "0":
         return Decimal(0)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("is not a duration such as '30s' or '1m30s'")
+        raise ValueError("is not a duration such as 30s or 1m30s")
     total = sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
     if total > _MAX_SECONDS:
         raise ValueError("is longer than Go can count")
@@ -80,7 +80,7 @@ def _duration(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_SECONDS:
         return f"{value}s"
     if not isinstance(value, str):
-        raise ValueError("is not a duration such as '30s'")
+        raise ValueError("is not a duration such as 30s")
     seconds(value)
     return value
 
@@ -159,7 +159,7 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "bastionMode": (_boolean, ""),
     "proxyAddress": (_text, ""),
     "proxyPort": (_whole(0, 65535), ""),
-    "proxyType": (_among(("socks",), "is neither 'socks' nor empty"), "proxy_type"),
+    "proxyType": (_among(("socks",), "is neither socks nor empty"), "proxy_type"),
     "ipRules": (_list, ""),  # cloudflared reads its rules: ipaccess/access.go
     "http2Origin": (_boolean, "http2_origin"),
     "access": (_access, ""),

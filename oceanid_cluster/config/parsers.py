@@ -1,7 +1,7 @@
 """Parsers of configuration values: each takes the text of one key and raises ValueError with what is wrong.
 
 What is wrong is the end of a sentence ("is not a branch") whose subject is the key, or what stands for it in a list.
-None of them shows the value of a key that may be secret.
+What is of the text stands in single quotes, and nothing else does: schema.py hides it where it may be secret.
 """
 
 import ipaddress
@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
-
-from oceanid_cluster.config.secret import Secret
 
 T = TypeVar("T")
 
@@ -119,11 +117,6 @@ def wrong_entries(wrong: Sequence[str]) -> str:
     return "\n      ".join(["has wrong entries:", *wrong])
 
 
-def secret(parse: Callable[[str], str]) -> Callable[[str], Secret]:
-    """The same parser for a secret key."""
-    return lambda value: Secret(parse(value))
-
-
 def matching(grammar: str, what: str, *, lower: bool = False) -> Callable[[str], str]:
     """One word that follows a grammar, a regular expression; ``what`` is what a message calls it."""
 
@@ -142,9 +135,11 @@ uid = matching(
     r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "a UID such as 0f4b6a1e-3c5d-4f2a-9b8c-7d6e5f4a3b2c", lower=True
 )
 chart_version = matching(r"v?[0-9]+\.[0-9]+\.[0-9]+([-+][0-9A-Za-z.+-]+)?", "a chart version such as 1.2.3")
-label_value = matching(_LABEL, "a value for a label of Kubernetes (letters, digits, '-', '_', '.'; 63 at most)")
+label_value = matching(
+    _LABEL, "a value for a label of Kubernetes (63 letters, digits, hyphens, underscores and dots at most)"
+)
 resource_name = matching(_LABEL_PREFIX + _LABEL, "an extended resource such as nvidia.com/gpu")
-object_name = matching(_DNS_NAME, "a name of Kubernetes: lower-case letters, digits, '-' and '.'")
+object_name = matching(_DNS_NAME, "a name of Kubernetes: lower-case letters, digits, hyphens and dots")
 # botocore, data/partitions.json: each "regionRegex".
 region = matching(
     r"[a-z]+(-[a-z]+)+-[0-9]+", "a region of AWS such as us-east-1 (an availability zone has a letter at its end)"
@@ -349,10 +344,10 @@ def resources(default: Resources) -> Callable[[str], Resources]:
         merged = {side: dict(amounts) for side, amounts in default.items()}
         for side, amounts in given.items():
             if side not in merged or not isinstance(amounts, dict):
-                raise ValueError("takes 'requests' and 'limits', each with 'cpu' and 'memory'")
+                raise ValueError("takes requests and limits, each with cpu and memory")
             for unit, amount in cast("dict[str, object]", amounts).items():
                 if unit not in ("cpu", "memory"):
-                    raise ValueError(f"takes 'cpu' and 'memory' under '{side}', not '{unit}'")
+                    raise ValueError(f"takes cpu and memory under {side}, not '{unit}'")
                 merged[side][unit] = quantity(str(amount))
         for unit in ("cpu", "memory"):
             if quantity_value(merged["requests"][unit]) > quantity_value(merged["limits"][unit]):

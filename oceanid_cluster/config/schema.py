@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, cast
 
 from oceanid_cluster.config.parsers import is_utf8
-from oceanid_cluster.config.secret import looks_random
+from oceanid_cluster.config.secret import Secret, looks_random
 
 P = ParamSpec("P")
 
@@ -25,7 +25,8 @@ _DATE = re.compile(r'(?:^|")(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d(\.\d+)? [+-]\d{4} [
 class Key:
     """One configuration key: one entry of Pulumi.example.yaml.
 
-    ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong.
+    ``parse`` turns the text of the stack file into the typed value and raises ValueError with what is wrong. It shows
+    what is of the text in single quotes, and nothing else in such: these are hidden where the text may be a secret.
     ``default`` is written as an operator would write it; names in braces are filled in (see Reader). A ``required`` key
     must be there while its component is on. ``value`` is what the command that sets the key calls its value, ``stdin``
     where a value of several lines comes from, as a shell writes it: ``< file``.
@@ -57,6 +58,15 @@ class Key:
         return f"pulumi config set --secret {self.name}" + (
             f" {self.stdin}" if self.stdin else f"   # asks for the {self.value}"
         )
+
+    def read(self, text: str) -> object:
+        """The typed value of a text; the text of a secret key becomes a Secret. Raises ValueError."""
+        if date := _DATE.search(text):
+            raise ValueError(f"has '{date[1]}' without quotes in the stack file, and Pulumi reads a time: quote it")
+        if odd := next((one for one in text if unicodedata.category(one) in ("Cf", "Cs")), None):
+            raise ValueError(f"has a character that nobody sees, or half of one (U+{ord(odd):04X}): write it again")
+        value = self.parse(text)
+        return Secret(value) if self.secret and isinstance(value, str) else value
 
 
 def _field(make: Callable[P, Key]) -> Callable[P, Any]:
@@ -180,15 +190,16 @@ class Reader:
                 return None
             text = row.default.format(**self.fill)
         try:
-            return _parsed(row, text)
+            return row.read(text)
         except ValueError as problem:
             hide = row.secret or self._is_stored_secret(name) or self._holds_a_secret(text)
-            reason = _masked(str(problem), "" if row.secret else text) if hide else str(problem)
+            # An apostrophe inside a word is not a quote.
+            reason = re.sub(r"(?<!\w)'.*'(?!\w)", "[secret]", str(problem), flags=re.DOTALL) if hide else str(problem)
             if used:
                 self._problems.add(row.name, reason, row.fix, spelling=name)
                 return None
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
-            return None if row.default is None else row.parse(row.default.format(**self.fill))
+            return None if row.default is None else row.read(row.default.format(**self.fill))
 
     def given(self, row: Key) -> dict[str, str]:
         """The key's text by each spelling that the configuration has, be it right or wrong."""
@@ -217,26 +228,6 @@ class Reader:
             if meant:
                 warnings.append(f"config key '{name}' is not read by this program; did you mean '{meant}'?")
         return warnings
-
-
-def _parsed(row: Key, text: str) -> object:
-    if date := _DATE.search(text):
-        raise ValueError(f"has {date[1]} without quotes in the stack file, and Pulumi reads a time: write '{date[1]}'")
-    if odd := next((one for one in text if unicodedata.category(one) in ("Cf", "Cs")), None):
-        raise ValueError(f"has a character that nobody sees, or half of one (U+{ord(odd):04X}): write it again")
-    return row.parse(text)
-
-
-def _masked(reason: str, value: str) -> str:
-    """What is wrong, without what it quotes, and without any part of ``value``.
-
-    The parsers of secret keys show nothing outside of quotes; an apostrophe inside a word is not a quote.
-    """
-    reason = re.sub(r"(?<!\w)'.*'(?!\w)", "[secret]", reason, flags=re.DOTALL)
-    for part in sorted(set(re.split(r"[^\w+=-]+", value)), key=len, reverse=True):
-        if len(part) > 5:
-            reason = reason.replace(part, "[secret]")
-    return reason
 
 
 def one_edit_apart(left: str, right: str) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from oceanid_cluster.config.parsers import unwrapped
-from oceanid_cluster.config.secret import Secret
 
 _PEM = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 _KINDS = ("OPENSSH PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY")
@@ -16,7 +15,7 @@ _OPENSSH = b"openssh-key-v1\0"  # how its keys begin (PROTOCOL.key)
 _KEYGEN = "make one without a passphrase: ssh-keygen -t ed25519 -f deploy-key"
 
 
-def parse_private_key(text: str) -> Secret:
+def parse_private_key(text: str) -> str:
     r"""A private key in OpenSSH's or PEM's form, without a passphrase, as the text of its file.
 
     Windows line ends, ``\n`` written out, and line breaks turned into spaces are understood. Raises ValueError, whose
@@ -28,7 +27,7 @@ def parse_private_key(text: str) -> Secret:
     label, body = blocks[0]
     if "ENCRYPTED" in label + body or not contents(label, body).startswith((b"0", _OPENSSH + b"\0\0\0\4none\0")):
         raise ValueError("has a passphrase, which Flux cannot enter; remove it: ssh-keygen -p -f deploy-key")
-    return Secret(pem(label, body, 70))
+    return pem(label, body, 70)
 
 
 def contents(label: str, body: str) -> bytes:
@@ -73,17 +72,14 @@ def unescaped(text: str) -> str:
     return "\n".join(line.strip() for line in text.splitlines()).strip()
 
 
-class KnownHosts(Secret):
-    """Lines of known_hosts (sshd(8))."""
-
-    def names(self, host: str, port: int) -> bool:
-        """Whether a key of ``host`` at ``port`` is among them, as Flux's client finds it (x/crypto/ssh/knownhosts)."""
-        return any(_matches(patterns, host, str(port)) for patterns in _patterns(self.value))
+def parse_known_hosts(text: str) -> str:
+    """Lines of known_hosts (sshd(8)), as ``ssh-keyscan`` prints them, whatever they hold."""
+    return f"{unescaped(text)}\n"
 
 
-def parse_known_hosts(text: str) -> KnownHosts:
-    """Lines of known_hosts, as ``ssh-keyscan`` prints them, whatever they hold."""
-    return KnownHosts(f"{unescaped(text)}\n")
+def knows_host(known_hosts: str, host: str, port: int) -> bool:
+    """Whether lines of known_hosts have a key of a host at a port, as Flux's client looks (x/crypto/ssh/knownhosts)."""
+    return any(_matches(patterns, host, str(port)) for patterns in _patterns(known_hosts))
 
 
 def _patterns(text: str) -> Iterator[str]:

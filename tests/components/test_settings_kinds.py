@@ -5,6 +5,7 @@ import json
 import pytest
 
 from oceanid_cluster.components.settings import all_keys
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.secret import Secret
 from tests.samples import NODE_TUNNEL, connector_token, refused, settings
 
@@ -96,6 +97,38 @@ def test_a_secret_in_the_wrong_key_is_not_shown() -> None:
                 said = refused({name: text})
                 assert secret.lower() not in said.lower()
                 assert "canary@" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "shown"),
+    [
+        (
+            "nodes",
+            '[{"name": "b", "host": "b", "address": "canary"}]',
+            "node 1 has an address that is not an IP address",
+        ),
+        (
+            "nodes",
+            '[{"name": "canary_", "host": "b", "address": "192.0.2.1"}]',
+            "the name [secret], which is not a DNS",
+        ),
+        ("cloudflareTunnelResources", '{"limits": {"memory": "canary"}}', "which Kubernetes does not know (500m, 2"),
+        ("cloudflareTunnelResources", '{"limits": {"canary": 1}}', "takes cpu and memory under limits, not [secret]"),
+        ("extraIngress", '[{"hostname": "canary.example.org"}]', "rule 1 ([secret]) has no service"),
+        (
+            "cloudflared_image",
+            "cloudflare/cloudflared:2024.1.canary",
+            "is cloudflared [secret], which cannot read its token",
+        ),
+        ("labelStudioAdminPassword", "2025-01-30 00:00:00 +0000 UTC", "has [secret] without quotes in the stack file"),
+        ("kubeContext", "canary\ncontext", "contains a line break or a control character"),
+    ],
+)
+def test_a_message_about_an_encrypted_key_hides_its_value_and_no_word_of_ours(name: str, text: str, shown: str) -> None:
+    with pytest.raises(StartUpError) as caught:
+        settings({name: text}, stored_secret=frozenset({name}))
+    assert shown in str(caught.value)
+    assert not [part for part in ("canary", "2025-01-30") if part in str(caught.value)]
 
 
 def test_what_is_plainly_no_token_is_refused_without_showing_it() -> None:

@@ -19,7 +19,7 @@ def access(audiences: Mapping[str, str], **others: str) -> dict[str, str]:
 def test_a_team_is_its_name_as_the_issuer_of_its_tokens_writes_it() -> None:
     assert parse_team(" Reef\n") == "reef"
     for given in ("", "https://reef.cloudflareaccess.com", "reef.cloudflareaccess.com", "-x"):
-        with pytest.raises(ValueError, match="is not the name of an Access team: write 'example'"):
+        with pytest.raises(ValueError, match="is not the name of an Access team: write example"):
             parse_team(given)
 
 

@@ -79,14 +79,14 @@ def test_another_kind_of_key_is_refused_and_not_shown(parse: Callable[[str], obj
 def test_the_key_of_a_github_app_is_taken() -> None:
     for form in (TRADITIONAL, PKCS8):
         text = pem(RSA, form)
-        assert parse_app_key(text).value.replace("\n", "") == text.replace("\n", "")
+        assert parse_app_key(text).replace("\n", "") == text.replace("\n", "")
 
 
 def test_keys_are_understood_as_age_and_gpg_print_them() -> None:
     for text in (AGE_KEY, f"# created: today\n# public key: age1qqq\n{AGE_KEY}\n", AGE_KEY.lower(), f"'{AGE_KEY}'"):
-        assert parse_age_key(text).value == f"{AGE_KEY}\n"
+        assert parse_age_key(text) == f"{AGE_KEY}\n"
     post_quantum = AGE_KEY.replace("KEY-1", "KEY-PQ-1")  # age-keygen -pq
-    assert parse_age_key(post_quantum).value == f"{post_quantum}\n"
+    assert parse_age_key(post_quantum) == f"{post_quantum}\n"
     commented = SIGNER.replace("\n\n", "\nComment: https://keys.openpgp.org\nVersion: 1\n\n")
     spaced = SIGNER.replace("\n", "\n\n")
     assert parse_verification_keys(f"{SIGNER}\n{SIGNER}{commented}{spaced}") == (SIGNER, SIGNER, commented, spaced[:-1])

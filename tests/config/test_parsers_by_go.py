@@ -17,7 +17,7 @@ import pytest
 
 from oceanid_cluster.config import images, parsers
 from oceanid_cluster.config.go_regexp import check_go_regexp
-from oceanid_cluster.config.ssh_keys import parse_known_hosts
+from oceanid_cluster.config.ssh_keys import knows_host
 from sandbox.layout import ROOT
 
 
@@ -25,7 +25,7 @@ def find_host(text: str) -> None:
     """The first line, host and port, in the lines of known_hosts that follow. Raises ValueError."""
     address, _, lines = text.partition("\n")
     host, _, port = address.rpartition(":")
-    if not parse_known_hosts(lines).names(host.strip("[]"), int(port)):
+    if not knows_host(lines, host.strip("[]"), int(port)):
         raise ValueError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid_cluster.config.ssh_keys import parse_known_hosts, parse_private_key, unescaped
+from oceanid_cluster.config.ssh_keys import knows_host, parse_private_key, unescaped
 from tests.samples import ssh_key
 
 
@@ -66,7 +66,7 @@ def test_every_key_that_ssh_keygen_makes_is_taken_however_it_was_pasted(
         private.replace("\n", " "),
     ):
         file = tmp_path / "kept"
-        file.write_text(parse_private_key(pasted).value, encoding="utf-8")
+        file.write_text(parse_private_key(pasted), encoding="utf-8")
         file.chmod(0o600)
         shown = subprocess.run(["ssh-keygen", "-y", "-f", file], capture_output=True, text=True, check=True).stdout
         assert shown.split()[:2] == public.split()[:2]
@@ -92,8 +92,8 @@ def test_only_a_private_key_without_a_passphrase_is_accepted(text: str, reason: 
 
 
 def test_a_pattern_of_many_wildcards_is_answered_at_once() -> None:
-    assert not parse_known_hosts(f"{'*a' * 40}b ssh-ed25519 AAAA").names("a" * 200, 22)
-    assert parse_known_hosts("git*.??ample.org ssh-ed25519 AAAA").names("github.example.org", 22)
+    assert not knows_host(f"{'*a' * 40}b ssh-ed25519 AAAA", "a" * 200, 22)
+    assert knows_host("git*.??ample.org ssh-ed25519 AAAA", "github.example.org", 22)
 
 
 def test_windows_line_ends_make_no_empty_lines() -> None:

@@ -87,26 +87,24 @@ class AdapterSettings(ComponentSettings):
         "hfModelRepo", parsers.text, "Hugging Face model", default="goldfish-inc/oceanid-ner-distilbert"
     )
     hf_access_token: Secret | None = key(
-        "hfAccessToken", parsers.secret(parsers.token), "Hugging Face token", secret=True, value="token"
+        "hfAccessToken", parsers.token, "Hugging Face token", secret=True, value="token"
     )
     ner_labels: Secret = key(
-        "nerLabels", parsers.secret(parsers.ner_labels), "entity labels of the adapter, a JSON list", secret=True,
+        "nerLabels", parsers.ner_labels, "entity labels of the adapter, a JSON list", secret=True,
         default=DEFAULT_NER_LABELS, shown_default="nine labels", value="json",
     )  # fmt: skip
     access_client_id: Secret | None = key(
         "cfAccessClientId",
-        parsers.secret(parsers.token),
+        parsers.token,
         "Cloudflare Access service token: id",
         secret=True,
         value="id",
     )
     access_client_secret: Secret | None = key(
-        "cfAccessClientSecret", parsers.secret(parsers.token), "Cloudflare Access service token: secret", secret=True,
+        "cfAccessClientSecret", parsers.token, "Cloudflare Access service token: secret", secret=True,
         value="secret",
     )  # fmt: skip
-    sentry_dsn: Secret | None = key(
-        "sentry.dsn", parsers.secret(parsers.text), "Sentry address", secret=True, value="dsn"
-    )
+    sentry_dsn: Secret | None = key("sentry.dsn", parsers.text, "Sentry address", secret=True, value="dsn")
     sentry_environment: str = key("sentry.environment", parsers.text, "Sentry environment", default="{stack}")
     sentry_release: str | None = key("sentry.release", parsers.text, "Sentry release")
     ingress_from: tuple[Peer, ...] = key(
@@ -116,7 +114,7 @@ class AdapterSettings(ComponentSettings):
     ghcr_username: str | None = key("ghcrUsername", parsers.text, "user of ghcr.io, for the pull secret ghcr-creds")
     ghcr_token: Secret | None = key(
         "ghcrToken",
-        parsers.secret(parsers.token),
+        parsers.token,
         "token of ghcr.io, for the pull secret ghcr-creds",
         secret=True,
         value="token",

@@ -16,7 +16,7 @@ from oceanid_cluster.config.git_url import git_url, ssh_endpoint
 from oceanid_cluster.config.ingress import IngressRule, Owner, check_hostname
 from oceanid_cluster.config.schema import ConfigErrors, key, keys_of
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.config.ssh_keys import KnownHosts, parse_known_hosts, parse_private_key
+from oceanid_cluster.config.ssh_keys import knows_host, parse_known_hosts, parse_private_key
 from oceanid_cluster.manifests.network import ServiceAddress
 
 NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
@@ -101,7 +101,7 @@ class FluxSettings(ComponentSettings):
     enabled: bool = key("enableFluxBootstrap", parsers.boolean, "install Flux", default="true")
 
     github_token: Secret | None = key(
-        "github_token", parsers.secret(parsers.token),
+        "github_token", parsers.token,
         "GitHub token for Flux and image automation; or the two SSH keys, or a GitHub App", secret=True,
         old=("github.token",), value="token",
     )  # fmt: skip
@@ -109,7 +109,7 @@ class FluxSettings(ComponentSettings):
         "flux.ssh_private_key", parse_private_key, "Git over SSH: deploy key without a passphrase", secret=True,
         value="key", stdin="< deploy-key",
     )  # fmt: skip
-    known_hosts: KnownHosts | None = key(
+    known_hosts: Secret | None = key(
         "flux.known_hosts", parse_known_hosts, "Git over SSH: known_hosts lines of the repository's host", secret=True,
         value="lines", stdin="< known-hosts   # made by: ssh-keyscan <host> > known-hosts",
     )  # fmt: skip
@@ -143,7 +143,7 @@ class FluxSettings(ComponentSettings):
         default="false",
     )  # fmt: skip
     webhook_token: Secret | None = key(
-        "flux.webhook_token", parsers.secret(parsers.text),
+        "flux.webhook_token", parsers.text,
         "secret of the repository's webhook, to reconcile at each push", secret=True, value="token",
     )  # fmt: skip
     webhook_hostname: str | None = key(
@@ -157,7 +157,7 @@ class FluxSettings(ComponentSettings):
         f"where Flux sends alerts: {', '.join(ALERT_TYPES)}", value="type",
     )  # fmt: skip
     alert_address: Secret | None = key(
-        "flux.alert_address", parsers.secret(parse_alert_address),
+        "flux.alert_address", parse_alert_address,
         "address for alerts: webhook URL, DSN (sentry) or API URL (alertmanager)", secret=True,
         value="URL",
     )  # fmt: skip
@@ -255,7 +255,7 @@ def _check_ssh(flux: FluxSettings, problems: ConfigErrors) -> None:
     except ValueError as problem:
         problems.add(url_row.name, str(problem), url_row.fix)
         return
-    if flux.known_hosts and not flux.known_hosts.names(host, port):
+    if flux.known_hosts and not knows_host(flux.known_hosts.value, host, port):
         at = host if port == 22 else f"{host} at port {port}"
         scan = f"ssh-keyscan {host}" if port == 22 else f"ssh-keyscan -p {port} {host}"
         problems.add(

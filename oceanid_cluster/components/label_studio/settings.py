@@ -84,12 +84,12 @@ class LabelStudioSettings(ComponentSettings):
         default="admin@{base}",
     )
     admin_password: Secret | None = key(
-        "labelStudioAdminPassword", parsers.secret(parsers.text),
+        "labelStudioAdminPassword", parsers.text,
         "password of the first user; read only at the first start", secret=True,
         shown_default="generated once", value="password",
     )  # fmt: skip
     secret_key: Secret | None = key(
-        "labelStudioSecretKey", parsers.secret(parsers.text), "Label Studio's SECRET_KEY, which signs its sessions",
+        "labelStudioSecretKey", parsers.text, "Label Studio's SECRET_KEY, which signs its sessions",
         secret=True, shown_default="generated once", value="key",
     )  # fmt: skip
     ingress_from: tuple[Peer, ...] = key(
@@ -97,12 +97,12 @@ class LabelStudioSettings(ComponentSettings):
         "additional pods that may reach Label Studio: [{namespace, labels?}]", default="[]",
     )  # fmt: skip
     s3_access_key_id: Secret | None = key(
-        "aws.labelStudio.accessKeyId", parsers.secret(parsers.token),
+        "aws.labelStudio.accessKeyId", parsers.token,
         "uploads in S3: access key id", secret=True, value="id",
     )  # fmt: skip
     s3_secret_access_key: Secret | None = key(
         "aws.labelStudio.secretAccessKey",
-        parsers.secret(parsers.token),
+        parsers.token,
         "uploads in S3: secret access key",
         secret=True,
         value="key",

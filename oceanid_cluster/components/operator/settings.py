@@ -46,7 +46,7 @@ class OperatorSettings(ComponentSettings):
         "enablePulumiOperator", parsers.boolean, "install the Pulumi Kubernetes Operator", default="true"
     )
     access_token: Secret | None = key(
-        "pulumi_access_token", parsers.secret(parsers.token), "the operator's Pulumi Cloud token", secret=True,
+        "pulumi_access_token", parsers.token, "the operator's Pulumi Cloud token", secret=True,
         old=("pulumi.access_token",), value="token",
     )  # fmt: skip
     confined: bool = key(
