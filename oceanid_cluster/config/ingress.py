@@ -13,7 +13,14 @@ from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
-from oceanid_cluster.config.parsers import HOST_LABEL, is_host, json_list, parse_entries, wrong_entries
+from oceanid_cluster.config.parsers import (
+    HOST_LABEL,
+    check_not_the_pod,
+    is_host,
+    json_list,
+    parse_entries,
+    wrong_entries,
+)
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
@@ -175,6 +182,7 @@ def check_service(text: str) -> str:
         )
     if not is_host(host):
         raise ValueError("has a host that is neither a name nor an address")
+    check_not_the_pod(host)
     if parts.scheme == "tcp" and port is None:
         raise ValueError("has no port, and cloudflared would make one up")
     return service

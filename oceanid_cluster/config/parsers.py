@@ -33,11 +33,13 @@ _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
 DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
-# A host name (RFC 1123, section 2.1). What ends in a number can only be an address (WHATWG URL, "ends-in-a-number
-# checker"): resolvers read 127.1 as one (inet_aton(3)).
-_HOST = re.compile(
-    rf"(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\.?$)(?=.{{1,253}}\.?$){HOST_LABEL}(\.{HOST_LABEL})*\.?", re.ASCII | re.IGNORECASE
-)
+# What ends in a number can only be an address (WHATWG URL, "ends-in-a-number checker"): resolvers read 127.1 as one
+# (inet_aton(3)).
+_NO_NUMBER = r"(?!(.*\.)?([0-9]+|0x[0-9a-f]*)\.?$)"
+# A host name (RFC 1123, section 2.1).
+_HOST = re.compile(rf"{_NO_NUMBER}(?=.{{1,253}}\.?$){HOST_LABEL}(\.{HOST_LABEL})*\.?", re.ASCII | re.IGNORECASE)
+# What listens on a node of K3s (its "Requirements", kubelet, kube-proxy, controllers, containerd), and Triton.
+_NODE_PORTS = (2379, 2380, 2381, 2382, 6443, 6444, 8000, 10010, 10248, 10249, 10250, 10256, 10257, 10258, 10259)
 # What stands before a value where it is copied from.
 _BEFORE = re.compile(
     r"^((export\s+)?[a-z]\w+=(?=[^=\s])|authorization:\s*|(bearer|token)\s+(?=\S+$))", re.ASCII | re.IGNORECASE
@@ -169,6 +171,14 @@ def integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def node_port(value: str) -> int:
+    """A port that a pod may listen on in the network of its node."""
+    port = integer(1024, 65535)(value)
+    if port in _NODE_PORTS or 30000 <= port <= 32767:  # those of Services of type NodePort
+        raise ValueError("is a port that Kubernetes or Triton uses on the node")
+    return port
+
+
 def choice(*allowed: str) -> Callable[[str], str]:
     """One of a few words."""
 
@@ -252,6 +262,19 @@ def is_host(text: str) -> bool:
     return is_address(text) or _HOST.fullmatch(text) is not None
 
 
+def pod_url(value: str) -> str:
+    """An http or https URL without credentials, which a pod asks."""
+    url = http_url(value)
+    check_not_the_pod(urlsplit(url).hostname or "")
+    return url
+
+
+def check_not_the_pod(host: str) -> None:
+    """Raise ValueError for the host of an address in a pod's configuration at which only the pod itself answers."""
+    if is_loopback(host):
+        raise ValueError("leads to the pod itself; write the host name that others use")
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is the machine or pod that asks (systemd, is_localhost; kubelet, managedHostsFileContent)."""
     if not is_address(host):
@@ -304,7 +327,9 @@ def label_selector(value: str) -> dict[str, str]:
 
 def domain(value: str) -> str:
     """A DNS domain, in lower case and without dots at its ends."""
-    grammar = matching(rf"(?=.{{1,200}}$){DNS_LABEL}(\.{DNS_LABEL})*", "a domain such as cluster.local", lower=True)
+    grammar = matching(
+        rf"{_NO_NUMBER}(?=.{{1,200}}$){DNS_LABEL}(\.{DNS_LABEL})*", "a domain such as cluster.local", lower=True
+    )
     return grammar(value.strip().strip("."))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from oceanid_cluster.config.parsers import is_host, is_loopback, unwrapped
+from oceanid_cluster.config.parsers import check_not_the_pod, is_host, unwrapped
 from oceanid_cluster.config.secret import Secret
 
 # In Label Studio's image, which is Debian with ca-certificates.
@@ -150,8 +150,7 @@ def _check_parts(parts: Mapping[str, str]) -> None:
         raise ValueError("names no host")
     if not is_host(host):
         raise ValueError(f"has {_NO_HOST}")
-    if is_loopback(host):
-        raise ValueError("leads to the pod itself; write the database's own host name")
+    check_not_the_pod(host)
     for name, what in (("user", "user"), ("password", "password"), ("dbname", "database")):
         if not parts[name]:
             raise ValueError(f"names no {what} ({_EXAMPLE})")

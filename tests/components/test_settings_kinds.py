@@ -179,6 +179,12 @@ def test_the_secret_of_a_webhook_is_any_text() -> None:
             ("a/b:1", "a@sha512:" + "0" * 128, "a:latest@sha256:" + "0" * 64, f"ghcr.io/{'a' * 255}:1"),
             ("https://a/b:1", "a//b:1", "a@sha256:0", f"ghcr.io/{'a' * 256}:1", f"org/{'a' * 252}:1"),
         ),
+        ("clusterDomain", ("cluster.local", "1.example"), ("1", "cluster.1", "0x7f", "a_b")),
+        ("cloudflare_node_tunnel_metrics_port", ("2200", "65535"), ("6443", "10250", "8000", "30000", "80")),
+        *(
+            (key, ("https://k3s:6443",), [f"https://{host}:6443" for host in ("localhost.", "127.0.0.2", "[::]")])
+            for key in ("tritonBaseUrl", "cloudflare_tunnel_service_url")
+        ),
         ("labelStudioStorage", ("4e9", "+5", ".5Gi"), ("10GB", "0")),
         (
             "gitRepositoryBranch",

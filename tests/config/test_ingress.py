@@ -42,6 +42,7 @@ FORMS = "is not a service such as http://app.namespace.svc:8080 (or https"
         ("http://a..b:80", "has a host that is"),
         ("http://256.1.1.1:80", "has a host that is"),
         ("tcp://a", "has no port"),
+        ("http://localhost:8080", "has a service that leads to the pod itself"),
         (80, "has no service"),
     ],
 )

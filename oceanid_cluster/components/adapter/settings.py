@@ -43,7 +43,7 @@ class AdapterSettings(ComponentSettings):
 
     enabled: bool = key("enableTritonAdapter", parsers.boolean, "install the Triton adapter", default="true")
     triton_base_url: str = key(
-        "tritonBaseUrl", parsers.http_url, "address of Triton", default="https://gpu.{base}", value="url"
+        "tritonBaseUrl", parsers.pod_url, "address of Triton", default="https://gpu.{base}", value="url"
     )
     image_name: str = key(
         "adapterImage", images.image_repository,

@@ -71,7 +71,7 @@ class NodeTunnelSettings(ComponentSettings):
     )  # fmt: skip
     metrics_port: int = key(
         "cloudflare_node_tunnel_metrics_port",
-        parsers.integer(1024, 65535),
+        parsers.node_port,
         "port of the node tunnel's metrics and probes",
         default="2200",
     )

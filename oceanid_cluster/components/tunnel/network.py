@@ -10,7 +10,7 @@ from typing import Any
 
 from oceanid_cluster.components.tunnel.settings import NAMES, NAMESPACE
 from oceanid_cluster.config.ingress import IngressRule, endpoint
-from oceanid_cluster.config.parsers import is_dns_name, is_loopback
+from oceanid_cluster.config.parsers import is_dns_name
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.manifests.network import dns, network_policy, tcp
 from oceanid_cluster.manifests.pods import Manifest
@@ -46,7 +46,7 @@ def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, A
         found = endpoint(rule.service)
         if rule.owner and rule.owner.pods:
             peers.append(rule.owner.pods.manifest())
-        elif found and not is_loopback(found[0]):
+        elif found:
             host, port = found[0].removesuffix("."), found[1]
             namespace = None if rule.owner else namespace_of(host, domain)
             if namespace:
