@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from itertools import takewhile
 from pathlib import Path
+from textwrap import indent
 from typing import Any, ParamSpec, cast
 
 from oceanid_cluster.config.parsers import is_utf8
@@ -107,9 +108,9 @@ class Problem:
 class ConfigErrors:
     """Collects what is wrong with a configuration."""
 
-    def __init__(self, problems: Iterable[Problem] = ()) -> None:
-        """Start with these, or with nothing wrong."""
-        self._problems = dict.fromkeys(problems)  # each once, in their order
+    def __init__(self) -> None:
+        """Start with nothing wrong."""
+        self._problems = dict[Problem, None]()  # each once, in their order
 
     def add(self, key: str, text: str, fix: str, *, spelling: str | None = None) -> None:
         """Note one problem; ``text`` goes on after the name of the key, as it is spelt."""
@@ -123,16 +124,11 @@ class ConfigErrors:
 
     def about(self, *names: str) -> bool:
         """Whether one of these keys has a problem of its own already: what follows from it need not be said."""
-        return bool(self.only(names))
+        return any(problem.key in names for problem in self._problems)
 
     def missing_keys(self) -> set[str]:
         """The keys that are missing."""
         return {problem.key for problem in self._problems if problem.missing}
-
-    def only(self, names: Iterable[str]) -> "ConfigErrors":
-        """Those of these keys."""
-        wanted = set(names)
-        return ConfigErrors(problem for problem in self._problems if problem.key in wanted)
 
     def __bool__(self) -> bool:
         return bool(self._problems)
@@ -141,7 +137,7 @@ class ConfigErrors:
         """All problems, and then the warnings, as one text for the operator; ``folder`` has the stack's file."""
         count = f"{len(self._problems)} problem{'s' if len(self._problems) > 1 else ''}"
         head = f"the configuration of stack '{stack}' ({folder.absolute() / f'Pulumi.{stack}.yaml'}) has {count}:"
-        lines = [f"  - {problem.text}\n      {problem.fix}" for problem in self._problems]
+        lines = [f"  - {problem.text}\n{indent(problem.fix, ' ' * 6)}" for problem in self._problems]
         return "\n".join([head, *lines, *(f"  warning: {warning}" for warning in warnings)])
 
 
@@ -157,7 +153,7 @@ class Reader:
         self, values: Mapping[str, str], stored_secret: frozenset[str], problems: ConfigErrors, fill: dict[str, str]
     ) -> None:
         """Take the values as they are; nothing is checked before ``read``."""
-        self._values = _flattened(values)
+        self._values, self._stored = _flattened(values), values.keys()
         self._stored_secret = stored_secret
         self._secret_texts: set[str] = set()
         self._problems = problems
@@ -180,7 +176,7 @@ class Reader:
             first, *others = given
             twins = "".join(f"and '{other}' " for other in others)
             text = f"{twins}name the same setting with different values"
-            self._problems.add(row.name, text, f"pulumi config rm {others[-1]}", spelling=first)
+            self._problems.add(row.name, text, self._removal(others[-1]), spelling=first)
             return None
         name, text = next(iter(given.items()), (row.name, None))
         if text is None:
@@ -196,7 +192,8 @@ class Reader:
             # An apostrophe inside a word is not a quote.
             reason = re.sub(r"(?<!\w)'.*'(?!\w)", "[secret]", str(problem), flags=re.DOTALL) if hide else str(problem)
             if used:
-                self._problems.add(row.name, reason, row.fix, spelling=name)
+                fix = row.fix if row.required or not given else f"{row.fix}\nor: {self._removal(name)}"
+                self._problems.add(row.name, reason, fix, spelling=name)
                 return None
             self.ignored.append(f"'{name}' {reason}; ignored, since its component is turned off")
             return None if row.default is None else row.read(row.default.format(**self.fill))
@@ -204,6 +201,10 @@ class Reader:
     def given(self, row: Key) -> dict[str, str]:
         """The key's text by each spelling that the configuration has, be it right or wrong."""
         return {name: self._values[name] for name in row.spellings if self._values.get(name, "").strip()}
+
+    def _removal(self, name: str) -> str:
+        """The command that removes a key, or a field of an object."""
+        return f"pulumi config rm {'' if name in self._stored else '--path '}{name}"
 
     def in_clear(self, row: Key) -> bool:
         """Whether a secret key is stored without encryption."""

@@ -165,6 +165,16 @@ def test_every_key_is_read_in_every_spelling() -> None:
             assert (found, bool(problems)) == (row.read(text), False), spelling
 
 
+def test_a_wrong_key_that_need_not_be_there_may_be_removed() -> None:
+    for given, removal in (
+        ({"metricsPort": "x"}, "metricsPort"),
+        ({"metrics_port": "x"}, "metrics_port"),
+        ({"pulumi": '{"access_token": "<token>"}'}, "--path pulumi.access_token"),
+    ):
+        assert f"\n      or: pulumi config rm {removal}" in refused(given)
+    assert "pulumi config rm" not in refused({"tethysIp": "x"})
+
+
 def test_old_names_and_objects_are_read() -> None:
     assert settings({"github.token": "t"}, without=("github_token",)).flux.github_token
     assert settings({"pulumi": '{"access_token": "t"}'}).operator.access_token
