@@ -20,10 +20,8 @@ _AUDIENCE = re.compile(r"[0-9a-f]{64}")
 def parse_audiences(text: str) -> dict[str, str]:
     """A JSON object: the audience tag of the Access application of each host name. Raises ValueError."""
     given = parsers.json_object(text, 'an object such as {"k3s.example.org": "<audience tag>"}')
-    entries, wrong = parsers.parse_entries({f"'{name}'": (name, tag) for name, tag in given.items()}, _entry)
-    if wrong:
-        raise ValueError(parsers.wrong_entries(wrong))
-    return dict(entries.values())
+    named = {f"'{name}'": (name, tag) for name, tag in given.items()}
+    return dict(parsers.parse_entries(named, _entry).values())
 
 
 def _entry(entry: tuple[str, object]) -> tuple[str, str]:

@@ -13,14 +13,7 @@ from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
-from oceanid_cluster.config.parsers import (
-    HOST_LABEL,
-    check_not_the_pod,
-    is_host,
-    json_list,
-    parse_entries,
-    wrong_entries,
-)
+from oceanid_cluster.config.parsers import HOST_LABEL, check_not_the_pod, fields, is_host, json_list, parse_entries
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
@@ -195,10 +188,7 @@ def parse_rules(text: str) -> tuple[IngressRule, ...]:
     """
     given = json_list(text, "a list of {hostname, service, path?, noTLSVerify?, originRequest?}")
     named = {rule_name(number, _given_hostname(item)): item for number, item in enumerate(given, start=1)}
-    rules, wrong = parse_entries(named, _rule)
-    wrong += [problem for _, problem in dead_rules([*rules.items()])]
-    if wrong:
-        raise ValueError(wrong_entries(wrong))
+    rules = parse_entries(named, _rule, lambda rules: (problem for _, problem in dead_rules([*rules.items()])))
     return tuple(rules.values())
 
 
@@ -212,25 +202,21 @@ def _given_hostname(item: object) -> object:
 
 
 def _rule(item: object) -> IngressRule:
-    if not isinstance(item, dict):
-        raise ValueError("is not an object with hostname and service")
-    fields = cast("dict[str, object]", item)
-    if unknown := [name for name in fields if name not in _FIELDS]:
-        raise ValueError(f"has the unknown field '{unknown[0]}' (known: {', '.join(_FIELDS)})")
-    service, path = fields.get("service"), fields.get("path") or None
+    given = fields(item, "hostname and service", _FIELDS)
+    service, path = given.get("service"), given.get("path") or None
     if not isinstance(service, str):
         raise ValueError("has no service")
     if path is not None and not isinstance(path, str):
         raise ValueError("has a path that is not text")
-    hostname = _rule_hostname(fields.get("hostname"), path)
+    hostname = _rule_hostname(given.get("hostname"), path)
     if path:
         try:
             check_go_regexp(path)
         except ValueError as problem:
             raise ValueError(f"has a path that {problem}") from None
-    origin = parse_origin_request(fields.get("originRequest"))
-    if "noTLSVerify" in fields:
-        short = fields["noTLSVerify"]
+    origin = parse_origin_request(given.get("originRequest"))
+    if "noTLSVerify" in given:
+        short = given["noTLSVerify"]
         if not isinstance(short, bool):
             raise ValueError("has a noTLSVerify that is neither true nor false")
         if origin.get("noTLSVerify", short) is not short:

@@ -1,9 +1,8 @@
 """The machines of the cluster: the key ``nodes``, and the table that it replaces."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 
 from oceanid_cluster.config import parsers
 
@@ -33,25 +32,20 @@ class Node:
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
     """The key ``nodes``: a JSON list of ``{name, host, address, labels?}``. Raises ValueError with each wrong entry."""
-    given = parsers.json_list(text, _SHAPE)
+    given = parsers.numbered(text, _SHAPE, "node")
     if not given:
         raise ValueError(f"is not {_SHAPE}")
-    named = {f"node {number}": entry for number, entry in enumerate(given, start=1)}
-    nodes, wrong = parsers.parse_entries(named, _node)
+    return tuple(parsers.parse_entries(given, _node, _twins).values())
+
+
+def _twins(nodes: Mapping[str, Node]) -> Iterator[str]:
     for field in ("name", "host", "address"):
         seen = Counter(getattr(node, field) for node in nodes.values())
-        wrong += [f"the {field} '{value}' is that of two nodes" for value, times in seen.items() if times > 1]
-    if wrong:
-        raise ValueError(parsers.wrong_entries(wrong))
-    return tuple(nodes.values())
+        yield from (f"the {field} '{value}' is that of two nodes" for value, times in seen.items() if times > 1)
 
 
 def _node(entry: object) -> Node:
-    if not isinstance(entry, dict):
-        raise ValueError("is not an object with name, host and address")
-    fields = cast("dict[str, Any]", entry)
-    if unknown := [name for name in fields if name not in _FIELDS]:
-        raise ValueError(f"has the unknown field '{unknown[0]}' (known: {', '.join(_FIELDS)})")
+    fields = parsers.fields(entry, "name, host and address", _FIELDS)
     texts = {name: (parsers.as_text(fields.get(name)) or "").strip() for name in _FIELDS[:3]}
     for name, text in texts.items():
         if not text:

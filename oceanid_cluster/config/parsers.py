@@ -7,7 +7,7 @@ What is of the text stands in single quotes, and nothing else does: schema.py hi
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -102,8 +102,20 @@ def _json(text: str, kind: type, shape: str) -> object:
     raise ValueError(f"is not {shape}")
 
 
-def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> tuple[dict[str, T], list[str]]:
-    """The entries of a list, by what a message calls them: those that can be parsed, and what is wrong with others."""
+def numbered(text: str, shape: str, what: str) -> dict[str, object]:
+    """The entries of a JSON list, by what a message calls them. Raises ValueError."""
+    return {f"{what} {number}": entry for number, entry in enumerate(json_list(text, shape), start=1)}
+
+
+def parse_entries(
+    entries: Mapping[str, object],
+    parse: Callable[[Any], T],
+    check: Callable[[dict[str, T]], Iterable[str]] = lambda _: (),
+) -> dict[str, T]:
+    """Each entry of a list parsed, by what a message calls it; ``check`` says what is wrong with them together.
+
+    Raises ValueError that names every wrong entry.
+    """
     parsed: dict[str, T] = {}
     wrong: list[str] = []
     for name, entry in entries.items():
@@ -111,7 +123,20 @@ def parse_entries(entries: Mapping[str, object], parse: Callable[[Any], T]) -> t
             parsed[name] = parse(entry)
         except ValueError as problem:
             wrong.append(f"{name} {problem}")
-    return parsed, wrong
+    wrong += check(parsed)
+    if wrong:
+        raise ValueError(wrong_entries(wrong))
+    return parsed
+
+
+def fields(entry: object, shape: str, known: Sequence[str]) -> dict[str, Any]:
+    """The fields of an entry that must be an object with no others. Raises ValueError."""
+    if not isinstance(entry, dict):
+        raise ValueError(f"is not an object with {shape}")
+    given = cast("dict[str, Any]", entry)
+    if unknown := [name for name in given if name not in known]:
+        raise ValueError(f"has the unknown field '{unknown[0]}' (known: {', '.join(known)})")
+    return given
 
 
 def wrong_entries(wrong: Sequence[str]) -> str:

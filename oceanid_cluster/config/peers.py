@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from oceanid_cluster.config.parsers import DNS_LABEL, as_text, json_list, labels, parse_entries, wrong_entries
+from oceanid_cluster.config import parsers
 
 _SHAPE = 'a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
 
@@ -27,21 +27,12 @@ class Peer:
 
 def parse_peers(text: str) -> tuple[Peer, ...]:
     """A JSON list of ``{namespace, labels?}``. Raises ValueError."""
-    given = json_list(text, _SHAPE)
-    peers, wrong = parse_entries({f"entry {number}": item for number, item in enumerate(given, start=1)}, _peer)
-    if wrong:
-        raise ValueError(wrong_entries(wrong))
-    return tuple(peers.values())
+    return tuple(parsers.parse_entries(parsers.numbered(text, _SHAPE, "entry"), _peer).values())
 
 
-def _peer(item: object) -> Peer:
-    if not isinstance(item, dict):
-        raise ValueError("is not an object with namespace and labels")
-    fields = cast("dict[str, object]", item)
-    unknown = sorted(fields.keys() - {"namespace", "labels"})
-    if unknown:
-        raise ValueError(f"has the unknown field '{unknown[0]}' (known: namespace, labels)")
-    namespace = as_text(fields.get("namespace"))
-    if namespace is None or not re.fullmatch(DNS_LABEL, namespace):
+def _peer(entry: object) -> Peer:
+    fields = parsers.fields(entry, "namespace and labels", ("namespace", "labels"))
+    namespace = parsers.as_text(fields.get("namespace"))
+    if namespace is None or not re.fullmatch(parsers.DNS_LABEL, namespace):
         raise ValueError("has no namespace, or one that Kubernetes would refuse")
-    return Peer(namespace, labels(fields.get("labels") or {}))
+    return Peer(namespace, parsers.labels(fields.get("labels") or {}))
