@@ -13,7 +13,15 @@ from urllib.parse import urlsplit
 
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
-from oceanid_cluster.config.parsers import HOST_LABEL, check_not_the_pod, fields, is_host, json_list, parse_entries
+from oceanid_cluster.config.parsers import (
+    HOST_LABEL,
+    check_not_the_pod,
+    fields,
+    is_host,
+    json_list,
+    parse_entries,
+    part,
+)
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
@@ -210,10 +218,7 @@ def _rule(item: object) -> IngressRule:
         raise ValueError("has a path that is not text")
     hostname = _rule_hostname(given.get("hostname"), path)
     if path:
-        try:
-            check_go_regexp(path)
-        except ValueError as problem:
-            raise ValueError(f"has a path that {problem}") from None
+        part("a path", check_go_regexp, path)
     origin = parse_origin_request(given.get("originRequest"))
     if "noTLSVerify" in given:
         short = given["noTLSVerify"]
@@ -225,10 +230,7 @@ def _rule(item: object) -> IngressRule:
             origin["noTLSVerify"] = True
     if origin.get("bastionMode") and service.strip() != "bastion":
         raise ValueError("has bastionMode, with which cloudflared ignores the service; write bastion as its service")
-    try:
-        return IngressRule(check_service(service), hostname, path, origin)
-    except ValueError as problem:
-        raise ValueError(f"has a service that {problem}") from None
+    return IngressRule(part("a service", check_service, service), hostname, path, origin)
 
 
 def _rule_hostname(value: object, path: str | None) -> str | None:
@@ -238,7 +240,4 @@ def _rule_hostname(value: object, path: str | None) -> str | None:
         if not path:
             raise ValueError("has no hostname, so it would catch everything; the 404 rule is added for you")
         return None
-    try:
-        return check_hostname(value, wildcard=True)
-    except ValueError as problem:
-        raise ValueError(f"has a hostname that {problem}") from None
+    return part("a hostname", lambda name: check_hostname(name, wildcard=True), value)

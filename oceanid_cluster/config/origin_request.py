@@ -4,21 +4,17 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, TypeVar, cast
+
+from oceanid_cluster.config import parsers
+
+T = TypeVar("T")
 
 # Where the pods see the cluster's CA; mounted there from the ConfigMap kube-root-ca.crt, without an API token.
 CLUSTER_CA_PATH = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
 
 # Go's time.ParseDuration, in seconds.
-_UNITS = {
-    "h": 3600,
-    "m": 60,
-    "s": 1,
-    "ms": Decimal("1e-3"),
-    "us": Decimal("1e-6"),
-    "µs": Decimal("1e-6"),
-    "ns": Decimal("1e-9"),
-}
+_UNITS = {"h": "3600", "m": "60", "s": "1", "ms": "1e-3", "us": "1e-6", "µs": "1e-6", "ns": "1e-9"}
 _PART = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ms|us|µs|ns|h|m|s)", re.ASCII)
 _MAX_SECONDS = 2**63 // 10**9
 
@@ -39,10 +35,7 @@ def parse_origin_request(value: object) -> dict[str, Any]:
             continue
         if name not in _OPTIONS:
             raise ValueError(f"has the unknown originRequest option '{name}'; cloudflared knows {', '.join(_OPTIONS)}")
-        try:
-            options[name] = _OPTIONS[name][0](given)
-        except ValueError as problem:
-            raise ValueError(f"has an originRequest.{name} that {problem}") from None
+        options[name] = parsers.part(f"an originRequest.{name}", _OPTIONS[name][0], given)
     return {name: option for name, option in options.items() if option != ""}  # an empty text is cloudflared's default
 
 
@@ -70,7 +63,7 @@ def seconds(text: str) -> Decimal:
         return Decimal(0)
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError("is not a duration such as 30s or 1m30s")
-    total = sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0))
+    total = sum((Decimal(number) * Decimal(_UNITS[unit]) for number, unit in parts), Decimal(0))
     if total > _MAX_SECONDS:
         raise ValueError("is longer than Go can count")
     return total
@@ -85,25 +78,27 @@ def _duration(value: object) -> str:
     return value
 
 
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("is neither true nor false")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or any(ord(ch) < 32 for ch in value):
-        raise ValueError("is not text on one line")
-    return value
-
-
-def _whole(low: int, high: int) -> Callable[[object], int]:
-    def check(value: object) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ValueError(f"is not a whole number from {low} to {high}")
+def _of_kind(kind: type[T], otherwise: str) -> Callable[[object], T]:
+    def check(value: object) -> T:
+        if type(value) is not kind:  # to Python, true is a number
+            raise ValueError(otherwise)
         return value
 
     return check
+
+
+_boolean = _of_kind(bool, "is neither true nor false")
+_list: Callable[[object], list[object]] = _of_kind(list, "is not a list")
+
+
+def _text(value: object) -> str:
+    return parsers.text(_of_kind(str, "is not text")(value))
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError("is not a whole number that cloudflared can use")
+    return value
 
 
 def _among(allowed: Sequence[str], otherwise: str) -> Callable[[object], str]:
@@ -115,28 +110,19 @@ def _among(allowed: Sequence[str], otherwise: str) -> Callable[[object], str]:
     return check
 
 
-def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
-        raise ValueError("is not a list")
-    return cast("list[object]", value)
-
-
 def _access(value: object) -> dict[str, Any]:
     """``{required, teamName, audTag}`` (ingress/ingress.go, validateAccessConfiguration)."""
-    known = {"required", "teamName", "audTag", "environment"}
-    if not isinstance(value, dict) or not cast("dict[str, object]", value).keys() <= known:
-        raise ValueError(f"is not made of {', '.join(sorted(known))}")
-    access = cast("dict[str, object]", value)
-    tags = access.get("audTag", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in cast("list[object]", tags)):
-        raise ValueError("has an audTag that is not a list of texts")
-    team, required = _text(access.get("teamName", "")), _boolean(access.get("required", False))
-    if required and tags and not team:
+    given = parsers.fields(value, "required, teamName and audTag", ("required", "teamName", "audTag", "environment"))
+    access: dict[str, Any] = {
+        "required": _boolean(given.get("required", False)),
+        "teamName": _text(given.get("teamName", "")),
+        "audTag": [*map(_text, _list(given.get("audTag", [])))],
+    }
+    if access["required"] and access["audTag"] and not access["teamName"]:
         raise ValueError("has an audTag but no teamName")
-    result: dict[str, Any] = {"required": required, "teamName": team, "audTag": cast("list[str]", tags)}
-    if access.get("environment"):
-        result["environment"] = _text(access["environment"])
-    return result
+    if given.get("environment"):
+        access["environment"] = _text(given["environment"])
+    return access
 
 
 # The bundles of CAs in the pod: the cluster's, and that of cloudflared's image.
@@ -148,7 +134,7 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "tlsTimeout": (_duration, "tls_timeout"),
     "tcpKeepAlive": (_duration, "tcp_keep_alive"),
     "noHappyEyeballs": (_boolean, "no_happy_eyeballs"),
-    "keepAliveConnections": (_whole(0, 2**31 - 1), "keep_alive_connections"),
+    "keepAliveConnections": (_count, "keep_alive_connections"),
     "keepAliveTimeout": (_duration, "keep_alive_timeout"),
     "httpHostHeader": (_text, "http_host_header"),
     "originServerName": (_text, "origin_server_name"),
@@ -158,7 +144,7 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "disableChunkedEncoding": (_boolean, "disable_chunked_encoding"),
     "bastionMode": (_boolean, ""),
     "proxyAddress": (_text, ""),
-    "proxyPort": (_whole(0, 65535), ""),
+    "proxyPort": (_count, ""),
     "proxyType": (_among(("socks",), "is neither socks nor empty"), "proxy_type"),
     "ipRules": (_list, ""),  # cloudflared reads its rules: ipaccess/access.go
     "http2Origin": (_boolean, "http2_origin"),

@@ -144,6 +144,14 @@ def wrong_entries(wrong: Sequence[str]) -> str:
     return "\n      ".join(["has wrong entries:", *wrong])
 
 
+def part(what: str, parse: Callable[[Any], T], value: object) -> T:
+    """A part of a value, parsed; ``what`` is what a message calls it, with its article. Raises ValueError."""
+    try:
+        return parse(value)
+    except ValueError as problem:
+        raise ValueError(f"has {what} that {problem}") from None
+
+
 def matching(grammar: str, what: str, *, lower: bool = False) -> Callable[[str], str]:
     """One word that follows a grammar, a regular expression; ``what`` is what a message calls it."""
 

@@ -213,7 +213,7 @@ def test_cloudflares_provider_knows_every_option_that_it_is_given() -> None:
         ({"connectionTimeout": "30s"}, "the unknown originRequest option 'connectionTimeout'; cloudflared knows"),
         ({"connectTimeout": "30"}, "originRequest.connectTimeout that is not a duration such as 30s"),
         ({"noTLSVerify": "true"}, "originRequest.noTLSVerify that is neither true nor false"),
-        ({"proxyPort": 70000}, "is not a whole number from 0 to 65535"),
+        ({"proxyPort": -1}, "is not a whole number that cloudflared can use"),
         ({"proxyType": "http"}, "is neither socks nor empty"),
         ({"caPool": "/etc/ca.pem"}, "names a file that the pod does not have"),
         ({"ipRules": {"prefix": "10.0.0.0/8"}}, "is not a list"),
