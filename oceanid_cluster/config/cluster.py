@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.kubeconfig_path import parse_path
 from oceanid_cluster.config.nodes import Node, parse_nodes
 from oceanid_cluster.config.schema import ConfigErrors, Reader, key, keys_of
 
@@ -26,7 +25,7 @@ class ClusterSettings:
     """The cluster, access to it, and what applies to every component."""
 
     kubeconfig_path: str | None = key(
-        "kubeconfigPath", parse_path, "path of the kubeconfig, instead of the variable KUBECONFIG"
+        "kubeconfigPath", parsers.text, "path of the kubeconfig, instead of the variable KUBECONFIG", value="path"
     )
     kube_context: str | None = key("kubeContext", parsers.text, "context of the kubeconfig, instead of the current one")
     allowed_api_hosts: tuple[str, ...] = key(

@@ -8,21 +8,18 @@ import re
 import stat
 from pathlib import Path
 
+from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.parsers import is_utf8
 from oceanid_cluster.config.secret import looks_random
 
 VARIABLE, KEY = "the variable KUBECONFIG", "the key kubeconfigPath"
-_CONTENT = re.compile(  # line ends at the end are those of a file that the path was read from
-    rf"[\n\r](?![\n\r]*({os.pathsep}|$))|\0|^\s*[{{\[]|^\s*---|-----BEGIN|"
-    r"\b(?:apiVersion|kind|clusters?|contexts?|current-context|users?|server|token|[a-z-]+-data)[\"']?:[\s\"'\[{]"
-)
 _PATH, _PART = 255, 64  # characters of a path that may be shown, and of each part of it
 _FILE = re.compile(r"(?:^|/)[^/]*(?:config|\.conf|\.ya?ml|\.json)$")
 _BLOB = re.compile(r"[A-Za-z0-9+/_=-]{20,}")  # as long as a token, in any alphabet of base64
-_EXAMPLE = "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
+EXAMPLE = "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
 
 
-class PathError(ValueError):
+class PathError(StartUpError):
     """A value leads to no kubeconfig. The message holds the value only where it can be nothing but a path."""
 
 
@@ -36,36 +33,19 @@ def checked_paths(value: str, source: str) -> str:
     given = [entry for entry in _entries(value, source) if entry]
     if not given:
         return ""
-    if not all(map(_is_file, given)) and holds_content(value):
-        raise PathError(
-            f"{source} holds the content of a kubeconfig; it takes the path of a file.\n"
-            "  Write the content to a file that only you can read (umask 077), and give its path"
-        )
-    if source == KEY and len(given) > 1:
-        raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
     if not all(map(is_utf8, given)):
         raise PathError(f"{source} names a file whose name is not UTF-8; rename it")
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
         raise _wrong(given, source, "does not exist" if len(given) == 1 else "does not exist: none of these files does")
+    if source == KEY and len(given) > 1:
+        raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
     for path in there:
         if _mode(path) and not _is_file(path):  # a pipe, too: it can be read once, and is read again and again
             raise _wrong([path], source, "is not a file")
         if not _is_file(path) and not _is_showable(path):
             raise _hidden(source)
     return os.pathsep.join(there)
-
-
-def holds_content(value: str) -> bool:
-    """Whether a value that should be a path is a kubeconfig itself, in YAML or JSON."""
-    return bool(_CONTENT.search(value))
-
-
-def parse_path(value: str) -> str:
-    """The key kubeconfigPath. Raises ValueError, which shows nothing of it, when it holds what belongs in the file."""
-    if holds_content(value):
-        raise ValueError("holds the content of a kubeconfig; it takes the path of a file")
-    return value.strip()
 
 
 def _entries(value: str, source: str) -> list[str]:
@@ -122,5 +102,6 @@ def _wrong(paths: list[str], source: str, what: str) -> PathError:
 
 def _hidden(source: str) -> PathError:
     return PathError(
-        f"{source} is not the path of a kubeconfig; its value is not shown, for it may be a secret.\n{_EXAMPLE}"
+        f"{source} is not the path of a kubeconfig; its value is not shown, for it may be a secret.\n"
+        f"  Write the content of one to a file that only you can read (umask 077), and give its path:\n{EXAMPLE}"
     )

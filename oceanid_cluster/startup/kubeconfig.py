@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.kubeconfig_path import KEY, VARIABLE, PathError, checked_paths
+from oceanid_cluster.config.kubeconfig_path import EXAMPLE, KEY, VARIABLE, checked_paths
 from oceanid_cluster.config.parsers import is_host, is_loopback
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.processes import answer_of, run
@@ -67,18 +67,14 @@ def load_kubeconfig(
     With both sources the variable wins, once they lead to the same server. Raises StartUpError saying what is wrong,
     where, and how to fix it. Nothing is contacted.
     """
-    try:
-        sources = {
-            VARIABLE: checked_paths(environ.get("KUBECONFIG", ""), VARIABLE),
-            KEY: checked_paths(config_path or "", KEY),
-        }
-    except PathError as problem:
-        raise StartUpError(str(problem)) from None
+    sources = {
+        VARIABLE: checked_paths(environ.get("KUBECONFIG", ""), VARIABLE),
+        KEY: checked_paths(config_path or "", KEY),
+    }
     found = [_read(paths, source, environ, context) for source, paths in sources.items() if paths]
     if not found:
         raise StartUpError(
-            "no kubeconfig: neither the key kubeconfigPath nor the variable KUBECONFIG is set.\n"
-            "  export KUBECONFIG=~/.kube/k3s-config.yaml        (or: pulumi config set kubeconfigPath <path>)"
+            f"no kubeconfig: neither the key kubeconfigPath nor the variable KUBECONFIG is set.\n{EXAMPLE}"
         )
     if len(found) == 2 and found[0].endpoint != found[1].endpoint:
         raise StartUpError(

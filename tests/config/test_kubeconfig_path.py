@@ -72,7 +72,7 @@ def test_a_character_that_nobody_sees_is_shown(tmp_path: Path) -> None:
         path = f"{tmp_path}/config{added}"
         assert refusal(path, VARIABLE) == f"the kubeconfig {path!r} (from the variable KUBECONFIG) does not exist"
         assert "canary" not in refusal(f"canary-token{added}", VARIABLE)
-        assert "holds the content" in refusal(f"apiVersion: v1{added}\nkind: Config{added}", VARIABLE)
+        assert "Write the content of one to a file" in refusal(f"apiVersion: v1{added}\nkind: Config{added}", VARIABLE)
 
 
 def test_a_list_has_one_file_at_least_and_shows_nothing_but_paths(
