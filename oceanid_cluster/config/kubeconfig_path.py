@@ -26,9 +26,9 @@ class PathError(StartUpError):
 def checked_paths(value: str, source: str) -> str:
     """The kubeconfigs that a value names, as kubectl takes them in KUBECONFIG: absolute paths, joined.
 
-    ``source`` is VARIABLE or KEY. The variable may hold a list, of which one file at least exists; what is not there
-    and does not look like a path is left out: kubectl skips it, too. ``~`` is expanded in the key only; in the variable
-    the shell would have done it. The result is empty when the value is. Raises PathError.
+    ``source`` is VARIABLE or KEY. Of a list, one file at least exists; what is not there and does not look like a path
+    is left out: kubectl skips it, too. ``~`` is expanded in the key only; in the variable the shell would have done it.
+    The result is empty when the value is. Raises PathError.
     """
     given = [entry for entry in _entries(value, source) if entry]
     if not given:
@@ -38,8 +38,6 @@ def checked_paths(value: str, source: str) -> str:
     there = [path for path in given if _mode(path) is not None or _is_showable(path)]
     if all(_mode(path) is None for path in given):
         raise _wrong(given, source, "does not exist" if len(given) == 1 else "does not exist: none of these files does")
-    if source == KEY and len(given) > 1:
-        raise PathError(f"{source} takes one file, without a '{os.pathsep}'; a list goes into the variable KUBECONFIG")
     for path in there:
         if _mode(path) and not _is_file(path):  # a pipe, too: it can be read once, and is read again and again
             raise _wrong([path], source, "is not a file")
@@ -87,7 +85,7 @@ def _written(path: str) -> str:
 def _is_showable(path: str) -> bool:
     """Whether a path that leads to no file can be nothing but a path: somebody may have put a token there."""
     shown = "".join(filter(str.isprintable, path.removeprefix(f"{Path.cwd()}/")))
-    if len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
+    if "\n" in path.strip() or len(shown) > _PATH or any(len(part) > _PART for part in shown.split("/")):
         return False
     return ("/" in shown or bool(_FILE.search(shown))) and not any(map(looks_random, _BLOB.findall(shown)))
 

@@ -36,6 +36,7 @@ HIDDEN = {
     "a service account's token": "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrdWJlcm5ldGVzIn0.canary4f8a9b7c",
     "K3s's token": "K10canary4f8a9b7ccanary4f8a9b7ccanary4f8a9b7ccanary4f8a9b7ccanary00::server:canary",
     "a password": "canary-hunter2",
+    "lines with slashes": "canary/hunter\ncanary/hunter2",
     "a secret key with slashes": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYcanaryKEY",
 }
 
@@ -81,12 +82,14 @@ def test_a_list_has_one_file_at_least_and_shows_nothing_but_paths(
     monkeypatch.chdir(tmp_path)
     Path("one").touch()
     assert checked_paths(":one::", VARIABLE) == f"{tmp_path}/one"
-    assert checked_paths("one:./absent.yaml", VARIABLE) == f"{tmp_path}/one:{tmp_path}/./absent.yaml"
+    for source in (VARIABLE, KEY):
+        assert (
+            checked_paths("one:./absent.yaml", source).replace("/./", "/") == f"{tmp_path}/one:{tmp_path}/absent.yaml"
+        )
     assert checked_paths("one:canary-token", VARIABLE) == f"{tmp_path}/one"
     assert checked_paths(" : ", KEY) == ""
     assert checked_paths("::", VARIABLE) == ""
     assert checked_paths("  ", VARIABLE) == ""
-    assert "takes one file" in refusal("one:two", KEY)
 
 
 def test_a_tilde_is_expanded_in_the_key_and_what_else_a_shell_would_do_is_explained(
