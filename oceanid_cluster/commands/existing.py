@@ -6,7 +6,7 @@ from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, 
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import DEPLOY, Facts, ObjectRef, fix
+from oceanid_cluster.components.facts import Facts, ObjectRef, Reason, fix
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
@@ -87,11 +87,17 @@ def _row(
         name = owner(live[ref])
         if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
             owners.setdefault(name, []).append(ref)
-    said = [f"{_list([ref])} {why}; {fix(ref.kind, 'terminating')}" for ref, why in ending.items()]
+    stuck = {ref.name for ref in ending if ref.kind == "Namespace"}
+
+    def cure(ref: ObjectRef, reason: Reason) -> str:
+        return fix(ref.kind, "namespace" if ref.namespace in stuck else reason)
+
+    said = [f"{_list([ref])} {why}; {cure(ref, 'terminating')}" for ref, why in ending.items()]
     if ours := len(found) - len(blocking):
         said.append(f"{ours} object{'s' if ours > 1 else ''}, managed by Pulumi")
     if gone:
-        said.append(f"{_list(gone)}: in the state, not in the cluster; {DEPLOY}")
+        cures = dict.fromkeys(cure(ref, "missing") for ref in gone)
+        said.append(f"{_list(gone)}: in the state, not in the cluster; {'; '.join(cures)}")
     if blocking and adopting:
         said.append(f"{_list(blocking)}: in the cluster, not in the state; this run adopts them (adoptExisting)")
     elif blocking:

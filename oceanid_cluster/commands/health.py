@@ -25,7 +25,7 @@ from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTE
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
-_KINDS = "deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
+_KINDS = "namespaces,deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
 _NOT_JOINED = "is not in the cluster: has it joined?"
 GIT = "Git"  # the area of what Flux applied from there
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
@@ -138,13 +138,13 @@ def _others(
     """What else must be there and is not, or is being deleted: a Secret, a ConfigMap, a Service, a namespace."""
     shown = {one.ref for one in EXPECTED}
     namespaces = {ObjectRef("Namespace", "", one.namespace) for one in CHAIN if one.name in everything.components}
-    others = {ref for ref in everything.state.objects | namespaces if ref not in shown and ref not in live}
-    found = find(kubectl, others, crds)
+    others = {ref for ref in everything.state.objects | namespaces if ref not in shown}
+    found = {**live, **find(kubectl, others - live.keys(), crds)}
     verdicts = {ref: judge(ref, found) for ref in sorted(others)}
     return [
         CheckResult("state", ref, verdict, fix(ref.kind, verdict.reason))
         for ref, verdict in verdicts.items()
-        if verdict.reason in ("missing", "terminating")
+        if verdict.reason in ("missing", "terminating", "namespace")
     ]
 
 

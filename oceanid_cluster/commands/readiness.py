@@ -44,13 +44,16 @@ class Verdict:
 def judge(ref: ObjectRef, live: Live, labels: Mapping[str, str] | None = None) -> Verdict:
     """Whether an object is there, ready, or being deleted.
 
-    ``live`` has the object, and what it depends on: pods and nodes, the volume and the events of a claim, the source of
-    a Kustomization. ``labels`` are those that a node must carry.
+    ``live`` has the object, and what it depends on: its namespace, pods and nodes, volume and events of a claim,
+    the source of a Kustomization. ``labels`` are those that a node must carry.
     """
     found = live.get(ref)
+    since = terminating(found) if found else f"{ref.kind} does not exist"
+    if since and terminating(live.get(ObjectRef("Namespace", "", ref.namespace), {})):
+        return Verdict("namespace", f"{since}; its namespace is being deleted")
     if found is None:
-        return Verdict("missing", f"{ref.kind} does not exist")
-    if since := terminating(found):
+        return Verdict("missing", since)
+    if since:
         return Verdict("terminating", since)
     match ref.kind:
         case "Deployment" | "DaemonSet":

@@ -42,7 +42,7 @@ def _existing(live: Live) -> Row:
     """
     verdict = judge(REF, live)
     given_up = newest_event(live[REF], live).get("reason") in ("FailedBinding", "ProvisioningFailed")
-    failed = verdict.reason in ("lost", "terminating") or (verdict.reason == "unbound" and given_up)
-    hints = {"lost": "; restore it from the backup", "terminating": f"; {fix(REF.kind, 'terminating')}"}
-    detail = f"claim {NAMESPACE}/{CLAIM}: {verdict.detail}{hints.get(verdict.reason, '')}"
+    failed = verdict.reason in ("lost", "terminating", "namespace") or (verdict.reason == "unbound" and given_up)
+    hint = "restore it from the backup" if verdict.reason == "lost" else fix(REF.kind, verdict.reason)
+    detail = f"claim {NAMESPACE}/{CLAIM}: {verdict.detail}{f'; {hint}' if hint else ''}"
     return Row("cluster", _NAME, "failed" if failed else "ok", detail)

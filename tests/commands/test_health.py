@@ -1,4 +1,4 @@
-"""How health waits."""
+"""How health waits, and what it says of a namespace that is being deleted."""
 
 from pathlib import Path
 
@@ -6,11 +6,17 @@ import pytest
 
 from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import health, patience
+from oceanid_cluster.commands.existing import check_existing
+from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.state import StackState
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef
+from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
+from tests.commands.test_storage import Cluster, claim, going
 from tests.samples import settings
 
 
@@ -41,3 +47,20 @@ def test_a_stack_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.Monke
     tools.script(tmp_path / "pulumi", "echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert main(["health", "--stack", "nowhere", "--wait", "3600"]) == 2
+
+
+def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() -> None:
+    apps = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}
+    secret = {"kind": "Secret", "metadata": {"name": "held", "namespace": "apps"}}
+    found = [going(apps), going(claim()), going(secret)]
+    service = ObjectRef("Service", "apps", "label-studio")
+    state = StackState(frozenset({service, *map(ref_of, found)}))
+    expected = health.Expectation(settings(), frozenset({LABEL_STUDIO.name}), state)
+    rows = {row.name: row.detail for row in health.check(Cluster(*found), expected)}
+    live = {ref_of(one): one for one in found}
+    (preflight,) = check_existing([LABEL_STUDIO], live, state, adopting=False, releases={})
+    assert DEPLOY not in " ".join([*rows.values(), preflight.detail])
+    for name in ("deployment/label-studio", "service/label-studio", "secret/held"):
+        assert rows[f"-n apps {name}"].endswith('; its namespace is being deleted (docs/runbook.md, "Stuck namespace")')
+    assert "A volume claim that is being deleted" in rows["-n apps persistentvolumeclaim/label-studio-data"]
+    assert 'not in the cluster; docs/runbook.md, "Stuck namespace"' in preflight.detail
