@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from oceanid_cluster.commands import health, issue
-from oceanid_cluster.commands.drift import compare
+from oceanid_cluster.commands.drift import WHAT_TO_DO, compare
 from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.report import Row, fitting
@@ -19,7 +19,7 @@ ALL_WELL = "no drift, everything is ready"
 BODY_BYTES = 60_000
 _TAIL = (
     "\n\nA difference: either somebody changed the cluster by hand, or a change was merged and not deployed:"
-    " docs/runbook.md, 'Drift', says what to do. Its other entries are about what is not ready.\n"
+    f" {WHAT_TO_DO}, says what to do. Its other entries are about what is not ready.\n"
 )
 
 

@@ -1,5 +1,6 @@
-"""How health waits, and what it says of a namespace that is being deleted."""
+"""How health waits, what it says of a namespace that is being deleted, and how it ends."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import health, patience
 from oceanid_cluster.commands.existing import check_existing
 from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.report import Row, State, as_table, show
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.facts import DEPLOY, ObjectRef
 from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
@@ -64,3 +66,22 @@ def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() 
         assert rows[f"-n apps {name}"].endswith('; its namespace is being deleted (docs/runbook.md, "Stuck namespace")')
     assert "A volume claim that is being deleted" in rows["-n apps persistentvolumeclaim/label-studio-data"]
     assert 'not in the cluster; docs/runbook.md, "Stuck namespace"' in preflight.detail
+
+
+@pytest.mark.parametrize(
+    ("states", "code", "end"),
+    [
+        (["ok", "ok"], 0, "all 2 rows are ok"),
+        (["ok", "warning"], 0, "none of 2 rows failed, 1 with a warning"),
+        (["failed", "warning", "failed"], 1, "2 of 3 rows failed, 1 with a warning"),
+    ],
+)
+def test_the_last_line_says_how_many_rows_failed(
+    states: list[State], code: int, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row("area", "name", state, "detail") for state in states]
+    assert show(rows) == code
+    *table, last = capsys.readouterr().out.splitlines()
+    assert (table, last) == (as_table(rows).splitlines(), end)
+    assert show(rows, in_json=True) == code
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == len(rows)
