@@ -15,7 +15,7 @@ from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, is_of_flux, ref_of
 from oceanid_cluster.commands.patience import Patience
 from oceanid_cluster.commands.pulumi_cli import selected_stack
-from oceanid_cluster.commands.readiness import Verdict, is_pending, judge
+from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
@@ -104,7 +104,7 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
     if served := ",".join(one for one in dict.fromkeys([*custom, _HELM_RELEASES]) if one in crds):
         live |= {ref_of(one): one for one in kubectl.get(served, "-A")}
     for ref in (one.ref for _, one in objects if one.kind == "PersistentVolumeClaim"):
-        live |= events(kubectl, ref) if is_pending(live.get(ref)) else {}
+        live |= events(kubectl, ref, live)
     results = _nodes(everything, live)
     for component, one in objects:
         if one.ref not in live and one.optional and one.ref not in everything.state.objects:

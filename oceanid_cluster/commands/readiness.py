@@ -11,7 +11,6 @@ from oceanid_cluster.commands.objects import (
     is_of_flux,
     labels_of,
     part,
-    ref_of,
     terminating,
     words,
 )
@@ -241,21 +240,13 @@ def claim(found: Object, live: Live) -> Verdict:
     return Verdict("unbound", f"{detail}: {words(said['message'])}" if said.get("message") else detail)
 
 
-def is_pending(found: Object | None) -> bool:
-    """Whether a claim waits for its volume."""
-    return found is not None and part(found, "status").get("phase", "Pending") == "Pending"
-
-
 def newest_event(found: Object, live: Live) -> Object:
-    """The newest event about an object; empty when there is none."""
-    about = [one for ref, one in live.items() if ref.kind == "Event" and ref_of_event(one) == ref_of(found)]
+    """The newest event about a claim; empty when there is none."""
+    name = found["metadata"]["name"]
+    about = [
+        one for ref, one in live.items() if ref.kind == "Event" and part(one, "involvedObject").get("name") == name
+    ]
     return max(about, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""), default=part({}))
-
-
-def ref_of_event(event: Object) -> ObjectRef:
-    """The object that an event is about."""
-    about = part(event, "involvedObject")
-    return ObjectRef(str(about.get("kind")), about.get("namespace", ""), str(about.get("name")))
 
 
 def node(found: Object, labels: Mapping[str, str]) -> Verdict:

@@ -8,8 +8,9 @@ import pytest
 
 from oceanid_cluster.commands import health, preflight
 from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.preflight import CLAIM_REF as REF
+from oceanid_cluster.commands.preflight import check_storage
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.commands.storage import REF, check_storage
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
 from oceanid_cluster.config.cluster import NODES
