@@ -10,10 +10,10 @@ import os
 import re
 import signal
 import subprocess
-import threading
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, cast
+from typing import Any, cast
 
 from oceanid_cluster.commands.objects import part, terminating
 from oceanid_cluster.commands.redact import HIDDEN, Redactor
@@ -178,27 +178,25 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
         say(redactor.text(text))
 
     events = Events(shown)
-    try:
-        process = subprocess.Popen(
-            ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise CommandError("'pulumi' is not installed, or not on PATH") from None
-    with process:
-        words: list[str] = []
-        reader = threading.Thread(target=lambda: words.extend(cast("IO[str]", process.stderr)))
-        reader.start()
+    with tempfile.TemporaryFile("w+") as words:  # read at the end: a full pipe would stop the engine
         try:
-            other = _read(process.stdout or (), events)
-        except BaseException:
-            _stop(process)
-            raise
-        reader.join()
+            process = subprocess.Popen(
+                ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
+                stdout=subprocess.PIPE, stderr=words, stdin=subprocess.DEVNULL,
+                process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise CommandError("'pulumi' is not installed, or not on PATH") from None
+        with process:
+            try:
+                other = _read(process.stdout or (), events)
+            except BaseException:
+                _stop(process)
+                raise
+        words.seek(0)
+        rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     outcome = events.outcome
     outcome.code = process.returncode
-    rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     if outcome.code and not outcome.errors:
         killed = [ended_by_signal("pulumi", outcome.code)] if outcome.code < 0 else []
         outcome.errors = [*rest, *killed] or ["pulumi failed without output"]
