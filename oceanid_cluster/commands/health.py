@@ -77,22 +77,21 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is in the cluster: the live objects that were asked for, and how each one that is expected is.
-
-    ``applied`` are the objects of Flux that came from Git.
-    """
+    """What is in the cluster: the live objects that were asked for, and how each one that is expected is."""
 
     live: Mapping[ObjectRef, Object]
     expected: Sequence[CheckResult]
-    applied: Sequence[CheckResult] = ()
 
 
 def check(kubectl: Kubectl, everything: Expectation) -> list[Row]:
     """The state of everything that is expected, as it is now, and of what Flux cannot apply. Raises CommandError."""
-    snapshot = inspect(kubectl, everything)
-    unready = [one for one in snapshot.applied if not one.verdict.ready]
+    found = inspect(kubectl, everything)
+    shown = {one.ref for one in found.expected}
+    from_git = [ref for ref, one in found.live.items() if is_of_flux(one) and ref not in shown]
+    applied = [CheckResult(GIT, ref, judge(ref, found.live)) for ref in from_git]
+    unready = [one for one in applied if not one.verdict.ready]
     server = Row("cluster", "API server", "ok", kubectl.kubeconfig.server)
-    return [server, *(one.row() for one in (*snapshot.expected, *unready))]
+    return [server, *(one.row() for one in (*found.expected, *unready))]
 
 
 def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
@@ -114,10 +113,7 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
         if resource and resource not in crds:
             verdict = Verdict("missing", f"CRD {resource} is not installed")
         results.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
-    results += _others(kubectl, everything, live, crds)
-    shown = {one.ref for one in results}
-    of_flux = [ref for ref, one in live.items() if is_of_flux(one) and ref not in shown]
-    return Snapshot(live, results, [CheckResult(GIT, ref, judge(ref, live)) for ref in of_flux])
+    return Snapshot(live, [*results, *_others(kubectl, everything, live, crds)])
 
 
 def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:

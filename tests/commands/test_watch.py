@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.commands import issue, watch
-from oceanid_cluster.commands.health import CheckResult, Snapshot
+from oceanid_cluster.commands.health import CheckResult
 from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
@@ -208,4 +208,3 @@ def test_what_git_suspends_is_a_warning_and_what_it_breaks_a_failure() -> None:
     assert row("Git", "suspended").state == "warning"
     assert row("FluxBootstrap", "suspended").state == "failed"
     assert row("Git", "condition").state == "failed"
-    assert Snapshot({}, []).applied == ()
