@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands import issue, watch
+from oceanid_cluster.commands import issue, workflow
 from oceanid_cluster.commands.health import CheckResult
 from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.commands.watch import report
+from oceanid_cluster.commands.workflow import issue_body
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
@@ -21,7 +21,7 @@ from sandbox.layout import ROOT
 from tests import nightly
 
 BOT = {"login": "github-actions"}
-TITLE = watch.TITLE.format(stack="prod")
+TITLE = workflow.TITLE.format(stack="prod")
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
@@ -122,8 +122,8 @@ def test_every_spelling_of_a_workflow_is_known(
 @pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
 def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
     found = [Change("update", DEPLOYMENT, f"{name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
-    body = str(report("prod", found, []))
-    assert len(body.encode()) <= watch.BODY_BYTES
+    body = str(issue_body("prod", found, []))
+    assert len(body.encode()) <= workflow.BODY_BYTES
     assert "differs from the program in 5000 places:" in body
     shown = body.count("\n- `")
     assert shown > 20
@@ -149,7 +149,7 @@ ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed",
 def test_the_issue_says_what_differs_and_what_is_not_ready(
     differing: list[Change], failed: list[Row], head: str
 ) -> None:
-    body = str(report("prod", differing, failed))
+    body = str(issue_body("prod", differing, failed))
     assert head in body
     flux = "- `not ready: FluxBootstrap kustomization/flux-system: kustomize build failed: 'x'`"
     assert (flux in body.splitlines()) == bool(failed)
@@ -164,8 +164,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, differing: object, rows: object) -> N
             raise said
         return said
 
-    monkeypatch.setattr(watch, "compare", lambda *_: answer(differing))
-    monkeypatch.setattr(watch.health, "look", lambda *_, **__: answer(rows))
+    monkeypatch.setattr(workflow, "compare", lambda *_: answer(differing))
+    monkeypatch.setattr(workflow.health, "look", lambda *_, **__: answer(rows))
 
 
 KNOWN = Redactor(["canary"])
@@ -174,16 +174,16 @@ OK = Row("cluster", "API server", "ok", "https://127.0.0.1")
 
 def test_the_issue_closes_when_all_is_well(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/a", "warning", "suspended")])
-    watch.keep_issue("prod", KNOWN, 0)
+    workflow.keep_issue("prod", KNOWN, 0)
     assert repository.issues() == []
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/b", "failed", "failed with canary")])
-    watch.keep_issue("prod", KNOWN, 0)
+    workflow.keep_issue("prod", KNOWN, 0)
     (found,) = repository.issues()
     assert "not ready: Git kustomization/b: failed with [secret]" in found["body"]
     asked(monkeypatch, [], [OK])
-    assert watch.keep_issue("another", KNOWN, 0) == watch.ALL_WELL
+    assert workflow.keep_issue("another", KNOWN, 0) == workflow.ALL_WELL
     assert repository.states() == ["open"]
-    assert watch.keep_issue("prod", KNOWN, 0) == watch.ALL_WELL
+    assert workflow.keep_issue("prod", KNOWN, 0) == workflow.ALL_WELL
     assert repository.states() == ["closed"]
 
 
@@ -197,7 +197,7 @@ def test_what_could_not_be_asked_touches_no_issue(
     issue.keep(TITLE, "as it was", "closed")
     asked(monkeypatch, differing, rows)
     with pytest.raises(CommandError, match=r"no (engine|cluster)"):
-        watch.keep_issue("prod", KNOWN, 0)
+        workflow.keep_issue("prod", KNOWN, 0)
     assert [(one["state"], one["body"]) for one in repository.issues()] == [("open", "as it was")]
 
 
