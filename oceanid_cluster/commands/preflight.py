@@ -81,9 +81,9 @@ def _identity(found: Identity, settings: Settings) -> Row:
 def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
     """The nodes whose labels the program sets, and where each workload can run."""
     live = {ref_of(node): node for node in kubectl.get("nodes")}
-    if not settings.cluster.manage_node_labels:
-        return [Row("node", "labels", "ok", "not managed (manageNodeLabels)"), *check_placement(settings, live)]
     rows = [_node(node, live) for node in settings.cluster.nodes]
+    if not settings.cluster.manage_node_labels:
+        rows = [Row("node", "labels", "ok", "not managed (manageNodeLabels)")]
     return [*rows, *check_placement(settings, live)]
 
 
@@ -103,9 +103,10 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
 
     It fails when none can: with the label or the taint that is in the way of each.
     """
-    given = {node.host: node.kubernetes_labels for node in settings.cluster.nodes}
+    managed = settings.cluster.nodes if settings.cluster.manage_node_labels else ()
+    given = {node.host: node.kubernetes_labels for node in managed}
     nodes = [
-        _labelled(node, given.get(ref.name, {}) if settings.cluster.manage_node_labels else {})
+        {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **given.get(ref.name, {})}}}
         for ref, node in live.items()
         if ref.kind == "Node"
     ]
@@ -117,17 +118,10 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
     ]
 
 
-def _labelled(node: Object, own: Mapping[str, str]) -> Object:
-    """A node with further labels."""
-    return {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **own}}}
-
-
 def _placement(workload: Expected, pod: Object, nodes: Sequence[Object]) -> Row:
+    daemon = workload.kind == "DaemonSet"
     why_not = {
-        str(node["metadata"]["name"]): [
-            *missing_labels(pod, node),
-            *barriers(pod, node, daemon=workload.kind == "DaemonSet"),
-        ]
+        str(node["metadata"]["name"]): [*missing_labels(pod, node), *barriers(pod, node, daemon=daemon)]
         for node in nodes
     }
     if can := [name for name, why in why_not.items() if not why]:

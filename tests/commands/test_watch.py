@@ -95,31 +95,22 @@ def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -
     assert len(repository.issues()) == 3001
 
 
-@pytest.mark.parametrize(
-    ("author", "ours"),
-    [
-        ({"is_bot": True, "login": "app/github-actions"}, True),
-        ({"login": "github-actions[bot]"}, True),
-        ({"is_bot": False, "login": "github-actions", "id": "U"}, False),
-        ({"is_bot": True, "login": "app/dependabot"}, False),
-        (None, False),
-    ],
-)
-def test_every_spelling_of_a_workflow_is_known(
+@pytest.mark.parametrize(("author", "ours"), [({"login": "github-actions"}, True), (None, False)])
+def test_an_older_gh_and_an_author_who_has_left_are_known(
     author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done: list[tuple[str, ...]] = []
+    done: list[str] = []
 
     def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
-        done.append(command)
+        done.append(command[2])
         return json.dumps([{"number": 7, "title": TITLE, "author": author}])
 
     monkeypatch.setattr(issue, "check_output", gh)
     issue.keep(TITLE, None, "closed")
-    assert ("close" in done[-1]) == ours
+    assert done == ["list", "close"][: 1 + ours]
 
 
-@pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
+@pytest.mark.parametrize("name", ["x", "𝄞" * 400], ids=["many", "long"])
 def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
     found = [Change("update", DEPLOYMENT, f"{name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
     body = str(issue_body("prod", found, []))
