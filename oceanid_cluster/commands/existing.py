@@ -48,8 +48,8 @@ def check_existing(
 def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kubectl: str) -> str:
     """What is wrong with Helm's records of a release, and the cure; empty when a deploy can go on from them."""
     if kept and release not in state.releases:
-        command = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
-        return f"Helm knows it, the state does not; {command}"
+        command = f"{kubectl} -n {release.namespace} delete secret -l {records(release.name)}"
+        return f"Helm knows it, the state does not; delete Helm's record, which is a Secret and nothing else: {command}"
     newest = max(kept, key=lambda one: int(labels_of(one).get("version", 0)), default=None)
     status = labels_of(newest).get("status", "") if newest else ""
     # helm: pkg/release/status.go, IsPending; and pkg/action/uninstall.go.
@@ -61,11 +61,6 @@ def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kube
         " ('another operation is in progress', 'has no deployed releases'). When nobody is at work, delete that one"
         f" record: {command}"
     )
-
-
-def forget(release: ObjectRef) -> str:
-    """The arguments with which kubectl deletes Helm's record of a release."""
-    return f"-n {release.namespace} delete secret -l {records(release.name)}"
 
 
 def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
@@ -109,19 +104,15 @@ def _row(
 
 
 def _is_wanted(ref: ObjectRef, found: Object) -> bool:
-    """Whether a deploy creates the object: an optional one of somebody else's is not our matter."""
-    return ref not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
+    """Whether a deploy creates the object: an optional one that lacks our labels is somebody else's."""
+    own = labels_of(found)
+    ours = "pulumi" in (own.get(labels.MANAGED_BY), own.get("app.kubernetes.io/managed-by"))
+    return ref not in _OPTIONAL or ours or owner(found) == "Pulumi"
 
 
 def _list(found: Sequence[ObjectRef]) -> str:
     shown = ", ".join(f"{ref.kind}/{ref.name}" for ref in found[:_SHOWN])
     return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
-
-
-def managed_by_us(found: Object) -> bool:
-    """Whether an object carries one of the labels that this program puts on what it makes."""
-    own = labels_of(found)
-    return own.get(labels.MANAGED_BY) == "pulumi" or own.get("app.kubernetes.io/managed-by") == "pulumi"
 
 
 def owner(found: Object) -> str:

@@ -26,7 +26,6 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
 _KINDS = "namespaces,deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
-_NOT_JOINED = "is not in the cluster: has it joined?"
 GIT = "Git"  # the area of what Flux applied from there
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
@@ -123,7 +122,7 @@ def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[Ch
         ref = ObjectRef("Node", "", node.host)
         verdict = judge(ref, live, node.kubernetes_labels)
         if verdict.reason == "missing":
-            verdict = Verdict("missing", f"{node.name} {_NOT_JOINED}")
+            verdict = Verdict("missing", f"{node.name} is not in the cluster: has it joined?")
         results.append(CheckResult(NODE_LABELS, ref, verdict, fix("Node", verdict.reason)))
     return results
 

@@ -185,7 +185,7 @@ def _claim(live: Live) -> Row:
     verdict = judge(CLAIM_REF, live)
     given_up = newest_event(live[CLAIM_REF], live).get("reason") in ("FailedBinding", "ProvisioningFailed")
     failed = verdict.reason in ("lost", "terminating", "namespace") or (verdict.reason == "unbound" and given_up)
-    hint = "restore it from the backup" if verdict.reason == "lost" else fix(CLAIM_REF.kind, verdict.reason)
+    hint = fix(CLAIM_REF.kind, verdict.reason)
     detail = f"claim {APPS}/{CLAIM}: {verdict.detail}{f'; {hint}' if hint else ''}"
     return Row("cluster", _STORAGE, "failed" if failed else "ok", detail)
 

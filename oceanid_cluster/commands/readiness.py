@@ -85,8 +85,10 @@ def workload(found: Object, live: Live) -> Verdict:
         return Verdict("paused", f"its rollout is paused: kubectl -n {namespace} rollout resume deployment/{name}")
     if wanted == 0 and found["kind"] == "Deployment":
         return Verdict("scaled", "wants no pod: scaled to zero")
-    if wanted == 0 and current:
-        return _no_node(found, live)
+    if wanted == 0 and current:  # no node has its labels, or something keeps it off those that have
+        kept_off = _kept_off(part(found, "spec", "template", "spec"), live, daemon=True)
+        why = "; ".join(kept_off) or "no node is selected for it"
+        return Verdict("node" if kept_off else "no node", f"wants no pod: {why}")
     if current and settled and updated == available == wanted:
         return Verdict("ready", f"{available}/{wanted}")
     pods = [one for ref, one in live.items() if ref.kind == "Pod" and _belongs(one, found)]
@@ -95,14 +97,6 @@ def workload(found: Object, live: Live) -> Verdict:
         verdicts = _own_conditions(found)
     detail = "; ".join([f"{min(available, updated)}/{wanted}", *(verdict.detail for verdict in verdicts[:3])])
     return Verdict(verdicts[0].reason if verdicts else "starting", detail)
-
-
-def _no_node(found: Object, live: Live) -> Verdict:
-    """Why a DaemonSet wants no pod: no node has its labels, or something keeps it off those that have."""
-    kept_off = _kept_off(part(found, "spec", "template", "spec"), live, daemon=True)
-    if not kept_off:
-        return Verdict("no node", "wants no pod: no node is selected for it")
-    return Verdict("node", f"wants no pod: {'; '.join(kept_off)}")
 
 
 def _belongs(one: Object, owner: Object) -> bool:

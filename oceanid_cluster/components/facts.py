@@ -33,6 +33,8 @@ def fix(kind: str, reason: Reason) -> str:
         return _DELETED[kind]
     if reason in ("missing", "scaled", "changed"):
         return DEPLOY
+    if reason == "lost":
+        return "restore it from the backup"
     if reason == "namespace":  # which is being deleted: nothing can be made in it
         return _DELETED.get(kind, _DELETED["Namespace"])
     return _DELETED.get(kind, f"once it is gone, {DEPLOY}") if reason == "terminating" else ""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.existing import ADOPT, check_existing, forget
+from oceanid_cluster.commands.existing import ADOPT, check_existing
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
 from oceanid_cluster.components.facts import ObjectRef
@@ -62,7 +62,9 @@ def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
     record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
     rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
     assert [row.state for row in rows] == ["ok", "failed"]
-    assert f"kubectl -x {forget(RELEASE)}" in rows[1].detail
+    assert rows[1].detail.endswith(
+        "kubectl -x -n pulumi-system delete secret -l owner=helm,name=pulumi-kubernetes-operator"
+    )
     known = StackState(releases=frozenset({RELEASE}))
     (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
     assert row.state == "ok"

@@ -7,7 +7,7 @@ import pytest
 
 from oceanid_cluster.commands import readiness
 from oceanid_cluster.commands.objects import Object, ref_of
-from oceanid_cluster.components.facts import DEPLOY, ObjectRef, Reason
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef, Reason, fix
 from oceanid_cluster.components.settings import EXPECTED
 
 CRASHED = {"terminated": {"reason": "Error", "exitCode": 3}}
@@ -300,6 +300,8 @@ def test_a_claim_without_a_volume_says_what_kubernetes_says() -> None:
     ]
     assert judged(found, *events) == ("unbound", "Pending, 10Gi, class gone: not found")
     assert judged(found) == ("unbound", "Pending, 10Gi, class gone")
+    assert judged({**found, "status": {"phase": "Lost"}}) == ("lost", "Lost, 10Gi, class gone: its volume is gone")
+    assert fix("PersistentVolumeClaim", "lost") == "restore it from the backup"
 
 
 def test_what_helm_made_is_put_back_by_helm() -> None:

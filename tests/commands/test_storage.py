@@ -68,7 +68,7 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
          "Bound, 10Gi, class local-path: persistentvolume/pv-1 is being deleted since 2026-11-27T10:00:00Z; it waits"),
         ({"labelStudioStorageClass": "local-path"}, [], claim(), "ok", "Bound"),
         ({"labelStudioStorageClass": "a", "labelStudioStorage": "20Gi"}, TWO, claim(), "ok", "Bound"),
-        ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone"),
+        ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone; restore it from the backup"),
     ],
 )  # fmt: skip
 def test_an_existing_claim_takes_precedence_over_the_default_classes(
