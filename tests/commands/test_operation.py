@@ -33,7 +33,7 @@ def say(text: str, severity: str = "error", **fields: Any) -> dict[str, Any]:
 
 def taken(*events: dict[str, Any]) -> tuple[Outcome, list[str]]:
     said: list[str] = []
-    recorder = Events(said.append)
+    recorder = Events(Redactor([]), said.append)
     for event in events:
         recorder.take(event)
     return recorder.outcome, said
