@@ -53,8 +53,8 @@ def judged(found: Object, *others: Object, labels: dict[str, str] | None = None)
             "probe", "p: its readiness probe fails",
         ),
         (
-            {"containerStatuses": [{**RUNNING, "lastState": CRASHED, "ready": True}, BACK_OFF]},
-            "crash", "p: CrashLoopBackOff after Error (exit code 3)",
+            {"containerStatuses": [{**RUNNING, "lastState": CRASHED, "ready": True}, RUNNING]},
+            "probe", "p: its readiness probe fails",
         ),
         (
             {"containerStatuses": [{"state": CRASHED}, {"state": {"waiting": {"reason": "ImagePullBackOff"}}}]},
