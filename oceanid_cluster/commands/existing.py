@@ -38,7 +38,7 @@ def check_existing(
     rows: list[Row] = []
     for facts in components:
         wanted = [*facts.refs(), *(ref for ref in live if is_crd_of_a_chart(facts, ref))]
-        rows.append(_row(facts.name, wanted, live, known, adopting))
+        rows.append(_row(facts, wanted, live, known, adopting))
         for release in facts.release_refs():
             problem = _release(release, releases.get(release, ()), state, kubectl)
             rows += [Row("existing", f"{facts.title} release", "failed", problem)] if problem else []
@@ -70,7 +70,7 @@ def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
 
 
 def _row(
-    component: str, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
+    facts: Facts, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
 ) -> Row:
     there = [ref for ref in wanted if ref in live and (ref in known or _is_wanted(ref, live[ref]))]
     ending = {ref: why for ref in there if (why := terminating(live[ref]))}
@@ -83,9 +83,11 @@ def _row(
         if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
             owners.setdefault(name, []).append(ref)
     stuck = {ref.name for ref in ending if ref.kind == "Namespace"}
+    hints = {one.ref: one.hint for one in facts.expected}
 
     def cure(ref: ObjectRef, reason: Reason) -> str:
-        return fix(ref.kind, "namespace" if ref.namespace in stuck else reason)
+        reason = "namespace" if ref.namespace in stuck else reason
+        return hints[ref](reason) if ref in hints else fix(ref.kind, reason)
 
     said = [f"{_list([ref])} {why}; {cure(ref, 'terminating')}" for ref, why in ending.items()]
     if ours := len(found) - len(blocking):
@@ -100,7 +102,7 @@ def _row(
     for name, objects in owners.items():
         said.append(f"{_list(objects)}: managed by {name}. One owner each: remove the other")
     state = "failed" if ending or (blocking and not adopting) else "warning" if gone or owners else "ok"
-    return Row("existing", component, state, "; ".join(said) or "nothing yet")
+    return Row("existing", facts.name, state, "; ".join(said) or "nothing yet")
 
 
 def _is_wanted(ref: ObjectRef, found: Object) -> bool:

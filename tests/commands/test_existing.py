@@ -7,7 +7,7 @@ import pytest
 from oceanid_cluster.commands.existing import ADOPT, check_existing
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
-from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 
 
@@ -57,7 +57,7 @@ def test_what_exists_is_compared_with_the_state(
     assert said in row.detail
 
 
-def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
+def test_a_release_that_only_helm_knows_is_in_the_way_and_what_it_lacks_is_put_back_by_helm() -> None:
     operator = live(ObjectRef("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
     record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
     rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
@@ -68,6 +68,10 @@ def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
     known = StackState(releases=frozenset({RELEASE}))
     (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
     assert row.state == "ok"
+    (row,) = check_existing([OPERATOR], {}, known, adopting=False, releases=record)
+    assert "in the state, not in the cluster; " in row.detail
+    assert "helm rollback" in row.detail
+    assert DEPLOY not in row.detail
 
 
 def record(version: int, status: str) -> dict[str, Any]:
