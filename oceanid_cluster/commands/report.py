@@ -40,13 +40,13 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
-    """Print the rows and how many failed, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code.
+    """Print the rows and how many are not ok, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code.
 
     It is 1 when a row failed; a warning is not a failure.
     """
     failed, warned = (sum(row.state == state for row in rows) for state in ("failed", "warning"))
     whole = {"passed": not failed, "rows": [dataclasses.asdict(row) for row in rows]}
-    end = f"{failed or 'none'} of {len(rows)} rows failed" if failed or warned else f"all {len(rows)} rows are ok"
+    end = f"{failed} of {len(rows)} rows are not ok" if failed else f"all {len(rows)} rows are ok"
     warnings = f", {warned} with a warning" if warned else ""
     print(json.dumps(whole, indent=2) if in_json else f"{as_table(rows)}\n{end}{warnings}")
     return 1 if failed else 0

@@ -72,11 +72,11 @@ def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() 
     ("states", "code", "end"),
     [
         (["ok", "ok"], 0, "all 2 rows are ok"),
-        (["ok", "warning"], 0, "none of 2 rows failed, 1 with a warning"),
-        (["failed", "warning", "failed"], 1, "2 of 3 rows failed, 1 with a warning"),
+        (["ok", "warning"], 0, "all 2 rows are ok, 1 with a warning"),
+        (["failed", "warning", "failed"], 1, "2 of 3 rows are not ok, 1 with a warning"),
     ],
 )
-def test_the_last_line_says_how_many_rows_failed(
+def test_the_last_line_says_how_many_rows_are_not_ok(
     states: list[State], code: int, end: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [Row("area", "name", state, "detail") for state in states]
