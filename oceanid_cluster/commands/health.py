@@ -98,8 +98,8 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
     live = {ref_of(one): one for one in kubectl.get(_KINDS, "-A")}
     crds = installed_crds(kubectl)
     objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
-    custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
-    if served := ",".join(one for one in dict.fromkeys([*custom, _HELM_RELEASES]) if one in crds):
+    resources = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
+    if served := ",".join(one for one in dict.fromkeys([*resources, _HELM_RELEASES]) if one in crds):
         live |= {ref_of(one): one for one in kubectl.get(served, "-A")}
     for ref in (one.ref for _, one in objects if one.kind == "PersistentVolumeClaim"):
         live |= events(kubectl, ref, live)
@@ -108,9 +108,9 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
         if one.ref not in live and one.optional and one.ref not in everything.state.objects:
             continue
         verdict = judge(one.ref, live)
-        resource = CUSTOM_RESOURCES[one.kind].resource if one.kind in CUSTOM_RESOURCES else ""
-        if resource and resource not in crds:
-            verdict = Verdict("missing", f"CRD {resource} is not installed")
+        custom = CUSTOM_RESOURCES.get(one.kind)
+        if verdict.reason == "missing" and custom and custom.resource not in crds:
+            verdict = Verdict("missing", f"CRD {custom.resource} is not installed")
         results.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
     return Snapshot(live, [*results, *_others(kubectl, everything, live, crds)])
 

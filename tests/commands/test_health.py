@@ -12,6 +12,7 @@ from oceanid_cluster.commands.objects import ref_of
 from oceanid_cluster.commands.report import Row, State, as_table, show
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.facts import DEPLOY, ObjectRef
+from oceanid_cluster.components.flux.settings import FACTS as FLUX
 from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
@@ -52,18 +53,19 @@ def test_a_stack_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.Monke
 
 
 def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() -> None:
-    apps = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "apps"}}
+    apps, flux = ({"kind": "Namespace", "metadata": {"name": name}} for name in ("apps", FLUX.namespace))
     secret = {"kind": "Secret", "metadata": {"name": "held", "namespace": "apps"}}
-    found = [going(apps), going(claim()), going(secret)]
+    found = [going(one) for one in (apps, flux, claim(), secret)]
     service = ObjectRef("Service", "apps", "label-studio")
     state = StackState(frozenset({service, *map(ref_of, found)}))
-    expected = health.Expectation(settings(), frozenset({LABEL_STUDIO.name}), state)
+    expected = health.Expectation(settings(), frozenset({LABEL_STUDIO.name, FLUX.name}), state)
     rows = {row.name: row.detail for row in health.check(Cluster(*found), expected)}
     live = {ref_of(one): one for one in found}
     (preflight,) = check_existing([LABEL_STUDIO], live, state, adopting=False, releases={})
     assert DEPLOY not in " ".join([*rows.values(), preflight.detail])
-    for name in ("deployment/label-studio", "service/label-studio", "secret/held"):
-        assert rows[f"-n apps {name}"].endswith('; its namespace is being deleted (docs/runbook.md, "Stuck namespace")')
+    names = ("apps deployment/label-studio", "apps service/label-studio", "apps secret/held")
+    for name in (*names, "flux-system kustomization/flux-system"):
+        assert rows[f"-n {name}"].endswith('; its namespace is being deleted (docs/runbook.md, "Stuck namespace")')
     assert "A volume claim that is being deleted" in rows["-n apps persistentvolumeclaim/label-studio-data"]
     assert 'not in the cluster; docs/runbook.md, "Stuck namespace"' in preflight.detail
 
