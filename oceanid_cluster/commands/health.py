@@ -165,22 +165,22 @@ def expect_all(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """A time to wait. Raises ArgumentTypeError."""
     try:
-        seconds = float(text)
+        given = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
+        given = math.nan
+    if not 0 <= given < math.inf:
         raise argparse.ArgumentTypeError(f"invalid number of seconds: '{text}'")
-    return seconds
+    return given
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is expected, how long it may take, and how to answer."""
     expect_all(parser)
     parser.add_argument(
-        "--wait", type=_seconds, default=0, metavar="SECONDS",
+        "--wait", type=seconds, default=0, metavar="SECONDS",
         help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")

@@ -164,7 +164,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     ):
         one = steps.add_parser(name, help=text)
         one.add_argument("--stack", help="which stack; else the selected one")
-    one.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="give the cluster time to get ready")
+    one.add_argument(
+        "--wait", type=health.seconds, default=0, metavar="SECONDS", help="give the cluster time to get ready"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
