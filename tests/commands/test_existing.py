@@ -79,20 +79,11 @@ def record(version: int, status: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": {"version": str(version), "status": status}}}
 
 
-@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback", "pending-install", "uninstalling"])
-def test_a_deploy_of_the_operator_that_was_killed_is_in_the_way_and_its_record_named(status: str) -> None:
+@pytest.mark.parametrize("status", ["pending-upgrade", "uninstalling", "deployed", "failed", "superseded"])
+def test_only_a_newest_record_that_helm_did_not_finish_is_in_the_way_and_named(status: str) -> None:
     known = StackState(releases=frozenset({RELEASE}))
-    kept = {RELEASE: [record(10, status), record(9, "deployed")]}
-    (_, row) = check_existing([OPERATOR], {}, known, adopting=False, releases=kept, kubectl="kubectl -x")
-    assert row.state == "failed"
-    assert "another operation is in progress" in row.detail
-    assert row.detail.endswith(
-        "kubectl -x -n pulumi-system delete secret sh.helm.release.v1.pulumi-kubernetes-operator.v10"
-    )
-
-
-@pytest.mark.parametrize("status", ["deployed", "failed", "superseded"])
-def test_a_record_from_which_helm_goes_on_is_in_nobodys_way(status: str) -> None:
-    known = StackState(releases=frozenset({RELEASE}))
-    kept = {RELEASE: [record(9, "pending-upgrade"), record(10, status)]}
-    assert len(check_existing([OPERATOR], {}, known, adopting=False, releases=kept)) == 1
+    kept = {RELEASE: [record(10, status), record(9, "pending-rollback")]}
+    _, *rows = check_existing([OPERATOR], {}, known, adopting=False, releases=kept, kubectl="kubectl -x")
+    command = "kubectl -x -n pulumi-system delete secret sh.helm.release.v1.pulumi-kubernetes-operator.v10"
+    unfinished = status in ("pending-upgrade", "uninstalling")
+    assert [(row.state, row.detail.rpartition(": ")[2]) for row in rows] == [("failed", command)] * unfinished
