@@ -122,18 +122,15 @@ def _health(stack: str, known: Redactor) -> list[str]:
 
 def issue_body(stack: str, differing: Sequence[Change], failed: Sequence[Row]) -> str | None:
     """The body of the issue, in Markdown, as long as GitHub takes it; None when there is nothing to say."""
-    said = [
-        *([f"differs from the program in {len(differing)} places"] if differing else []),
-        *([f"is not ready in {len(failed)} places"] if failed else []),
-    ]
-    if not said:
+    if not differing and not failed:
         return None
     lines = [
         *(f"not ready: {row.area} {row.name}: {row.detail}" for row in failed),
         *(one.difference() for one in differing),
     ]
     shown = [f"- `{' '.join(line.split()).replace('`', chr(39))}`" for line in lines]
-    return fitting(f"The cluster of `{stack}` {' and '.join(said)}:\n\n", shown, _TAIL, BODY_BYTES)
+    head = f"The cluster of `{stack}`. Differences from the program: {len(differing)}, not ready: {len(failed)}\n\n"
+    return fitting(head, shown, _TAIL, BODY_BYTES)
 
 
 def keep_issue(stack: str, known: Redactor, seconds: float) -> str:

@@ -115,7 +115,7 @@ def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: s
     found = [Change("update", DEPLOYMENT, f"{name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
     body = str(issue_body("prod", found, []))
     assert len(body.encode()) <= workflow.BODY_BYTES
-    assert "differs from the program in 5000 places:" in body
+    assert "Differences from the program: 5000, not ready: 0" in body
     shown = body.count("\n- `")
     assert shown > 20
     assert f"… and {5000 - shown} more" in body
@@ -129,19 +129,10 @@ DRIFT = Change("update", DEPLOYMENT, "x", ("spec.replicas",))
 ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed", "kustomize build failed:\n`x`")
 
 
-@pytest.mark.parametrize(
-    ("differing", "failed", "head"),
-    [
-        ([DRIFT], [], "The cluster of `prod` differs from the program in 1 places:"),
-        ([], [ROOT_KUSTOMIZATION], "The cluster of `prod` is not ready in 1 places:"),
-        ([DRIFT], [ROOT_KUSTOMIZATION], "differs from the program in 1 places and is not ready in 1 places:"),
-    ],
-)
-def test_the_issue_says_what_differs_and_what_is_not_ready(
-    differing: list[Change], failed: list[Row], head: str
-) -> None:
+@pytest.mark.parametrize(("differing", "failed"), [([DRIFT], []), ([], [ROOT_KUSTOMIZATION])])
+def test_the_issue_says_what_differs_and_what_is_not_ready(differing: list[Change], failed: list[Row]) -> None:
     body = str(issue_body("prod", differing, failed))
-    assert head in body
+    assert f"Differences from the program: {len(differing)}, not ready: {len(failed)}\n" in body
     flux = "- `not ready: FluxBootstrap kustomization/flux-system: kustomize build failed: 'x'`"
     assert (flux in body.splitlines()) == bool(failed)
     assert ("- `update apps/v1 Deployment x (spec.replicas)`" in body.splitlines()) == bool(differing)
