@@ -19,7 +19,7 @@ from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
-from tests.commands.test_storage import Cluster, claim, going
+from tests.commands.test_preflight_storage import Cluster, claim, going
 from tests.samples import settings
 
 
