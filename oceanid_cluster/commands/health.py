@@ -76,21 +76,22 @@ class CheckResult:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is in the cluster: the live objects that were asked for, and how each one that is expected is."""
+    """What is in the cluster: the live objects that were asked for, and how each one that is expected is.
+
+    ``applied`` are the objects of Flux that came from Git.
+    """
 
     live: Mapping[ObjectRef, Object]
     expected: Sequence[CheckResult]
+    applied: Sequence[CheckResult] = ()
 
 
 def check(kubectl: Kubectl, everything: Expectation) -> list[Row]:
     """The state of everything that is expected, as it is now, and of what Flux cannot apply. Raises CommandError."""
-    found = inspect(kubectl, everything)
-    shown = {one.ref for one in found.expected}
-    from_git = [ref for ref, one in found.live.items() if is_of_flux(one) and ref not in shown]
-    applied = [CheckResult(GIT, ref, judge(ref, found.live)) for ref in from_git]
-    unready = [one for one in applied if not one.verdict.ready]
+    snapshot = inspect(kubectl, everything)
+    unready = [one for one in snapshot.applied if not one.verdict.ready]
     server = Row("cluster", "API server", "ok", kubectl.kubeconfig.server)
-    return [server, *(one.row() for one in (*found.expected, *unready))]
+    return [server, *(one.row() for one in (*snapshot.expected, *unready))]
 
 
 def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
@@ -112,7 +113,10 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
         if verdict.reason == "missing" and custom and custom.resource not in crds:
             verdict = Verdict("missing", f"CRD {custom.resource} is not installed")
         results.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
-    return Snapshot(live, [*results, *_others(kubectl, everything, live, crds)])
+    results += _others(kubectl, everything, live, crds)
+    shown = {one.ref for one in results}
+    of_flux = [ref for ref, one in live.items() if is_of_flux(one) and ref not in shown]
+    return Snapshot(live, results, [CheckResult(GIT, ref, judge(ref, live)) for ref in of_flux])
 
 
 def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[CheckResult]:
