@@ -25,8 +25,6 @@ COMMANDS = {
     "workflow": "the steps of the workflows",
 }
 
-_KNOW_NO_SECRET = ("render",)  # and it must run for forks, where Pulumi cannot be asked
-
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command with its own arguments; returns its exit code, 2 when it cannot do its work.
@@ -34,19 +32,12 @@ def main(arguments: Sequence[str]) -> int:
     In GitHub Actions everything that it says goes through the redactor of its stack.
     """
     width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:{width}}  {doc}" for name, doc in COMMANDS.items())
     parser = argparse.ArgumentParser(
-        prog=_NAME,
-        description="what an operator can run beside Pulumi",
-        epilog="\n".join(
-            [
-                "commands:",
-                *(f"  {name:{width}}  {doc}" for name, doc in COMMANDS.items()),
-                "",
-                f"more about one of them: {_NAME} <command> --help",
-            ]
-        ),
+        prog=_NAME, description="what an operator can run beside Pulumi",
+        epilog=f"commands:\n{commands}\n\nmore about one of them: {_NAME} <command> --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    )  # fmt: skip
     parser.add_argument("command", choices=COMMANDS, metavar="command")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the command")
     if not arguments:
@@ -59,7 +50,11 @@ def main(arguments: Sequence[str]) -> int:
         package = str(problem.name).partition(".")[0]
         if package == __package__:
             raise
-        print(f"{chosen.command}: error: {_not_installed(package)}", file=sys.stderr)
+        print(
+            f"{chosen.command}: error: the Python package '{package}' is not installed for {sys.executable}.\n"
+            f"Install what the program needs:  {sys.executable} -m pip install --require-hashes -r requirements.txt",
+            file=sys.stderr,
+        )
         return 2
 
 
@@ -78,7 +73,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     with contextlib.ExitStack() as outside:
         try:
             _check_folder()
-            if in_github_actions(os.environ) and "stack" in options and name not in _KNOW_NO_SECRET:
+            # What render writes holds no secret, and it runs for forks, where Pulumi cannot be asked.
+            if in_github_actions(os.environ) and "stack" in options and name != "render":
                 outside.enter_context(_redacted(options))
             code: int = command.main(options)
         except StartUpError as problem:
@@ -96,14 +92,6 @@ def _check_folder() -> None:
             f"the current folder cannot be used ({problem.strerror}): was it deleted, or moved?"
             " Go to one that is there:  cd <clone>"
         ) from None
-
-
-def _not_installed(package: str) -> str:
-    """The message for a package of requirements.txt that this Python lacks."""
-    return (
-        f"the Python package '{package}' is not installed for {sys.executable}.\n"
-        f"Install what the program needs:  {sys.executable} -m pip install --require-hashes -r requirements.txt"
-    )
 
 
 def _redacted(options: argparse.Namespace) -> contextlib.AbstractContextManager[None]:

@@ -11,6 +11,7 @@ from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.startup.kubectl import open_cluster
 
 EPILOG = "exit codes: 0 no drift; 1 drift; 2 the comparison failed"
+WHAT_TO_DO = 'docs/runbook.md, "Drift"'
 
 
 def compare(stack: str, known: Redactor) -> list[Change]:
@@ -32,6 +33,6 @@ def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
     found = compare(stack, options.known or redactor(stack, os.environ))
-    count = f"{len(found)} difference{'s' if len(found) > 1 else ''}" if found else "no drift"
-    print("\n".join([*(one.difference() for one in found), count]))
+    count = f"{len(found)} difference{'s' if len(found) > 1 else ''}; what to do: {WHAT_TO_DO}" if found else "no drift"
+    print(*(one.difference() for one in found), count, sep="\n")
     return 1 if found else 0

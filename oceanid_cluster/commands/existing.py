@@ -6,7 +6,7 @@ from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, 
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.components.facts import DEPLOY, Facts, ObjectRef, fix
+from oceanid_cluster.components.facts import Facts, ObjectRef, Reason, fix
 from oceanid_cluster.components.settings import CHAIN
 from oceanid_cluster.manifests import labels
 
@@ -38,7 +38,7 @@ def check_existing(
     rows: list[Row] = []
     for facts in components:
         wanted = [*facts.refs(), *(ref for ref in live if is_crd_of_a_chart(facts, ref))]
-        rows.append(_row(facts.name, wanted, live, known, adopting))
+        rows.append(_row(facts, wanted, live, known, adopting))
         for release in facts.release_refs():
             problem = _release(release, releases.get(release, ()), state, kubectl)
             rows += [Row("existing", f"{facts.title} release", "failed", problem)] if problem else []
@@ -48,8 +48,8 @@ def check_existing(
 def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kubectl: str) -> str:
     """What is wrong with Helm's records of a release, and the cure; empty when a deploy can go on from them."""
     if kept and release not in state.releases:
-        command = f"delete Helm's record, which is a Secret and nothing else: {kubectl} {forget(release)}"
-        return f"Helm knows it, the state does not; {command}"
+        command = f"{kubectl} -n {release.namespace} delete secret -l {records(release.name)}"
+        return f"Helm knows it, the state does not; delete Helm's record, which is a Secret and nothing else: {command}"
     newest = max(kept, key=lambda one: int(labels_of(one).get("version", 0)), default=None)
     status = labels_of(newest).get("status", "") if newest else ""
     # helm: pkg/release/status.go, IsPending; and pkg/action/uninstall.go.
@@ -63,11 +63,6 @@ def _release(release: ObjectRef, kept: Sequence[Object], state: StackState, kube
     )
 
 
-def forget(release: ObjectRef) -> str:
-    """The arguments with which kubectl deletes Helm's record of a release."""
-    return f"-n {release.namespace} delete secret -l {records(release.name)}"
-
-
 def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
     """Whether an object is a CRD which the component's chart brings; those of a Helm release are Helm's."""
     is_crd = ref.kind == "CustomResourceDefinition" and ref.name.endswith(facts.crd_groups)
@@ -75,7 +70,7 @@ def is_crd_of_a_chart(facts: Facts, ref: ObjectRef) -> bool:
 
 
 def _row(
-    component: str, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
+    facts: Facts, wanted: Sequence[ObjectRef], live: Mapping[ObjectRef, Object], known: set[ObjectRef], adopting: bool
 ) -> Row:
     there = [ref for ref in wanted if ref in live and (ref in known or _is_wanted(ref, live[ref]))]
     ending = {ref: why for ref in there if (why := terminating(live[ref]))}
@@ -87,11 +82,19 @@ def _row(
         name = owner(live[ref])
         if name != "Pulumi" and not (ref in known and not name.startswith(("Flux", "Helm"))):
             owners.setdefault(name, []).append(ref)
-    said = [f"{_list([ref])} {why}; {fix(ref.kind, 'terminating')}" for ref, why in ending.items()]
+    stuck = {ref.name for ref in ending if ref.kind == "Namespace"}
+    hints = {one.ref: one.hint for one in facts.expected}
+
+    def cure(ref: ObjectRef, reason: Reason) -> str:
+        reason = "namespace" if ref.namespace in stuck else reason
+        return hints[ref](reason) if ref in hints else fix(ref.kind, reason)
+
+    said = [f"{_list([ref])} {why}; {cure(ref, 'terminating')}" for ref, why in ending.items()]
     if ours := len(found) - len(blocking):
         said.append(f"{ours} object{'s' if ours > 1 else ''}, managed by Pulumi")
     if gone:
-        said.append(f"{_list(gone)}: in the state, not in the cluster; {DEPLOY}")
+        cures = dict.fromkeys(cure(ref, "missing") for ref in gone)
+        said.append(f"{_list(gone)}: in the state, not in the cluster; {'; '.join(cures)}")
     if blocking and adopting:
         said.append(f"{_list(blocking)}: in the cluster, not in the state; this run adopts them (adoptExisting)")
     elif blocking:
@@ -99,23 +102,19 @@ def _row(
     for name, objects in owners.items():
         said.append(f"{_list(objects)}: managed by {name}. One owner each: remove the other")
     state = "failed" if ending or (blocking and not adopting) else "warning" if gone or owners else "ok"
-    return Row("existing", component, state, "; ".join(said) or "nothing yet")
+    return Row("existing", facts.name, state, "; ".join(said) or "nothing yet")
 
 
 def _is_wanted(ref: ObjectRef, found: Object) -> bool:
-    """Whether a deploy creates the object: an optional one of somebody else's is not our matter."""
-    return ref not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
+    """Whether a deploy creates the object: an optional one that lacks our labels is somebody else's."""
+    own = labels_of(found)
+    ours = "pulumi" in (own.get(labels.MANAGED_BY), own.get("app.kubernetes.io/managed-by"))
+    return ref not in _OPTIONAL or ours or owner(found) == "Pulumi"
 
 
 def _list(found: Sequence[ObjectRef]) -> str:
     shown = ", ".join(f"{ref.kind}/{ref.name}" for ref in found[:_SHOWN])
     return f"{shown} and {len(found) - _SHOWN} more" if len(found) > _SHOWN else shown
-
-
-def managed_by_us(found: Object) -> bool:
-    """Whether an object carries one of the labels that this program puts on what it makes."""
-    own = labels_of(found)
-    return own.get(labels.MANAGED_BY) == "pulumi" or own.get("app.kubernetes.io/managed-by") == "pulumi"
 
 
 def owner(found: Object) -> str:

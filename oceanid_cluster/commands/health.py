@@ -15,7 +15,7 @@ from oceanid_cluster.commands.live import events, find, installed_crds
 from oceanid_cluster.commands.objects import Object, is_of_flux, ref_of
 from oceanid_cluster.commands.patience import Patience
 from oceanid_cluster.commands.pulumi_cli import selected_stack
-from oceanid_cluster.commands.readiness import Verdict, is_pending, judge
+from oceanid_cluster.commands.readiness import Verdict, judge
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.stack_config import local_settings, stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
@@ -25,8 +25,7 @@ from oceanid_cluster.components.settings import CHAIN, CUSTOM_RESOURCES, EXPECTE
 from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 
 _HELM_RELEASES = "helmreleases.helm.toolkit.fluxcd.io"
-_KINDS = "deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
-_NOT_JOINED = "is not in the cluster: has it joined?"
+_KINDS = "namespaces,deployments,daemonsets,pods,nodes,persistentvolumeclaims,persistentvolumes"
 GIT = "Git"  # the area of what Flux applied from there
 COMPONENTS = (NODE_LABELS, *(facts.name for facts in CHAIN))  # in the order of the chain
 EPILOG = "exit codes: 0 everything is ready; 1 something is not; 2 the cluster, or Pulumi, could not be asked"
@@ -100,19 +99,19 @@ def inspect(kubectl: Kubectl, everything: Expectation) -> Snapshot:
     live = {ref_of(one): one for one in kubectl.get(_KINDS, "-A")}
     crds = installed_crds(kubectl)
     objects = [(facts.name, one) for facts in CHAIN if facts.name in everything.components for one in facts.expected]
-    custom = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
-    if served := ",".join(one for one in dict.fromkeys([*custom, _HELM_RELEASES]) if one in crds):
+    resources = [CUSTOM_RESOURCES[one.kind].resource for _, one in objects if one.kind in CUSTOM_RESOURCES]
+    if served := ",".join(one for one in dict.fromkeys([*resources, _HELM_RELEASES]) if one in crds):
         live |= {ref_of(one): one for one in kubectl.get(served, "-A")}
     for ref in (one.ref for _, one in objects if one.kind == "PersistentVolumeClaim"):
-        live |= events(kubectl, ref) if is_pending(live.get(ref)) else {}
+        live |= events(kubectl, ref, live)
     results = _nodes(everything, live)
     for component, one in objects:
         if one.ref not in live and one.optional and one.ref not in everything.state.objects:
             continue
         verdict = judge(one.ref, live)
-        resource = CUSTOM_RESOURCES[one.kind].resource if one.kind in CUSTOM_RESOURCES else ""
-        if resource and resource not in crds:
-            verdict = Verdict("missing", f"CRD {resource} is not installed")
+        custom = CUSTOM_RESOURCES.get(one.kind)
+        if verdict.reason == "missing" and custom and custom.resource not in crds:
+            verdict = Verdict("missing", f"CRD {custom.resource} is not installed")
         results.append(CheckResult(component, one.ref, verdict, one.hint(verdict.reason)))
     results += _others(kubectl, everything, live, crds)
     shown = {one.ref for one in results}
@@ -127,7 +126,7 @@ def _nodes(everything: Expectation, live: Mapping[ObjectRef, Object]) -> list[Ch
         ref = ObjectRef("Node", "", node.host)
         verdict = judge(ref, live, node.kubernetes_labels)
         if verdict.reason == "missing":
-            verdict = Verdict("missing", f"{node.name} {_NOT_JOINED}")
+            verdict = Verdict("missing", f"{node.name} is not in the cluster: has it joined?")
         results.append(CheckResult(NODE_LABELS, ref, verdict, fix("Node", verdict.reason)))
     return results
 
@@ -138,13 +137,13 @@ def _others(
     """What else must be there and is not, or is being deleted: a Secret, a ConfigMap, a Service, a namespace."""
     shown = {one.ref for one in EXPECTED}
     namespaces = {ObjectRef("Namespace", "", one.namespace) for one in CHAIN if one.name in everything.components}
-    others = {ref for ref in everything.state.objects | namespaces if ref not in shown and ref not in live}
-    found = find(kubectl, others, crds)
+    others = {ref for ref in everything.state.objects | namespaces if ref not in shown}
+    found = {**live, **find(kubectl, others - live.keys(), crds)}
     verdicts = {ref: judge(ref, found) for ref in sorted(others)}
     return [
         CheckResult("state", ref, verdict, fix(ref.kind, verdict.reason))
         for ref, verdict in verdicts.items()
-        if verdict.reason in ("missing", "terminating")
+        if verdict.reason in ("missing", "terminating", "namespace")
     ]
 
 
@@ -170,22 +169,22 @@ def expect_all(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     """A time to wait. Raises ArgumentTypeError."""
     try:
-        seconds = float(text)
+        given = float(text)
     except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
+        given = math.nan
+    if not 0 <= given < math.inf:
         raise argparse.ArgumentTypeError(f"invalid number of seconds: '{text}'")
-    return seconds
+    return given
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What is expected, how long it may take, and how to answer."""
     expect_all(parser)
     parser.add_argument(
-        "--wait", type=_seconds, default=0, metavar="SECONDS",
+        "--wait", type=seconds, default=0, metavar="SECONDS",
         help="wait for the cluster to get ready, and for lost connections and Pulumi Cloud",
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="answer in JSON")

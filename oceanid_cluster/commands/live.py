@@ -1,8 +1,8 @@
 """Looks up many objects in few questions: ``kubectl get`` by name, one question for each namespace."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
-from oceanid_cluster.commands.objects import Object, ref_of
+from oceanid_cluster.commands.objects import Object, part, ref_of
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.settings import CUSTOM_RESOURCES
 from oceanid_cluster.startup.kubectl import Kubectl
@@ -28,10 +28,12 @@ def find(kubectl: Kubectl, refs: Iterable[ObjectRef], crds: Collection[str]) -> 
     return found
 
 
-def events(kubectl: Kubectl, about: ObjectRef) -> dict[ObjectRef, Object]:
-    """The events about an object, which Kubernetes keeps for an hour. Raises CommandError."""
-    selector = f"involvedObject.kind={about.kind},involvedObject.name={about.name}"
-    found = kubectl.get("events", "-n", about.namespace, "--field-selector", selector)
+def events(kubectl: Kubectl, claim: ObjectRef, live: Mapping[ObjectRef, Object]) -> dict[ObjectRef, Object]:
+    """The events about a claim that waits for its volume; Kubernetes keeps them for an hour. Raises CommandError."""
+    if claim not in live or part(live[claim], "status").get("phase", "Pending") != "Pending":
+        return {}
+    selector = f"involvedObject.kind={claim.kind},involvedObject.name={claim.name}"
+    found = kubectl.get("events", "-n", claim.namespace, "--field-selector", selector)
     return {ref_of(one): one for one in found}
 
 

@@ -10,10 +10,10 @@ import os
 import re
 import signal
 import subprocess
-import threading
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import IO, Any, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from oceanid_cluster.commands.objects import part, terminating
 from oceanid_cluster.commands.redact import HIDDEN, Redactor
@@ -98,13 +98,17 @@ class Outcome:
 
 
 class Events:
-    """Takes the engine's events one by one, and says what is worth saying when it happens."""
+    """Takes the engine's events one by one, and says what is worth saying when it happens; both without secrets."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, redactor: Redactor, say: Callable[[str], None]) -> None:
         self.outcome = Outcome()
-        self._say = say
+        self._hide = redactor.text
+        self._write = say
         self._gone: set[str] = set()
         self._said: set[str] = set()
+
+    def _say(self, text: str) -> None:
+        self._write(self._hide(text))
 
     def take(self, event: Mapping[str, Any]) -> None:
         """One event. Unknown ones are ignored: newer engines have more."""
@@ -127,16 +131,17 @@ class Events:
             message = f"{event['severity'].partition('#')[0]}: {f'{name}: ' if name else ''}{text}"
             self._say(message)
             if event["severity"] == "error":
-                self.outcome.errors.append(message)
+                self.outcome.errors.append(self._hide(message))
 
     def _step(self, step: Mapping[str, Any]) -> None:
+        if step["type"] == "pulumi:pulumi:Stack":
+            return
         if step["type"] == _RELEASE and (old := part(step, "old").get("id")) and step["urn"] not in self._gone:
             self.outcome.releases.add(str(old))
-        if step["op"] == "same":
-            self.outcome.unchanged += step["type"] != "pulumi:pulumi:Stack"
-        if step["op"] not in _SIGNS or step["type"] == "pulumi:pulumi:Stack":
+        self.outcome.unchanged += step["op"] == "same"
+        if step["op"] not in _SIGNS:
             return
-        change = _change(step, gone=step["urn"] in self._gone)
+        change = self._change(step)
         if change.operation == "update" and not change.paths:
             # The refresh found an object that is not ready, which the engine updates until it is: no field differs.
             self.outcome.unchanged += 1
@@ -145,6 +150,17 @@ class Events:
         self.outcome.changes.append(change)
         for line in change.lines():
             self._say(line)
+
+    def _change(self, step: Mapping[str, Any]) -> Change:
+        detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
+        paths = sorted(detailed or step.get("diffs") or step.get("keys") or ())
+        old, new = part(step, "old"), part(step, "new")
+        fields = (_field(path, detailed.get(path) or {}, old, new) for path in paths)
+        return Change(
+            step["op"], step["type"], _name(step), tuple(map(self._hide, paths)), tuple(map(self._hide, fields)),
+            gone=step["op"] == "create" and step["urn"] in self._gone,
+            kept=step["op"] == "delete" and bool(old.get("retainOnDelete")),
+        )  # fmt: skip
 
     def _refreshed(self, step: Mapping[str, Any]) -> None:
         if step["op"] != "refresh":
@@ -173,41 +189,31 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
     An operation that fails is an outcome with its errors and the engine's exit code, which is never 0 then. Raises
     CommandError when the engine is missing.
     """
-
-    def shown(text: str) -> None:
-        say(redactor.text(text))
-
-    events = Events(shown)
-    try:
-        process = subprocess.Popen(
-            ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
-            process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
-        )  # fmt: skip
-    except FileNotFoundError:
-        raise CommandError("'pulumi' is not installed, or not on PATH") from None
-    with process:
-        words: list[str] = []
-        reader = threading.Thread(target=lambda: words.extend(cast("IO[str]", process.stderr)))
-        reader.start()
+    events = Events(redactor, say)
+    with tempfile.TemporaryFile("w+") as words:  # read at the end: a full pipe would stop the engine
         try:
-            other = _read(process.stdout or (), events)
-        except BaseException:
-            _stop(process)
-            raise
-        reader.join()
+            process = subprocess.Popen(
+                ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
+                stdout=subprocess.PIPE, stderr=words, stdin=subprocess.DEVNULL,
+                process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise CommandError("'pulumi' is not installed, or not on PATH") from None
+        with process:
+            try:
+                other = _read(process.stdout or (), events)
+            except BaseException:
+                _stop(process)
+                raise
+        words.seek(0)
+        rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     outcome = events.outcome
     outcome.code = process.returncode
-    rest = [line.strip() for line in (*other, *words) if line.strip() and "using pulumi-" not in line]
     if outcome.code and not outcome.errors:
         killed = [ended_by_signal("pulumi", outcome.code)] if outcome.code < 0 else []
-        outcome.errors = [*rest, *killed] or ["pulumi failed without output"]
-        shown("\n".join(outcome.errors))
-    outcome.errors = [redactor.text(error) for error in outcome.errors]
-    outcome.changes = [
-        replace(one, paths=tuple(map(redactor.text, one.paths)), fields=tuple(map(redactor.text, one.fields)))
-        for one in outcome.changes
-    ]
+        errors = [*rest, *killed] or ["pulumi failed without output"]
+        say(redactor.text("\n".join(errors)))
+        outcome.errors = [*map(redactor.text, errors)]
     return outcome
 
 
@@ -242,18 +248,6 @@ def _read(lines: Iterable[str], events: Events) -> list[str]:
 def _name(step: Mapping[str, Any]) -> str:
     """The logical name of a step's resource."""
     return str(step["urn"]).rpartition("::")[2]
-
-
-def _change(step: Mapping[str, Any], *, gone: bool) -> Change:
-    detailed: Mapping[str, Any] = step.get("detailedDiff") or {}
-    paths = tuple(sorted(detailed or step.get("diffs") or step.get("keys") or ()))
-    old, new = part(step, "old"), part(step, "new")
-    fields = tuple(_field(path, detailed.get(path) or {}, old, new) for path in paths)
-    kept = step["op"] == "delete" and bool(old.get("retainOnDelete"))
-    return Change(
-        step["op"], step["type"], _name(step), paths, fields,
-        gone=gone and step["op"] == "create", kept=kept,
-    )  # fmt: skip
 
 
 def _field(path: str, difference: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]) -> str:

@@ -13,17 +13,17 @@ from oceanid_cluster.commands import report
 from oceanid_cluster.commands.existing import check_existing, is_crd_of_a_chart
 from oceanid_cluster.commands.leftovers import shell_options
 from oceanid_cluster.commands.live import events, find, installed_crds
-from oceanid_cluster.commands.objects import Object, labels_of, ref_of
+from oceanid_cluster.commands.objects import Object, annotations_of, labels_of, ref_of, terminating
 from oceanid_cluster.commands.pulumi_cli import selected_stack
-from oceanid_cluster.commands.readiness import Live, is_pending, judge
+from oceanid_cluster.commands.readiness import Live, judge, newest_event
 from oceanid_cluster.commands.release_drift import records
 from oceanid_cluster.commands.report import Row
 from oceanid_cluster.commands.scheduling import barriers, missing_labels
 from oceanid_cluster.commands.stack_config import stack_settings
 from oceanid_cluster.commands.state import StackState, read_state
-from oceanid_cluster.commands.storage import REF as CLAIM
-from oceanid_cluster.commands.storage import check_storage
-from oceanid_cluster.components.facts import Expected, ObjectRef
+from oceanid_cluster.components.apps.addresses import NAMESPACE as APPS
+from oceanid_cluster.components.facts import Expected, ObjectRef, fix
+from oceanid_cluster.components.label_studio.settings import CLAIM, LabelStudioSettings
 from oceanid_cluster.components.operator.settings import NAMESPACE as OPERATOR
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
@@ -33,6 +33,10 @@ from oceanid_cluster.startup.kubectl import Kubectl, open_cluster
 from oceanid_cluster.startup.processes import CommandError
 
 _ADOPT_VARIABLE = "PULUMI_K8S_UPSERT_EXISTING_OBJECTS"  # the provider's own; used when the key is off
+# kubernetes: pkg/volume/util/storageclass.go reads both annotations, also the beta one.
+_DEFAULT = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+_STORAGE = "storage class"
+CLAIM_REF = ObjectRef("PersistentVolumeClaim", APPS, CLAIM)
 EPILOG = "exit codes: 0 nothing stands in the way; 1 something does; 2 Pulumi could not be asked"
 
 
@@ -77,17 +81,17 @@ def _identity(found: Identity, settings: Settings) -> Row:
 def _nodes(kubectl: Kubectl, settings: Settings) -> list[Row]:
     """The nodes whose labels the program sets, and where each workload can run."""
     live = {ref_of(node): node for node in kubectl.get("nodes")}
-    if not settings.cluster.manage_node_labels:
-        return [Row("node", "labels", "ok", "not managed (manageNodeLabels)"), *check_placement(settings, live)]
     rows = [_node(node, live) for node in settings.cluster.nodes]
+    if not settings.cluster.manage_node_labels:
+        rows = [Row("node", "labels", "ok", "not managed (manageNodeLabels)")]
     return [*rows, *check_placement(settings, live)]
 
 
 def _node(node: Node, live: Live) -> Row:
     verdict = judge(ObjectRef("Node", "", node.host), live)
     if verdict.reason == "missing":
-        fix = "set the key nodes, or: pulumi config set manageNodeLabels false"
-        return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {fix}")
+        cure = "set the key nodes, or: pulumi config set manageNodeLabels false"
+        return Row("node", node.name, "failed", f"no node {node.host} in the cluster: {cure}")
     if not verdict.ready:
         state = "failed" if verdict.reason == "terminating" else "warning"
         return Row("node", node.name, state, f"{node.host}: {verdict.detail}; its pods will not get ready")
@@ -99,9 +103,10 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
 
     It fails when none can: with the label or the taint that is in the way of each.
     """
-    given = {node.host: node.kubernetes_labels for node in settings.cluster.nodes}
+    managed = settings.cluster.nodes if settings.cluster.manage_node_labels else ()
+    given = {node.host: node.kubernetes_labels for node in managed}
     nodes = [
-        _labelled(node, given.get(ref.name, {}) if settings.cluster.manage_node_labels else {})
+        {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **given.get(ref.name, {})}}}
         for ref, node in live.items()
         if ref.kind == "Node"
     ]
@@ -113,17 +118,10 @@ def check_placement(settings: Settings, live: Live) -> list[Row]:
     ]
 
 
-def _labelled(node: Object, own: Mapping[str, str]) -> Object:
-    """A node with further labels."""
-    return {**node, "metadata": {**node["metadata"], "labels": {**labels_of(node), **own}}}
-
-
 def _placement(workload: Expected, pod: Object, nodes: Sequence[Object]) -> Row:
+    daemon = workload.kind == "DaemonSet"
     why_not = {
-        str(node["metadata"]["name"]): [
-            *missing_labels(pod, node),
-            *barriers(pod, node, daemon=workload.kind == "DaemonSet"),
-        ]
+        str(node["metadata"]["name"]): [*missing_labels(pod, node), *barriers(pod, node, daemon=daemon)]
         for node in nodes
     }
     if can := [name for name, why in why_not.items() if not why]:
@@ -135,7 +133,7 @@ def _placement(workload: Expected, pod: Object, nodes: Sequence[Object]) -> Row:
 def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: Mapping[str, str]) -> list[Row]:
     """Storage, and what exists already, component by component."""
     turned_on = [section.facts for section in settings.components if section.enabled]
-    wanted = {CLAIM, *(ref for facts in turned_on for ref in facts.refs())}
+    wanted = {ref for facts in turned_on for ref in facts.refs()}
     installed = installed_crds(kubectl)
     crds = [ObjectRef("CustomResourceDefinition", "", name) for name in installed]
     wanted |= {ref for ref in crds if any(is_crd_of_a_chart(facts, ref) for facts in turned_on)}
@@ -143,8 +141,8 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     rows: list[Row] = []
     if settings.label_studio.enabled:
         volumes = {ref_of(one): one for one in kubectl.get("storageclasses,persistentvolumes")}
-        more = events(kubectl, CLAIM) if is_pending(live.get(CLAIM)) else {}
-        rows.append(check_storage(settings.label_studio, {**live, **volumes, **more}))
+        live |= {**volumes, **events(kubectl, CLAIM_REF, live)}
+        rows.append(check_storage(settings.label_studio, live))
     adopting = settings.cluster.adopt_existing or environ.get(_ADOPT_VARIABLE, "").lower() in ("true", "1")
     releases = {
         release: kubectl.get("secrets", "-n", release.namespace, "-l", records(release.name))
@@ -156,14 +154,50 @@ def _objects(kubectl: Kubectl, settings: Settings, state: StackState, environ: M
     return rows + check_existing(turned_on, live, state, adopting=adopting, releases=releases, kubectl=command)
 
 
+def check_storage(settings: LabelStudioSettings, live: Live) -> Row:
+    """The row about storage; ``live`` has the storage classes, the claim, if there is one, its volume and its events.
+
+    A claim that is bound is accepted, whatever the default classes are: it keeps its class and its size, and a run says
+    where the configuration asks for others.
+    """
+    if CLAIM_REF in live:
+        return _claim(live)
+    classes = {ref.name: one for ref, one in live.items() if ref.kind == "StorageClass" and not terminating(one)}
+    default = [name for name, one in classes.items() if any(annotations_of(one).get(key) == "true" for key in _DEFAULT)]
+    wanted = settings.storage_class
+    if wanted in classes:
+        return Row("cluster", _STORAGE, "ok", wanted)
+    if wanted:
+        there = ", ".join(classes) or "none"
+        return Row("cluster", _STORAGE, "failed", f"{wanted} does not exist; there are: {there}")
+    if not default:
+        command = "pulumi config set labelStudioStorageClass <name>"
+        return Row("cluster", _STORAGE, "failed", f"none is the default; run: {command}")
+    newest = ", of which Kubernetes takes the newest" if len(default) > 1 else ""  # since 1.26 (KEP 3333)
+    return Row("cluster", _STORAGE, "ok", f"default: {', '.join(default)}{newest}")
+
+
+def _claim(live: Live) -> Row:
+    """A claim that waits for its first pod is as it should be; one that Kubernetes has given up gets no volume.
+
+    The controller repeats the event while that is so (pkg/controller/volume/persistentvolume/pv_controller.go).
+    """
+    verdict = judge(CLAIM_REF, live)
+    given_up = newest_event(live[CLAIM_REF], live).get("reason") in ("FailedBinding", "ProvisioningFailed")
+    failed = verdict.reason in ("lost", "terminating", "namespace") or (verdict.reason == "unbound" and given_up)
+    hint = fix(CLAIM_REF.kind, verdict.reason)
+    detail = f"claim {APPS}/{CLAIM}: {verdict.detail}{f'; {hint}' if hint else ''}"
+    return Row("cluster", _STORAGE, "failed" if failed else "ok", detail)
+
+
 def _stacks_elsewhere(kubectl: Kubectl, settings: Settings) -> list[Row]:
     """Stacks that the operator cannot run, because ``confinePulumiOperator`` keeps it in its namespace."""
     if not (settings.operator.enabled and settings.operator.confined):
         return []
     found = [ref_of(one) for one in kubectl.get("stacks.pulumi.com", "-A")]
     names = [f"{one.namespace}/{one.name}" for one in found if one.namespace != OPERATOR]
-    fix = f"move them to {OPERATOR}, or: pulumi config set confinePulumiOperator false"
-    return [Row("operator", "Stacks", "warning", f"cannot run: {', '.join(names)}; {fix}")] if names else []
+    cure = f"move them to {OPERATOR}, or: pulumi config set confinePulumiOperator false"
+    return [Row("operator", "Stacks", "warning", f"cannot run: {', '.join(names)}; {cure}")] if names else []
 
 
 def access_rows(settings: Settings) -> list[Row]:
@@ -180,8 +214,8 @@ def access_rows(settings: Settings) -> list[Row]:
     unchecked = dict.fromkeys(str(rule.hostname) for rule in named if not rule.requires_access)
     said = [f"{', '.join(checked)}: cloudflared rejects requests without an Access token"] if checked else []
     if unchecked:
-        fix = 'docs/runbook.md, "Who may use a host name"'
-        said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({fix})")
+        cure = 'docs/runbook.md, "Who may use a host name"'
+        said.append(f"{', '.join(unchecked)}: open to the internet unless cloud/ protects it ({cure})")
     return [Row("tunnel", "Access", "warning" if unchecked else "ok", "; ".join(said))]
 
 

@@ -1,6 +1,6 @@
 """Whether a live object is there, ready, or being deleted: in Kubernetes' own words, with the kind of reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,7 +11,6 @@ from oceanid_cluster.commands.objects import (
     is_of_flux,
     labels_of,
     part,
-    ref_of,
     terminating,
     words,
 )
@@ -44,13 +43,16 @@ class Verdict:
 def judge(ref: ObjectRef, live: Live, labels: Mapping[str, str] | None = None) -> Verdict:
     """Whether an object is there, ready, or being deleted.
 
-    ``live`` has the object, and what it depends on: pods and nodes, the volume and the events of a claim, the source of
-    a Kustomization. ``labels`` are those that a node must carry.
+    ``live`` has the object, and what it depends on: its namespace, pods and nodes, volume and events of a claim,
+    the source of a Kustomization. ``labels`` are those that a node must carry.
     """
     found = live.get(ref)
+    since = terminating(found) if found else f"{ref.kind} does not exist"
+    if since and terminating(live.get(ObjectRef("Namespace", "", ref.namespace), {})):
+        return Verdict("namespace", f"{since}; its namespace is being deleted")
     if found is None:
-        return Verdict("missing", f"{ref.kind} does not exist")
-    if since := terminating(found):
+        return Verdict("missing", since)
+    if since:
         return Verdict("terminating", since)
     match ref.kind:
         case "Deployment" | "DaemonSet":
@@ -83,8 +85,10 @@ def workload(found: Object, live: Live) -> Verdict:
         return Verdict("paused", f"its rollout is paused: kubectl -n {namespace} rollout resume deployment/{name}")
     if wanted == 0 and found["kind"] == "Deployment":
         return Verdict("scaled", "wants no pod: scaled to zero")
-    if wanted == 0 and current:
-        return _no_node(found, live)
+    if wanted == 0 and current:  # no node has its labels, or something keeps it off those that have
+        kept_off = _kept_off(part(found, "spec", "template", "spec"), live, daemon=True)
+        why = "; ".join(kept_off) or "no node is selected for it"
+        return Verdict("node" if kept_off else "no node", f"wants no pod: {why}")
     if current and settled and updated == available == wanted:
         return Verdict("ready", f"{available}/{wanted}")
     pods = [one for ref, one in live.items() if ref.kind == "Pod" and _belongs(one, found)]
@@ -93,14 +97,6 @@ def workload(found: Object, live: Live) -> Verdict:
         verdicts = _own_conditions(found)
     detail = "; ".join([f"{min(available, updated)}/{wanted}", *(verdict.detail for verdict in verdicts[:3])])
     return Verdict(verdicts[0].reason if verdicts else "starting", detail)
-
-
-def _no_node(found: Object, live: Live) -> Verdict:
-    """Why a DaemonSet wants no pod: no node has its labels, or something keeps it off those that have."""
-    kept_off = _kept_off(part(found, "spec", "template", "spec"), live, daemon=True)
-    if not kept_off:
-        return Verdict("no node", "wants no pod: no node is selected for it")
-    return Verdict("node", f"wants no pod: {'; '.join(kept_off)}")
 
 
 def _belongs(one: Object, owner: Object) -> bool:
@@ -117,40 +113,34 @@ def _own_conditions(found: Object) -> list[Verdict]:
 
 
 def pod(found: Object, live: Live) -> Verdict:
-    """Why a pod is not ready, with its name. What fails comes before what waits for it.
-
-    Of a node that is not ready everything else is old news.
-    """
-    name = found["metadata"]["name"]
+    """Why a pod is not ready, with its name."""
     if condition_of(found, "Ready").get("status") == "True" or terminating(found):
         return Verdict("ready", "")
+    verdict = _unready_pod(found, live)
+    return Verdict(verdict.reason, f"{found['metadata']['name']}: {verdict.detail}")
+
+
+def _unready_pod(found: Object, live: Live) -> Verdict:
+    """What fails comes before what waits for it. Of a node that is not ready everything else is old news."""
     status = part(found, "status")
     if status.get("reason"):  # Evicted, NodeLost
-        return Verdict("evicted", f"{name}: {status['reason']}: {words(status.get('message'))}")
+        return Verdict("evicted", f"{status['reason']}: {words(status.get('message'))}")
     where = live.get(ObjectRef("Node", "", str(part(found, "spec").get("nodeName"))))
     if where and (why := not_ready(where)):
-        return Verdict("node", f"{name}: its node {where['metadata']['name']} is not Ready: {why}")
-    initial, containers = (
-        entries(found, "status", "initContainerStatuses"),
-        entries(found, "status", "containerStatuses"),
-    )
-    failing = [
-        *(_waiting(one) for one in (*initial, *containers)),
-        *(_failed(one) for one in initial),
-        *(_ended(one) for one in containers),
-    ]
-    for verdict in filter(None, failing):
-        return Verdict(verdict.reason, f"{name}: {verdict.detail}")
+        return Verdict("node", f"its node {where['metadata']['name']} is not Ready: {why}")
+    initial, containers = entries(status, "initContainerStatuses"), entries(status, "containerStatuses")
+    if broken := next(_broken(initial, containers), None):
+        return broken
     scheduled = condition_of(found, "PodScheduled")
     if scheduled.get("status") == "False":
-        said = f"{name}: {scheduled.get('message') or scheduled.get('reason')}"
+        said = str(scheduled.get("message") or scheduled.get("reason"))
         return Verdict("unscheduled", "; ".join([said, *_kept_off(part(found, "spec"), live)]))
     at_work = [one for one in initial if "running" in part(one, "state") and not one.get("started")]
     if at_work and any("waiting" in part(one, "state") for one in containers):
-        return Verdict("starting", f"{name}: its init container '{at_work[0].get('name')}' still runs")
+        return Verdict("starting", f"its init container '{at_work[0].get('name')}' still runs")
     if any(part(one, "state", "waiting").get("reason") == "ContainerCreating" for one in containers):
-        return Verdict("starting", f"{name}: ContainerCreating")
-    return Verdict("probe", f"{name}: {condition_of(found, 'Ready').get('message') or 'its readiness probe fails'}")
+        return Verdict("starting", "ContainerCreating")
+    return Verdict("probe", condition_of(found, "Ready").get("message") or "its readiness probe fails")
 
 
 def _kept_off(spec: Object, live: Live, *, daemon: bool = False) -> list[str]:
@@ -160,26 +150,21 @@ def _kept_off(spec: Object, live: Live, *, daemon: bool = False) -> list[str]:
     return [f"node {name}: {', '.join(why)}" for name, why in kept_off.items() if why]
 
 
-def _waiting(container: Object) -> Verdict | None:
-    """A container that cannot start: CrashLoopBackOff, ImagePullBackOff, CreateContainerConfigError."""
-    reason = part(container, "state", "waiting").get("reason")
-    if reason in _JUST_STARTING:
-        return None
-    before = part(container, "lastState", "terminated")
-    kind: Reason = "image" if reason in _IMAGE else "crash"
-    return Verdict(kind, f"{reason}{f' after {_end(before)}' if before else ''}")
-
-
-def _failed(container: Object) -> Verdict | None:
-    """An init container that failed; one that ended well has done its work."""
-    ended = part(container, "state", "terminated")
-    return Verdict("crash", _end(ended)) if ended and ended.get("exitCode") != 0 else None
-
-
-def _ended(container: Object) -> Verdict | None:
-    """A container that ended, or that was started again after it did and is not ready yet."""
-    ended = part(container, "state", "terminated") or part(container, "lastState", "terminated")
-    return Verdict("crash", _end(ended)) if ended and not container.get("ready") else None
+def _broken(initial: Sequence[Object], containers: Sequence[Object]) -> Iterator[Verdict]:
+    """The containers of a pod that cannot start, then the init containers that failed, then the others that ended."""
+    for one in (*initial, *containers):
+        reason, before = part(one, "state", "waiting").get("reason"), part(one, "lastState", "terminated")
+        if reason not in _JUST_STARTING:  # CrashLoopBackOff, ImagePullBackOff, CreateContainerConfigError
+            kind: Reason = "image" if reason in _IMAGE else "crash"
+            yield Verdict(kind, f"{reason}{f' after {_end(before)}' if before else ''}")
+    for one in initial:  # one that ended well has done its work
+        ended = part(one, "state", "terminated")
+        if ended and ended.get("exitCode") != 0:
+            yield Verdict("crash", _end(ended))
+    for one in containers:  # also one that was started again after it ended, and is not ready yet
+        ended = part(one, "state", "terminated") or part(one, "lastState", "terminated")
+        if ended and not one.get("ready"):
+            yield Verdict("crash", _end(ended))
 
 
 def _end(ended: Object) -> str:
@@ -238,21 +223,13 @@ def claim(found: Object, live: Live) -> Verdict:
     return Verdict("unbound", f"{detail}: {words(said['message'])}" if said.get("message") else detail)
 
 
-def is_pending(found: Object | None) -> bool:
-    """Whether a claim waits for its volume."""
-    return found is not None and part(found, "status").get("phase", "Pending") == "Pending"
-
-
 def newest_event(found: Object, live: Live) -> Object:
-    """The newest event about an object; empty when there is none."""
-    about = [one for ref, one in live.items() if ref.kind == "Event" and ref_of_event(one) == ref_of(found)]
+    """The newest event about a claim; empty when there is none."""
+    name = found["metadata"]["name"]
+    about = [
+        one for ref, one in live.items() if ref.kind == "Event" and part(one, "involvedObject").get("name") == name
+    ]
     return max(about, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""), default=part({}))
-
-
-def ref_of_event(event: Object) -> ObjectRef:
-    """The object that an event is about."""
-    about = part(event, "involvedObject")
-    return ObjectRef(str(about.get("kind")), about.get("namespace", ""), str(about.get("name")))
 
 
 def node(found: Object, labels: Mapping[str, str]) -> Verdict:

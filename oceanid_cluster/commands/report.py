@@ -40,11 +40,16 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
-    """Print the rows, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code, 1 when something failed."""
-    passed = all(row.state != "failed" for row in rows)  # a warning is not a failure
-    whole = {"passed": passed, "rows": [dataclasses.asdict(row) for row in rows]}
-    print(json.dumps(whole, indent=2) if in_json else as_table(rows))
-    return 0 if passed else 1
+    """Print the rows and how many are not ok, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code.
+
+    It is 1 when a row failed; a warning is not a failure.
+    """
+    failed, warned = (sum(row.state == state for row in rows) for state in ("failed", "warning"))
+    whole = {"passed": not failed, "rows": [dataclasses.asdict(row) for row in rows]}
+    end = f"{failed} of {len(rows)} rows are not ok" if failed else f"all {len(rows)} rows are ok"
+    warnings = f", {warned} with a warning" if warned else ""
+    print(json.dumps(whole, indent=2) if in_json else f"{as_table(rows)}\n{end}{warnings}")
+    return 1 if failed else 0
 
 
 def fitting(head: str, lines: Sequence[str], tail: str, limit: int) -> str:

@@ -4,20 +4,31 @@ import argparse
 import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from oceanid_cluster.commands import health, watch
-from oceanid_cluster.commands.operation import run_engine
+from oceanid_cluster.commands import health, issue
+from oceanid_cluster.commands.drift import WHAT_TO_DO, compare
+from oceanid_cluster.commands.operation import Change, run_engine
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.redact import Redactor, check_variable, redactor
-from oceanid_cluster.commands.report import add_to_summary, as_table
+from oceanid_cluster.commands.report import Row, add_to_summary, as_table, fitting
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.kubeconfig import read_all
 from oceanid_cluster.startup.processes import CommandError, last_words, run
 
 EPILOG = "exit codes: 0 done; of watch whatever it found, as the issue says it; 2 it failed, and said why"
 KUBECONFIG_PATH = "pulumiConfig.oceanid-cluster:kubeconfig"
+TITLE = "Watch: the cluster of {stack} differs from the program, or is not ready"
+_CLOSING = "The cluster is as the program says again, and everything is ready."
+ALL_WELL = "no drift, everything is ready"
+# GitHub refuses a body of more than 65,536 characters; counted in bytes, which are never fewer, with some to spare.
+BODY_BYTES = 60_000
+_TAIL = (
+    "\n\nA difference: either somebody changed the cluster by hand, or a change was merged and not deployed:"
+    f" {WHAT_TO_DO}, says what to do. Its other entries are about what is not ready.\n"
+)
 
 
 def kubeconfig(environment: str, target: Path, environ: Mapping[str, str]) -> None:
@@ -109,6 +120,34 @@ def _health(stack: str, known: Redactor) -> list[str]:
     return known.text(text).splitlines()
 
 
+def issue_body(stack: str, differing: Sequence[Change], failed: Sequence[Row]) -> str | None:
+    """The body of the issue, in Markdown, as long as GitHub takes it; None when there is nothing to say."""
+    if not differing and not failed:
+        return None
+    lines = [
+        *(f"not ready: {row.area} {row.name}: {row.detail}" for row in failed),
+        *(one.difference() for one in differing),
+    ]
+    shown = [f"- `{' '.join(line.split()).replace('`', chr(39))}`" for line in lines]
+    head = f"The cluster of `{stack}`. Differences from the program: {len(differing)}, not ready: {len(failed)}\n\n"
+    return fitting(head, shown, _TAIL, BODY_BYTES)
+
+
+def keep_issue(stack: str, known: Redactor, seconds: float) -> str:
+    """Compare and look, and open, update or close the one issue that says so; returns what it says.
+
+    What is not ready has so many seconds to get ready: Flux reconciles for a moment every few minutes.
+    Raises StartUpError when one of both could not be found out: then no issue is touched.
+    """
+    print(f"comparing {stack} with its cluster", flush=True)
+    differing = compare(stack, known)
+    failed = [row for row in health.look(stack, seconds=seconds) if row.state == "failed"]
+    body = issue_body(stack, differing, [replace(row, detail=known.text(row.detail)) for row in failed])
+    print(body or ALL_WELL, flush=True)
+    issue.keep(TITLE.format(stack=stack), body, _CLOSING)
+    return body or ALL_WELL
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The steps, each with its own options."""
     steps = parser.add_subparsers(dest="step", required=True)
@@ -122,7 +161,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     ):
         one = steps.add_parser(name, help=text)
         one.add_argument("--stack", help="which stack; else the selected one")
-    one.add_argument("--wait", type=float, default=0, metavar="SECONDS", help="give the cluster time to get ready")
+    one.add_argument(
+        "--wait", type=health.seconds, default=0, metavar="SECONDS", help="give the cluster time to get ready"
+    )
 
 
 def main(options: argparse.Namespace) -> int:
@@ -133,7 +174,7 @@ def main(options: argparse.Namespace) -> int:
     stack = selected_stack(options.stack, os.environ)
     known = options.known or redactor(stack, os.environ)
     if options.step == "watch":
-        said = watch.keep_issue(stack, known, options.wait)
+        said = keep_issue(stack, known, options.wait)
         add_to_summary(f"Watch of {stack}", said.splitlines(), os.environ)
     else:
         operate(options.step, stack, known, os.environ)

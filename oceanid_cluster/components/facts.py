@@ -11,6 +11,7 @@ from oceanid_cluster.manifests.pods import Placement
 Reason = Literal[
     "ready", "missing", "scaled", "paused", "no node", "unscheduled", "refused", "evicted", "image", "starting",
     "crash", "probe", "condition", "suspended", "silent", "changed", "terminating", "node", "behind", "unbound", "lost",
+    "namespace",
 ]  # fmt: skip
 
 # Kinds without a namespace, of which a component may have an object.
@@ -32,6 +33,10 @@ def fix(kind: str, reason: Reason) -> str:
         return _DELETED[kind]
     if reason in ("missing", "scaled", "changed"):
         return DEPLOY
+    if reason == "lost":
+        return "restore it from the backup"
+    if reason == "namespace":  # which is being deleted: nothing can be made in it
+        return _DELETED.get(kind, _DELETED["Namespace"])
     return _DELETED.get(kind, f"once it is gone, {DEPLOY}") if reason == "terminating" else ""
 
 

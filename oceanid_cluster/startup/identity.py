@@ -15,10 +15,9 @@ from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests import labels
-from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.kubectl import KUBE_SYSTEM, Kubectl
 from oceanid_cluster.startup.reasons import NO_API, why
 
-KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
 _NODES = "/api/v1/nodes"
 _NAMESPACES = f"/api/v1/namespaces?labelSelector={quote(f'{labels.MANAGED_BY}=pulumi')}"
 _CREDENTIALS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{APP_SECRET}"

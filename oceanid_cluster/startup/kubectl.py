@@ -10,11 +10,12 @@ from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.startup.guard import in_github_actions
 from oceanid_cluster.startup.kubeconfig import NO_PREFERENCES, Kubeconfig, load_kubeconfig
 from oceanid_cluster.startup.processes import CommandError, NoAnswerError, answer_of, last_words, run
-from oceanid_cluster.startup.reasons import NO_ANSWER, is_on_the_way, login_unanswered, why
+from oceanid_cluster.startup.reasons import NO_ANSWER, NO_API, login_unanswered, why
 
 _REQUEST_TIMEOUT_SECONDS = 20
 # How much longer a whole call may take: where connections are dropped, kubectl repeats its requests for a minute.
 _MORE_SECONDS = 10
+KUBE_SYSTEM = "/api/v1/namespaces/kube-system"  # every cluster has it, and a run asks for it first
 LOGIN_SECONDS = 120  # for a person whom a login program asks for something
 # What kubectl says of an object, or of a kind, that is not there.
 _ABSENT = ("NotFound", "could not find the requested resource", "doesn't have a resource type")
@@ -104,11 +105,11 @@ class Kubectl:
             return result.stdout
 
     def _error(self, arguments: Sequence[str], result: CompletedProcess[str]) -> CommandError:
-        words = last_words(result)
-        if is_on_the_way(words, self.kubeconfig):
-            return CommandError(why(words, self.kubeconfig))
+        """Kubectl's own words, unless what every run asks first fails as well: then that says what is wrong."""
+        if not isinstance(self.raw(KUBE_SYSTEM), dict):
+            return CommandError(why(NO_API, self.kubeconfig))
         where = f"{self.kubeconfig.server} (from {self.kubeconfig.path})"
-        return CommandError(f"'kubectl {' '.join(arguments[:2])}' failed at {where}: {words}")
+        return CommandError(f"'kubectl {' '.join(arguments[:2])}' failed at {where}: {last_words(result)}")
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

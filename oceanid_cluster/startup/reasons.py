@@ -31,6 +31,7 @@ _CLIENT_CERTIFICATE_REJECTED = tuple(
 )  # fmt: skip
 _CLIENT_CERTIFICATE_BROKEN = ("tls: private key", "tls: found ", "tls: failed to find ", "tls: failed to parse")
 _ANOTHER_PROGRAM = (NO_API, "HTTP response to HTTPS client", "does not look like a TLS handshake")
+_UNUSABLE = "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes"
 # What kubectl says, and what that means; the first that fits. Its own words may come from a credential plugin.
 _REASONS = (
     ((" is after ",), _EXPIRED.rstrip()),
@@ -39,8 +40,8 @@ _REASONS = (
     (_CLIENT_CERTIFICATE_REJECTED, f"rejected the client certificate of the kubeconfig.\n  {_FRESH}"),
     (_CLIENT_CERTIFICATE_BROKEN, f"was not asked: the kubeconfig's client certificate and key are broken.\n  {_FRESH}"),
     (
-        ("invalid configuration", "error loading config", "no Auth Provider", "specifying a root certificates file"),
-        "was not asked: kubectl cannot use the kubeconfig.\n  See why:  kubectl get nodes",
+        ("invalid configuration", "specifying a root certificates file"),
+        _UNUSABLE,
     ),
     (
         ("proxyconnect",),
@@ -66,13 +67,6 @@ _UNREACHABLE = (
     "was refused", "connection refused", "no such host", NO_ANSWER, "deadline exceeded", "no route to host",
     "network is unreachable", "connection reset", "EOF",
 )  # fmt: skip
-# How kubectl begins a line about the way to the server. Others are about what was asked, or name the server in an error
-# of Go's HTTP client.
-_ON_THE_WAY = (
-    "The connection to the server", "Unable to connect to the server", "error: You must be logged in",
-    "Error from server (ServiceUnavailable)", "error: exec plugin", "error: open ", "error: invalid configuration",
-    "Error in configuration", "error: no Auth Provider",
-)  # fmt: skip
 
 
 def why(said: str, kubeconfig: Kubeconfig) -> str:
@@ -88,16 +82,13 @@ def why(said: str, kubeconfig: Kubeconfig) -> str:
         if any(word in said for word in words):
             return f"{who} {meaning}"
     reason = next((f": {word.removeprefix('was ')}" for word in _UNREACHABLE if word in said), "")
+    if not reason and said.startswith("error: "):  # of kubectl itself: what a server says begins in other words
+        return f"{who} {_UNUSABLE}"
     return (
         f"cannot reach {who}{reason}\n"
         f"  If it is behind the SSH tunnel, open that first:  {SSH_TUNNEL}\n"
         "  Then check:  kubectl get --raw /readyz"
     )
-
-
-def is_on_the_way(said: str, kubeconfig: Kubeconfig) -> bool:
-    """Whether a line of kubectl is about the way to the server, and not about what was asked of it."""
-    return said.startswith(_ON_THE_WAY) or (said.startswith("error: ") and f'"{kubeconfig.server}' in said)
 
 
 def login_unanswered(kubeconfig: Kubeconfig, seconds: float) -> str:

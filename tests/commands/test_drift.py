@@ -48,13 +48,14 @@ def test_a_provider_with_a_new_kubeconfig_is_not_drift(monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(("found", "code"), [([], 0), ([Change("update", SERVICE, "x", ("a",))], 1)])
-def test_a_person_gets_a_list_and_an_exit_code(
+def test_a_person_gets_a_list_the_next_step_and_an_exit_code(
     found: list[Change], code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(drift, "redactor", lambda *_: Redactor([]))
     monkeypatch.setattr(drift, "compare", lambda *_: found)
     assert main(["drift", "--stack", "prod"]) == code
-    assert capsys.readouterr().out == ("update core/v1 Service x (a)\n1 difference\n" if found else "no drift\n")
+    difference = 'update core/v1 Service x (a)\n1 difference; what to do: docs/runbook.md, "Drift"\n'
+    assert capsys.readouterr().out == (difference if found else "no drift\n")
 
 
 def helm_record(

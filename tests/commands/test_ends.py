@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands.report import one_line
 from sandbox import tools
 from tests.recorded import ROOT
@@ -78,11 +79,11 @@ def test_a_current_folder_that_was_deleted_is_one_message(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("wait", ["-1", "nan", "inf", "soon"])
-def test_only_seconds_can_be_waited(wait: str) -> None:
-    command = [sys.executable, "-m", "oceanid_cluster", "health", "--wait", wait]
-    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert answer.returncode == 2
-    assert "argument --wait: invalid" in answer.stderr
+def test_only_seconds_can_be_waited(wait: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in (["health"], ["workflow", "watch"]):
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main([*command, "--wait", wait])
+        assert "argument --wait: invalid" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", ["", "{}", "W1128 deprecated", '{"contexts": [{"na'])

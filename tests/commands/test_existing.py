@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.existing import ADOPT, check_existing, forget
+from oceanid_cluster.commands.existing import ADOPT, check_existing
 from oceanid_cluster.commands.state import StackState
 from oceanid_cluster.components.adapter.settings import FACTS as TRITON_ADAPTER
-from oceanid_cluster.components.facts import ObjectRef
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef
 from oceanid_cluster.components.operator.settings import FACTS as OPERATOR
 
 
@@ -57,15 +57,21 @@ def test_what_exists_is_compared_with_the_state(
     assert said in row.detail
 
 
-def test_a_release_that_only_helm_knows_is_in_the_way() -> None:
+def test_a_release_that_only_helm_knows_is_in_the_way_and_what_it_lacks_is_put_back_by_helm() -> None:
     operator = live(ObjectRef("Deployment", "pulumi-system", "pulumi-kubernetes-operator-controller-manager"))
     record = {RELEASE: [{"metadata": {"name": "sh.helm.release.v1.pulumi-kubernetes-operator.v1"}}]}
     rows = check_existing([OPERATOR], operator, StackState(), adopting=True, releases=record, kubectl="kubectl -x")
     assert [row.state for row in rows] == ["ok", "failed"]
-    assert f"kubectl -x {forget(RELEASE)}" in rows[1].detail
+    assert rows[1].detail.endswith(
+        "kubectl -x -n pulumi-system delete secret -l owner=helm,name=pulumi-kubernetes-operator"
+    )
     known = StackState(releases=frozenset({RELEASE}))
     (row,) = check_existing([OPERATOR], operator, known, adopting=False, releases=record)
     assert row.state == "ok"
+    (row,) = check_existing([OPERATOR], {}, known, adopting=False, releases=record)
+    assert "in the state, not in the cluster; " in row.detail
+    assert "helm rollback" in row.detail
+    assert DEPLOY not in row.detail
 
 
 def record(version: int, status: str) -> dict[str, Any]:
@@ -73,20 +79,11 @@ def record(version: int, status: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": {"version": str(version), "status": status}}}
 
 
-@pytest.mark.parametrize("status", ["pending-upgrade", "pending-rollback", "pending-install", "uninstalling"])
-def test_a_deploy_of_the_operator_that_was_killed_is_in_the_way_and_its_record_named(status: str) -> None:
+@pytest.mark.parametrize("status", ["pending-upgrade", "uninstalling", "deployed", "failed", "superseded"])
+def test_only_a_newest_record_that_helm_did_not_finish_is_in_the_way_and_named(status: str) -> None:
     known = StackState(releases=frozenset({RELEASE}))
-    kept = {RELEASE: [record(10, status), record(9, "deployed")]}
-    (_, row) = check_existing([OPERATOR], {}, known, adopting=False, releases=kept, kubectl="kubectl -x")
-    assert row.state == "failed"
-    assert "another operation is in progress" in row.detail
-    assert row.detail.endswith(
-        "kubectl -x -n pulumi-system delete secret sh.helm.release.v1.pulumi-kubernetes-operator.v10"
-    )
-
-
-@pytest.mark.parametrize("status", ["deployed", "failed", "superseded"])
-def test_a_record_from_which_helm_goes_on_is_in_nobodys_way(status: str) -> None:
-    known = StackState(releases=frozenset({RELEASE}))
-    kept = {RELEASE: [record(9, "pending-upgrade"), record(10, status)]}
-    assert len(check_existing([OPERATOR], {}, known, adopting=False, releases=kept)) == 1
+    kept = {RELEASE: [record(10, status), record(9, "pending-rollback")]}
+    _, *rows = check_existing([OPERATOR], {}, known, adopting=False, releases=kept, kubectl="kubectl -x")
+    command = "kubectl -x -n pulumi-system delete secret sh.helm.release.v1.pulumi-kubernetes-operator.v10"
+    unfinished = status in ("pending-upgrade", "uninstalling")
+    assert [(row.state, row.detail.rpartition(": ")[2]) for row in rows] == [("failed", command)] * unfinished

@@ -1,16 +1,25 @@
-"""How health waits."""
+"""How health waits, what it says of a namespace that is being deleted, and how it ends."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import health, patience
+from oceanid_cluster.commands.existing import check_existing
+from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.report import Row, State, as_table, show
+from oceanid_cluster.commands.state import StackState
+from oceanid_cluster.components.facts import DEPLOY, ObjectRef
+from oceanid_cluster.components.flux.settings import FACTS as FLUX
+from oceanid_cluster.components.label_studio.settings import FACTS as LABEL_STUDIO
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError, PermanentError
 from sandbox import tools
+from tests.commands.test_preflight_storage import Cluster, claim, going
 from tests.samples import settings
 
 
@@ -41,3 +50,40 @@ def test_a_stack_that_does_not_exist_is_not_waited_for(monkeypatch: pytest.Monke
     tools.script(tmp_path / "pulumi", "echo \"error: no stack named 'nowhere' found\" >&2; exit 255")
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert main(["health", "--stack", "nowhere", "--wait", "3600"]) == 2
+
+
+def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() -> None:
+    apps, flux = ({"kind": "Namespace", "metadata": {"name": name}} for name in ("apps", FLUX.namespace))
+    secret = {"kind": "Secret", "metadata": {"name": "held", "namespace": "apps"}}
+    found = [going(one) for one in (apps, flux, claim(), secret)]
+    service = ObjectRef("Service", "apps", "label-studio")
+    state = StackState(frozenset({service, *map(ref_of, found)}))
+    expected = health.Expectation(settings(), frozenset({LABEL_STUDIO.name, FLUX.name}), state)
+    rows = {row.name: row.detail for row in health.check(Cluster(*found), expected)}
+    live = {ref_of(one): one for one in found}
+    (preflight,) = check_existing([LABEL_STUDIO], live, state, adopting=False, releases={})
+    assert DEPLOY not in " ".join([*rows.values(), preflight.detail])
+    names = ("apps deployment/label-studio", "apps service/label-studio", "apps secret/held")
+    for name in (*names, "flux-system kustomization/flux-system"):
+        assert rows[f"-n {name}"].endswith('; its namespace is being deleted (docs/runbook.md, "Stuck namespace")')
+    assert "A volume claim that is being deleted" in rows["-n apps persistentvolumeclaim/label-studio-data"]
+    assert 'not in the cluster; docs/runbook.md, "Stuck namespace"' in preflight.detail
+
+
+@pytest.mark.parametrize(
+    ("states", "code", "end"),
+    [
+        (["ok", "ok"], 0, "all 2 rows are ok"),
+        (["ok", "warning"], 0, "all 2 rows are ok, 1 with a warning"),
+        (["failed", "warning", "failed"], 1, "2 of 3 rows are not ok, 1 with a warning"),
+    ],
+)
+def test_the_last_line_says_how_many_rows_are_not_ok(
+    states: list[State], code: int, end: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Row("area", "name", state, "detail") for state in states]
+    assert show(rows) == code
+    *table, last = capsys.readouterr().out.splitlines()
+    assert (table, last) == (as_table(rows).splitlines(), end)
+    assert show(rows, in_json=True) == code
+    assert len(json.loads(capsys.readouterr().out)["rows"]) == len(rows)

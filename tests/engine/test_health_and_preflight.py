@@ -66,7 +66,9 @@ def test_a_healthy_cluster_is_called_healthy(engine: Engine) -> None:
     assert answer.returncode == 0, answer.stdout + answer.stderr
     # The webhook's and the alerts' objects are made with keys that this stack has not.
     always = [one for one in EXPECTED if one.kind != "Receiver" and one.name != ALERTS]
-    assert len(answer.stdout.splitlines()) == 2 + len(NODES) + len(always)
+    rows = 1 + len(NODES) + len(always)
+    assert len(answer.stdout.splitlines()) == rows + 2
+    assert answer.stdout.endswith(f"\nall {rows} rows are ok\n")
     server = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]["server"]
     assert f" {server}" in row(answer, "API server")
     assert row(answer, "node/calypso") == "NodeLabels node/calypso ok Ready, 4 labels"

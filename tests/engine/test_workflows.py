@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from oceanid_cluster.commands.redact import HIDDEN
-from oceanid_cluster.commands.watch import TITLE
+from oceanid_cluster.commands.workflow import TITLE
 from sandbox import tools
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine, flux_reports

@@ -1,6 +1,7 @@
 """kubectl on the cluster: one login before several questions, and one message for whatever is in the way."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,12 +9,12 @@ from oceanid_cluster.config.cluster import NODES
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup import kubectl as module
 from oceanid_cluster.startup.configuration import load
-from oceanid_cluster.startup.identity import read_cluster
+from oceanid_cluster.startup.identity import read_cluster, read_identity
 from oceanid_cluster.startup.kubeconfig import load_kubeconfig
 from oceanid_cluster.startup.kubectl import Kubectl
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
-from tests.samples import REQUIRED, SECRET
+from tests.samples import REQUIRED, SECRET, settings
 from tests.startup.api_server import ApiServer, cluster, serving
 from tests.startup.test_kubeconfig_relative import EXEC, LOGIN
 
@@ -93,8 +94,33 @@ def test_a_kind_that_is_not_served_hides_no_other_one(tmp_path: Path) -> None:
         assert kubectl.get("widgets.example.org", "-A") == []
 
 
+@pytest.mark.parametrize(
+    ("user", "meaning"),
+    [
+        ({"token": "canary", "as-uid": "somebody"}, "cannot use the kubeconfig"),
+        ({"tokenFile": "/nowhere/token"}, "login plugin or token does not work"),
+        ({"exec": {**EXEC, "interactiveMode": None, "command": "login"}}, "cannot use the kubeconfig"),
+        ({"exec": {**EXEC, "command": "absent"}}, "login plugin or token does not work"),
+        ({"auth-provider": {"name": "gcp"}}, "cannot use the kubeconfig"),
+        ({"token": "canary"}, "another program answers there"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_every_question_says_what_the_first_one_says(user: dict[str, Any], meaning: str, tmp_path: Path) -> None:
+    with serving({"/api": b"<html>", "/api/v1/namespaces/kube-system": b"<html>"}) as server:
+        path = server.kubeconfig(tmp_path / "config", user)
+        kubectl = Kubectl(load_kubeconfig(path, {}, None, None))
+        said: set[str] = set()
+        for ask in (lambda: read_identity(kubectl, settings()), lambda: kubectl.get("pods", "-A")):
+            with pytest.raises(StartUpError) as caught:
+                ask()
+            said.add(str(caught.value))
+    (message,) = said
+    assert meaning in message
+
+
 def test_what_is_not_about_the_server_is_said_in_kubectls_words(tmp_path: Path) -> None:
-    with serving({}) as server:
+    with serving(cluster([])) as server:
         path = server.kubeconfig(tmp_path / "config", {"token": "canary"})
         kubectl = Kubectl(load_kubeconfig(path, {}, None, None))
         with pytest.raises(CommandError) as caught:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands import issue, watch
-from oceanid_cluster.commands.health import CheckResult, Snapshot
+from oceanid_cluster.commands import issue, workflow
+from oceanid_cluster.commands.health import CheckResult
 from oceanid_cluster.commands.operation import Change
 from oceanid_cluster.commands.readiness import Verdict
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.commands.report import Row
-from oceanid_cluster.commands.watch import report
+from oceanid_cluster.commands.workflow import issue_body
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
@@ -21,7 +21,7 @@ from sandbox.layout import ROOT
 from tests import nightly
 
 BOT = {"login": "github-actions"}
-TITLE = watch.TITLE.format(stack="prod")
+TITLE = workflow.TITLE.format(stack="prod")
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 
 
@@ -95,36 +95,27 @@ def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -
     assert len(repository.issues()) == 3001
 
 
-@pytest.mark.parametrize(
-    ("author", "ours"),
-    [
-        ({"is_bot": True, "login": "app/github-actions"}, True),
-        ({"login": "github-actions[bot]"}, True),
-        ({"is_bot": False, "login": "github-actions", "id": "U"}, False),
-        ({"is_bot": True, "login": "app/dependabot"}, False),
-        (None, False),
-    ],
-)
-def test_every_spelling_of_a_workflow_is_known(
+@pytest.mark.parametrize(("author", "ours"), [({"login": "github-actions"}, True), (None, False)])
+def test_an_older_gh_and_an_author_who_has_left_are_known(
     author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done: list[tuple[str, ...]] = []
+    done: list[str] = []
 
     def gh(*command: str, stdin: str | None = None) -> str:  # noqa: ARG001 as check_output()
-        done.append(command)
+        done.append(command[2])
         return json.dumps([{"number": 7, "title": TITLE, "author": author}])
 
     monkeypatch.setattr(issue, "check_output", gh)
     issue.keep(TITLE, None, "closed")
-    assert ("close" in done[-1]) == ours
+    assert done == ["list", "close"][: 1 + ours]
 
 
-@pytest.mark.parametrize("name", ["x", "é", "𝄞" * 400], ids=["many", "not ASCII", "long"])
+@pytest.mark.parametrize("name", ["x", "𝄞" * 400], ids=["many", "long"])
 def test_a_report_of_any_size_is_taken_by_github(repository: Repository, name: str) -> None:
     found = [Change("update", DEPLOYMENT, f"{name}{n}", ("spec.replicas",) * 50) for n in range(5000)]
-    body = str(report("prod", found, []))
-    assert len(body.encode()) <= watch.BODY_BYTES
-    assert "differs from the program in 5000 places:" in body
+    body = str(issue_body("prod", found, []))
+    assert len(body.encode()) <= workflow.BODY_BYTES
+    assert "Differences from the program: 5000, not ready: 0" in body
     shown = body.count("\n- `")
     assert shown > 20
     assert f"… and {5000 - shown} more" in body
@@ -138,19 +129,10 @@ DRIFT = Change("update", DEPLOYMENT, "x", ("spec.replicas",))
 ROOT_KUSTOMIZATION = Row("FluxBootstrap", "kustomization/flux-system", "failed", "kustomize build failed:\n`x`")
 
 
-@pytest.mark.parametrize(
-    ("differing", "failed", "head"),
-    [
-        ([DRIFT], [], "The cluster of `prod` differs from the program in 1 places:"),
-        ([], [ROOT_KUSTOMIZATION], "The cluster of `prod` is not ready in 1 places:"),
-        ([DRIFT], [ROOT_KUSTOMIZATION], "differs from the program in 1 places and is not ready in 1 places:"),
-    ],
-)
-def test_the_issue_says_what_differs_and_what_is_not_ready(
-    differing: list[Change], failed: list[Row], head: str
-) -> None:
-    body = str(report("prod", differing, failed))
-    assert head in body
+@pytest.mark.parametrize(("differing", "failed"), [([DRIFT], []), ([], [ROOT_KUSTOMIZATION])])
+def test_the_issue_says_what_differs_and_what_is_not_ready(differing: list[Change], failed: list[Row]) -> None:
+    body = str(issue_body("prod", differing, failed))
+    assert f"Differences from the program: {len(differing)}, not ready: {len(failed)}\n" in body
     flux = "- `not ready: FluxBootstrap kustomization/flux-system: kustomize build failed: 'x'`"
     assert (flux in body.splitlines()) == bool(failed)
     assert ("- `update apps/v1 Deployment x (spec.replicas)`" in body.splitlines()) == bool(differing)
@@ -164,8 +146,8 @@ def asked(monkeypatch: pytest.MonkeyPatch, differing: object, rows: object) -> N
             raise said
         return said
 
-    monkeypatch.setattr(watch, "compare", lambda *_: answer(differing))
-    monkeypatch.setattr(watch.health, "look", lambda *_, **__: answer(rows))
+    monkeypatch.setattr(workflow, "compare", lambda *_: answer(differing))
+    monkeypatch.setattr(workflow.health, "look", lambda *_, **__: answer(rows))
 
 
 KNOWN = Redactor(["canary"])
@@ -174,16 +156,16 @@ OK = Row("cluster", "API server", "ok", "https://127.0.0.1")
 
 def test_the_issue_closes_when_all_is_well(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/a", "warning", "suspended")])
-    watch.keep_issue("prod", KNOWN, 0)
+    workflow.keep_issue("prod", KNOWN, 0)
     assert repository.issues() == []
     asked(monkeypatch, [], [OK, Row("Git", "kustomization/b", "failed", "failed with canary")])
-    watch.keep_issue("prod", KNOWN, 0)
+    workflow.keep_issue("prod", KNOWN, 0)
     (found,) = repository.issues()
     assert "not ready: Git kustomization/b: failed with [secret]" in found["body"]
     asked(monkeypatch, [], [OK])
-    assert watch.keep_issue("another", KNOWN, 0) == watch.ALL_WELL
+    assert workflow.keep_issue("another", KNOWN, 0) == workflow.ALL_WELL
     assert repository.states() == ["open"]
-    assert watch.keep_issue("prod", KNOWN, 0) == watch.ALL_WELL
+    assert workflow.keep_issue("prod", KNOWN, 0) == workflow.ALL_WELL
     assert repository.states() == ["closed"]
 
 
@@ -197,7 +179,7 @@ def test_what_could_not_be_asked_touches_no_issue(
     issue.keep(TITLE, "as it was", "closed")
     asked(monkeypatch, differing, rows)
     with pytest.raises(CommandError, match=r"no (engine|cluster)"):
-        watch.keep_issue("prod", KNOWN, 0)
+        workflow.keep_issue("prod", KNOWN, 0)
     assert [(one["state"], one["body"]) for one in repository.issues()] == [("open", "as it was")]
 
 
@@ -208,4 +190,3 @@ def test_what_git_suspends_is_a_warning_and_what_it_breaks_a_failure() -> None:
     assert row("Git", "suspended").state == "warning"
     assert row("FluxBootstrap", "suspended").state == "failed"
     assert row("Git", "condition").state == "failed"
-    assert Snapshot({}, []).applied == ()

@@ -8,8 +8,9 @@ import pytest
 
 from oceanid_cluster.commands import health, preflight
 from oceanid_cluster.commands.objects import ref_of
+from oceanid_cluster.commands.preflight import CLAIM_REF as REF
+from oceanid_cluster.commands.preflight import check_storage
 from oceanid_cluster.commands.state import StackState
-from oceanid_cluster.commands.storage import REF, check_storage
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.label_studio.settings import LabelStudioSettings
 from oceanid_cluster.config.cluster import NODES
@@ -67,7 +68,7 @@ TWO = [storage_class("a", default=True), storage_class("b", default=True)]
          "Bound, 10Gi, class local-path: persistentvolume/pv-1 is being deleted since 2026-11-27T10:00:00Z; it waits"),
         ({"labelStudioStorageClass": "local-path"}, [], claim(), "ok", "Bound"),
         ({"labelStudioStorageClass": "a", "labelStudioStorage": "20Gi"}, TWO, claim(), "ok", "Bound"),
-        ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone"),
+        ({}, LOCAL, claim(phase="Lost"), "failed", "its volume is gone; restore it from the backup"),
     ],
 )  # fmt: skip
 def test_an_existing_claim_takes_precedence_over_the_default_classes(
