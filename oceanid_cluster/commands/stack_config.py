@@ -20,17 +20,13 @@ def stack_settings(stack: str, *, warn: bool = True) -> Settings:
 
     Keys that say which cluster it is are read even if they are stored as secrets.
     """
-    values: dict[str, object] = {}
-    known: dict[str, str] = {}
-    for name, entry in entries(stack).items():
-        key = name.removeprefix(f"{PROJECT}:")
-        if key == name:
-            continue
-        secret = entry.get("secret") or "value" not in entry
-        values[key] = ENCRYPTED if secret else str(entry["value"])
-        if secret and key in which_cluster():
-            known[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
-    return _settings(StackFile(stack_file(stack, os.environ), values, ()), stack, known, warn=warn)
+    prefix = f"{PROJECT}:"
+    ours = {name.removeprefix(prefix): entry for name, entry in entries(stack).items() if name.startswith(prefix)}
+    secret = frozenset(key for key, entry in ours.items() if entry.get("secret") or "value" not in entry)
+    values = {key: ENCRYPTED if key in secret else str(entry["value"]) for key, entry in ours.items()}
+    for key in secret & which_cluster():
+        values[key] = ask_pulumi("config", "get", key, stack=stack).rstrip("\n")
+    return _settings(StackFile(stack_file(stack, os.environ), values, secret), stack, warn=warn)
 
 
 def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
@@ -43,20 +39,20 @@ def local_settings(stack: str, environ: Mapping[str, str]) -> Settings:
         raise CommandError(
             f"'{min(unknown)}' is encrypted in {file.path}, and says which cluster it is: ask without --all"
         )
-    return _settings(file, stack, {}, warn=True)
+    return _settings(file, stack, warn=True)
 
 
-def _settings(file: StackFile, stack: str, known: Mapping[str, str], *, warn: bool) -> Settings:
+def _settings(file: StackFile, stack: str, *, warn: bool) -> Settings:
     """What the file says, as a run would read it; as far as possible where a run would refuse it, with its message.
 
     Raises that message when it is about which cluster it is.
     """
     name = short_name(stack)
     try:
-        settings = check(file, name, known, complete=False)
+        settings = check(file, name, complete=False)
         warnings = settings.warnings
     except StartUpError as problem:
-        readable = read_without_secrets(file.texts(lambda key, _: known.get(key)), name)
+        readable = read_without_secrets(file.texts(), name)
         if readable is None:
             raise
         settings, warnings = readable, (str(problem),)

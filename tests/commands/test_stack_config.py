@@ -168,5 +168,10 @@ def test_what_is_hardly_meant_is_warned_of(
 def test_keys_that_say_which_cluster_it_is_are_read_as_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"oceanid-cluster:kubeContext": {"secret": True}, "oceanid-cluster:github_token": {"secret": True}}
     monkeypatch.setattr(stack_config, "entries", lambda _: entries)
-    monkeypatch.setattr(stack_config, "ask_pulumi", lambda *command, **_: {"kubeContext": "c\n"}[command[-1]])
+    answers = {"kubeContext": "c\n", "allowedApiHosts": '["canary_/"]'}
+    monkeypatch.setattr(stack_config, "ask_pulumi", lambda *command, **_: answers[command[-1]])
     assert stack_config.stack_settings("prod").cluster.kube_context == "c"
+    entries["oceanid-cluster:allowedApiHosts"] = {"secret": True}
+    with pytest.raises(StartUpError, match="'allowedApiHosts'") as caught:
+        stack_config.stack_settings("prod")
+    assert "canary" not in str(caught.value)
