@@ -71,13 +71,14 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
 
 
-def record(main: Callable[[], Any], stack_name: str, logger: logging.Logger | None = None) -> Run:
-    """Run ``main`` as a program under Pulumi's mocks; its warnings go to ``logger``. Raises what it raises."""
-    run = Run()
+def record(main: Callable[[], Any], stack_name: str) -> Run:
+    """Run ``main`` as a program under Pulumi's mocks; what it logs is not shown. Raises what it raises."""
+    run, quiet = Run(), logging.getLogger(__name__)
+    quiet.disabled = True
 
     async def program() -> None:
         settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before
-        mocks.set_mocks(run, project=PROJECT, stack=stack_name, logger=logger, monitor=_Monitor(run))
+        mocks.set_mocks(run, project=PROJECT, stack=stack_name, logger=quiet, monitor=_Monitor(run))
         await stack.run_pulumi_func(main)
         root = settings.get_root_resource()
         assert isinstance(root, stack.Stack)  # noqa: S101
@@ -88,12 +89,7 @@ def record(main: Callable[[], Any], stack_name: str, logger: logging.Logger | No
     return run
 
 
-def run_program(
-    config: Mapping[str, str],
-    stack_name: str,
-    kubeconfig: Kubeconfig = NO_KUBECONFIG,
-    logger: logging.Logger | None = None,
-) -> Run:
+def run_program(config: Mapping[str, str], stack_name: str, kubeconfig: Kubeconfig = NO_KUBECONFIG) -> Run:
     """Run the program on a configuration without the namespace, all of it secret, as the engine would hand it over.
 
     It finds a new cluster, with the nodes of the configuration; nothing is contacted. Raises what the program raises.
@@ -111,7 +107,7 @@ def run_program(
         mock.patch.object(kubectl, "open_cluster", return_value=kubectl.Kubectl(kubeconfig)),
         mock.patch.object(identity, "read_cluster", return_value=identity.Cluster()),
     ):
-        return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name, logger)
+        return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name)
 
 
 def masked(value: Any) -> Any:

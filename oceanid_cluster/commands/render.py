@@ -4,7 +4,6 @@ It asks nobody: no cluster, no account, no lock, no secret.
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections import Counter
@@ -48,9 +47,7 @@ def render(file: StackFile, stack: str) -> "list[Rendered]":
     from oceanid_cluster.commands import registrations, rendered  # commands that only look do without Pulumi
 
     config, warnings = without_secrets(file, stack)
-    quiet = logging.getLogger("render")
-    quiet.disabled = True  # the program warns of the placeholders
-    run = registrations.run_program(config, stack, logger=quiet)
+    run = registrations.run_program(config, stack)
     for warning in warnings:
         _note(f"warning: {warning}")
     if file.environments:

@@ -77,10 +77,9 @@ def test_what_up_made_and_what_render_wrote_agree_object_by_object(clean: Engine
     assert live.keys() == objects.keys()
     wrong: list[str] = []
     for name, one in objects.items():
-        hidden = (
-            {f"data.{key}" for key in one.manifest.get("data", {})} if one.manifest["kind"] == "Secret" else {_ROLLOUT}
-        )
-        wrong += [f"{name}: {path}" for path in unlike(one.manifest, live[name]) if path not in hidden]
+        manifest = one.manifest
+        hidden = {f"data.{key}" for key in manifest.get("data", {})} if manifest["kind"] == "Secret" else {_ROLLOUT}
+        wrong += [f"{name}: {path}" for path in unlike(manifest, live[name]) if path not in hidden]
     assert wrong == []
     assert any(_ROLLOUT in {*unlike(one.manifest, live[name])} for name, one in objects.items())
 
