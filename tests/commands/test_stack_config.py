@@ -27,19 +27,15 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("off", "off"), ("1.20", "1.2"), ("1e5", "100000"), ("0777", "511"), ("33:20", "33:20"),
-        ("4512e77", "4.512e+80"), ("1_000", "1000"), ("x\n--- {", "x"),
-    ],
-)  # fmt: skip
-def test_a_value_without_quotes_is_read_as_pulumi_reads_it(
-    value: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    "key", ["oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"]
+)
+def test_a_key_has_a_namespace_or_none_and_counts_in_the_first_document(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What its value is without quotes: tests/commands/test_pulumi_cli.py, beside the real Pulumi."""
     monkeypatch.chdir(tmp_path)
-    for key in ("oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"):
-        (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  {key}: {value}\n", encoding="utf-8")
-        assert stack_config.local_settings("prod", {}).adapter.sentry_release == text
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  {key}: x\n--- {{\n", encoding="utf-8")
+    assert stack_config.local_settings("prod", {}).adapter.sentry_release == "x"
 
 
 def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
