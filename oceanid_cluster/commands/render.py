@@ -13,11 +13,11 @@ from typing import Any
 
 import yaml
 
-from oceanid_cluster.commands.placeholders import without_secrets
 from oceanid_cluster.commands.plain_yaml import KUBERNETES_RESOLVERS
 from oceanid_cluster.commands.pulumi_cli import selected_stack
 from oceanid_cluster.commands.registrations import run_program
 from oceanid_cluster.commands.rendered import Rendered, collect
+from oceanid_cluster.commands.stack_config import without_secrets
 from oceanid_cluster.commands.stack_file import StackFile, read_stack_file, short_name
 from oceanid_cluster.startup.processes import CommandError
 
