@@ -75,9 +75,7 @@ def _run(verb: str, rest: list[str], sandbox: Sandbox) -> int:
     if verb == "health":
         return health.ask(sandbox, rest)
     if verb == "graph":
-        command = [sandbox.bin / "python", "-m", "oceanid_cluster", verb, *rest]
-        environment = sandbox.process_environment(verb)
-        return subprocess.run(command, cwd=sandbox.project, env=environment, check=False).returncode
+        return health.draw(sandbox, rest)
     if verb == "kubectl":
         command = [sandbox.bin / "kubectl", *rest]
         return subprocess.run(command, env=sandbox.process_environment("kubectl"), check=False).returncode

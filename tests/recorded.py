@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from oceanid_cluster.commands import registrations
-from oceanid_cluster.commands.registrations import Registered, Run, without_marks
+from oceanid_cluster.commands.registrations import Registered, Run
+from oceanid_cluster.commands.registrations import without_marks as plain
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
@@ -28,11 +29,6 @@ def run_program(config: Mapping[str, str], folder: Path, monkeypatch: Any) -> Ru
 def record(main: Callable[[], None]) -> Run:
     """Run ``main`` as a program under Pulumi's mocks; raises what it raises."""
     return registrations.record(main, STACK)
-
-
-def plain(value: Any) -> Any:
-    """A recorded value without marks of secrecy."""
-    return without_marks(value, lambda secret: secret)
 
 
 def manifests(run: Run) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sandbox.diff.compare import Change, Object, compare, read
+from oceanid_cluster.commands.rendered import Rendered
+from sandbox.diff.compare import Change, compare, read
 from sandbox.diff.report import as_text
 from tests.recorded import ROOT
 
@@ -27,7 +28,7 @@ def workload(image: str = "a:1", app: str = "web", kind: str = "Deployment") -> 
 
 
 def changes(before: dict[str, Any] | None, after: dict[str, Any] | None, **facts: str) -> list[Change]:
-    old, new = ({PLACE: Object(one, facts)} if one else {} for one in (before, after))
+    old, new = ({PLACE: Rendered(one, facts)} if one else {} for one in (before, after))
     return compare(old, new)[0]
 
 
@@ -67,8 +68,8 @@ def test_what_a_change_means_for_the_cluster_is_said() -> None:
 
 
 def test_a_chart_that_is_known_on_one_side_is_not_compared() -> None:
-    known = {PLACE: Object(workload(), {"release": "pko-helm"})}
-    unknown = {"x/Release.y": Object({"kind": "Release"}, {"unknown": "pko-helm"})}
+    known = {PLACE: Rendered(workload(), {"release": "pko-helm"})}
+    unknown = {"x/Release.y": Rendered({"kind": "Release"}, {"unknown": "pko-helm"})}
     assert compare(known, unknown) == ([], ["pko-helm"])
     assert "chart pko-helm are known on one side only" in as_text("prod", [], ["pko-helm"])
 
@@ -77,7 +78,7 @@ def test_what_render_writes_is_read_with_its_facts(tmp_path: Path) -> None:
     (tmp_path / "apps").mkdir()
     text = f"# retained: yes\n# ignored: a, b\n{json.dumps(workload())}\n"
     (tmp_path / "apps" / "Deployment.web.yaml").write_text(text, encoding="utf-8")
-    assert read(tmp_path) == {PLACE: Object(workload(), {"retained": "yes", "ignored": "a, b"})}
+    assert read(tmp_path) == {PLACE: Rendered(workload(), {"retained": "yes", "ignored": "a, b"})}
     assert read(tmp_path / "nowhere") == {}
 
 
@@ -121,6 +122,7 @@ def test_two_commits_are_rendered_each_by_its_own_code_and_nothing_stays(tmp_pat
     summary = tmp_path / "summary.md"
     refactored = repository.diff(BASE="HEAD^1", GITHUB_STEP_SUMMARY=str(summary))
     assert (refactored.returncode, refactored.stdout) == (0, "prod: nothing changes\n"), refactored.stderr
+    assert refactored.stderr.startswith("diff: rendering prod, at both commits")
     assert summary.read_text(encoding="utf-8") == "### prod: nothing changes\n\n"
 
     repository.edit("Pulumi.prod.yaml", "config:", "config:\n  oceanid-cluster:exposeKubelet: true")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from oceanid_cluster.commands.mermaid import Box, Group, flowchart
 from oceanid_cluster.commands.readiness import SILENT
 from sandbox import cluster, gitops, health, tools
 from sandbox.__main__ import main
@@ -164,6 +165,18 @@ def test_rows_of_controllers_that_do_not_run_say_so_and_are_not_failures(
     said = capsys.readouterr().out
     assert "failed" not in said
     assert said.splitlines()[-2].endswith("warning  not run in this sandbox: make gitops")
+
+
+def test_the_picture_shows_what_such_a_row_says(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    box = Box("a", ["kustomization", SILENT], "failed")
+    broken = Box("b", ["deployment", "0/1"], "failed")
+    answering(sandbox)
+    for boxes, code in (([box], 0), ([box, broken], 1)):
+        (sandbox.home / "answer").write_text(flowchart([Group("g", "Flux", boxes)], []), encoding="utf-8")
+        assert health.draw(sandbox, []) == code
+        picture = capsys.readouterr().out
+        assert 'kustomization<br/>not run in this sandbox#58; make gitops"]:::off' in picture
+        assert picture.count(":::failed") == code
 
 
 def test_what_is_broken_is_still_a_failure(sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from oceanid_cluster.commands import health
-from oceanid_cluster.commands.health import COMPONENTS, Expectation, Snapshot
+from oceanid_cluster.commands.health import COMPONENTS, GIT, CheckResult, Expectation, Snapshot
 from oceanid_cluster.commands.mermaid import Arrow, Box, Group, State, flowchart
 from oceanid_cluster.commands.objects import Object, labels_of, part, ref_of, terminating
-from oceanid_cluster.commands.readiness import Verdict, judge
+from oceanid_cluster.commands.readiness import judge
 from oceanid_cluster.commands.redact import Redactor
 from oceanid_cluster.components.facts import ObjectRef
 from oceanid_cluster.components.nodes.facts import NAME as NODES
@@ -28,10 +28,11 @@ EPILOG = "exit codes: 0 all that is drawn is ready; 1 something is not; 2 the cl
 # Labels that Flux sets on what it applied (kustomize-controller and helm-controller: their ownership labels).
 _OWNERS = {"Kustomization": "kustomize.toolkit.fluxcd.io", "HelmRelease": "helm.toolkit.fluxcd.io"}
 _WORKLOADS = ("Deployment", "DaemonSet")
+_STATES: Mapping[str, State] = {"ok": "ok", "warning": "off", "failed": "failed"}  # of a row, and of its box
 # A picture that nobody can take in, and that Mermaid refuses: it stops at 50,000 characters and 500 arrows.
 _BOXES = 12
 _WIDTH, _CHARACTERS = 44, 120
-_API, _GIT, _OFF = "Kubernetes API", "Git", "Turned off"
+_API, _OFF = "Kubernetes API", "Turned off"
 _DIGEST = re.compile(r"(\bsha\d+:[0-9a-f]{8})[0-9a-f]+")
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 
@@ -59,44 +60,38 @@ def _components(found: Snapshot) -> list[Group]:
     """A group for each component that has a row in health, and one for what else was deleted."""
     groups: list[Group] = []
     for component in (facts.name for facts in CHAIN):
-        boxes = [_box(one.ref, one.verdict) for one in found.expected if one.area == component]
+        boxes = [_box(one) for one in found.expected if one.area == component]
         groups.append(Group(component, _title(component), _folded(boxes)))
     deleted = [one for one in found.expected if one.area not in COMPONENTS]
-    boxes = [_box(one.ref, one.verdict, f"namespace {one.ref.namespace or 'none'}") for one in deleted]
+    boxes = [_box(one, f"namespace {one.ref.namespace or 'none'}") for one in deleted]
     return [*groups, Group("deleted", "Deleted", _folded(boxes))]
 
 
 def nodes(found: Snapshot) -> Group:
     """The machines: those whose labels we manage, as health judges them, and all others."""
-    judged = {one.ref: one.verdict for one in found.expected if one.area == NODES}
-    others = [ref for ref in found.live if ref.kind == "Node" and ref not in judged]
-    verdicts = {**judged, **{ref: judge(ref, found.live) for ref in others}}
+    judged = [one for one in found.expected if one.area == NODES]
+    others = {ref for ref in found.live if ref.kind == "Node"} - {one.ref for one in judged}
+    shown = [*judged, *(CheckResult(NODES, ref, judge(ref, found.live)) for ref in sorted(others))]
     pods = Counter(part(one, "spec").get("nodeName") for ref, one in found.live.items() if ref.kind == "Pod")
-    boxes = [_box(ref, one, f"pods: {pods[ref.name]}") for ref, one in verdicts.items()]
+    boxes = [_box(one, f"pods: {pods[one.ref.name]}") for one in shown]
     return Group(NODES, _title(NODES) if judged else "Nodes", _folded(boxes))
 
 
 def _from_git(found: Snapshot) -> tuple[list[Group], list[Arrow]]:
     """The repository that Flux follows, what it applied from there, and how these hang together."""
     ours = {one.ref for one in found.expected}
-    arrows: list[Arrow] = []
-    sources: list[Box] = []
-    boxes: list[Box] = []
-    for ref, one in found.live.items():
-        if ref.kind == "GitRepository":
-            branch = part(one, "spec", "ref").get("branch")
-            lines = [public(str(part(one, "spec").get("url"))), *([f"branch {branch}"] if branch else [])]
-            sources.append(Box((_GIT, ref), lines))
-            arrows.append(Arrow((_GIT, ref), ref))
-        owner = _owner(one)
-        if owner:
-            arrows.append(Arrow(owner, ref))
-        applied = ref.kind in (*_OWNERS, "GitRepository") or (owner and ref.kind in _WORKLOADS)
-        if ref in ours or not applied:
-            continue
-        verdict = judge(ref, found.live)
-        boxes.append(_box(ref, verdict, f"namespace {ref.namespace}", meant=verdict.reason == "suspended"))
-    return [Group(_GIT, _GIT, sources), Group("applied", "Applied by Flux", _folded(boxes))], arrows
+    owners = {ref: owner for ref, one in found.live.items() if (owner := _owner(one))}
+    workloads = [
+        CheckResult(GIT, ref, judge(ref, found.live)) for ref in owners if ref.kind in _WORKLOADS and ref not in ours
+    ]
+    applied = [_box(one, f"namespace {one.ref.namespace}") for one in (*found.applied, *workloads)]
+    sources = {ref: part(one, "spec") for ref, one in found.live.items() if ref.kind == "GitRepository"}
+    boxes = [
+        Box((GIT, ref), [public(str(one.get("url"))), *(f"{kind} {name}" for kind, name in part(one, "ref").items())])
+        for ref, one in sources.items()
+    ]
+    arrows = [*(Arrow((GIT, ref), ref) for ref in sources), *(Arrow(owner, ref) for ref, owner in owners.items())]
+    return [Group(GIT, GIT, boxes), Group("applied", "Applied by Flux", _folded(applied))], arrows
 
 
 def _owner(one: Object) -> ObjectRef | None:
@@ -157,12 +152,11 @@ def target(service: str, services: Mapping[ObjectRef, Object], found: Snapshot) 
     return None, []
 
 
-def _box(ref: ObjectRef, verdict: Verdict, *more: str, meant: bool = False) -> Box:
-    """The box of an object; ``meant``: somebody suspended it, as its owner may."""
-    state: State = "ok" if verdict.ready else "off" if meant else "failed"
-    text = public(_DIGEST.sub(r"\1", verdict.detail))
+def _box(one: CheckResult, *more: str) -> Box:
+    """The box of an object, as health judges it."""
+    text = public(_DIGEST.sub(r"\1", one.verdict.detail))
     lines = textwrap.wrap(textwrap.shorten(text, _CHARACTERS, placeholder=" …"), _WIDTH)
-    return Box(ref, [f"{ref.kind.lower()}/{ref.name}", *more, *lines], state)
+    return Box(one.ref, [f"{one.ref.kind.lower()}/{one.ref.name}", *more, *lines], _STATES[one.row().state])
 
 
 def public(text: str) -> str:

@@ -5,7 +5,6 @@ and may quote what they were given: everything that a step prints goes through o
 """
 
 import base64
-import binascii
 import contextlib
 import io
 import itertools
@@ -166,49 +165,27 @@ def _credentials(user: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _parts(secret: str) -> Iterator[str]:
-    """A secret, and what is secret inside it: its lines, the texts of its JSON, the password of its URL."""
+    """A secret, and what is secret inside it: its lines, the texts of its JSON or base64, the password of its URL."""
     text = secret.strip()
     if not text:
         return
     yield text
     if "\n" in text:
         yield from (line.strip() for line in text.splitlines() if len(line) >= _LINE and "-----" not in line)
-    yield from _texts(_json(text))
-    try:
-        password = urlsplit(text).password
-    except ValueError:
-        password = None
-    if password:
-        yield from {password, unquote(password)}
-    decoded = _decoded(text)
-    if decoded:
-        yield decoded
-        yield from _texts(_json(decoded))
-
-
-def _decoded(text: str) -> str:
-    try:
-        return base64.b64decode("".join(text.split()), validate=True).decode()
-    except (binascii.Error, ValueError):
-        return ""
-
-
-def _json(text: str) -> object:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    with contextlib.suppress(ValueError):  # no URL
+        password = urlsplit(text).password or ""
+        yield from {password, unquote(password)} - {""}
+    with contextlib.suppress(ValueError):  # no base64, or of no text
+        yield from _parts(base64.b64decode("".join(text.split()), validate=True).decode())
+    with contextlib.suppress(ValueError, RecursionError):  # no JSON
+        yield from (part for one in _texts(json.loads(text)) for part in _parts(one))
 
 
 def _texts(value: object) -> Iterator[str]:
     """The texts in a JSON document that can be secret."""
-    if isinstance(value, dict):
-        inside = [inner for name, inner in cast("dict[str, object]", value).items() if name not in _PUBLIC]
-    else:
-        inside = cast("list[object]", value) if isinstance(value, list) else []
-    for inner in inside:
-        yield from _texts(inner)
     if isinstance(value, str) and len(value) >= _LINE:
         yield value
-        if decoded := _decoded(value):
-            yield decoded
+    if isinstance(value, dict):
+        value = [inner for name, inner in cast("dict[str, object]", value).items() if name not in _PUBLIC]
+    for inner in cast("list[object]", value) if isinstance(value, list) else ():
+        yield from _texts(inner)

@@ -14,7 +14,6 @@ from unittest import mock
 
 import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
-from pulumi.runtime.proto import callback_pb2
 
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.secret import Secret
@@ -27,8 +26,11 @@ Registered = mocks.MockResourceArgs
 
 
 @dataclass
-class Run:
-    """What one run registered, by logical name, and its outputs; and when it registered the last (time.monotonic)."""
+class Run(mocks.Mocks):
+    """What one run registered, by logical name, and its outputs; and when it registered the last (time.monotonic).
+
+    It answers the program in place of the providers.
+    """
 
     resources: dict[str, Registered] = field(default_factory=dict[str, Registered])
     requests: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -36,18 +38,10 @@ class Run:
     transforms: list[Any] = field(default_factory=list[Any])
     registered_at: float = 0
 
-
-def inputs_of(resource: Registered) -> dict[str, Any]:
-    """The inputs of a resource as they are recorded, with marks of secrecy."""
-    return resource.inputs  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-
-
-class _Recorder(mocks.Mocks):
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        self._run.resources[args.name] = args
+    def new_resource(self, args: Registered) -> tuple[str | None, dict[str, Any]]:
+        """Record a resource; what it is in the state is what it was registered with."""
+        self.resources[args.name] = args
+        self.transforms += args.transforms
         inputs = inputs_of(args)
         generated: dict[str, Any] = {"result": f"generated-{args.name}"} if args.typ.startswith("random:") else {}
         if args.typ == "pulumi:index:Stash":  # pulumi/pkg, resource/deploy/builtins.go
@@ -55,14 +49,20 @@ class _Recorder(mocks.Mocks):
         return args.resource_id or f"{args.name}-id", {**inputs, **generated}
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[Any, Any], list[tuple[str, str]] | None]:
+        """Refuse it: the program calls no function of a provider."""
         raise AssertionError(f"the program calls nothing, and called {args.token}")
+
+
+def inputs_of(resource: Registered) -> dict[str, Any]:
+    """The inputs of a resource as they are recorded, with marks of secrecy."""
+    return resource.inputs  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 
 class _Monitor(mocks.MockMonitor):
     """Pulumi's own mock monitor, which also keeps the requests: they carry edges and options."""
 
     def __init__(self, run: Run) -> None:
-        super().__init__(_Recorder(run))
+        super().__init__(run)
         self._run = run
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
@@ -71,25 +71,14 @@ class _Monitor(mocks.MockMonitor):
         return super().RegisterResource(request)  # pyright: ignore[reportUnknownMemberType]
 
 
-class _Callbacks:
-    """Stands where the engine would call transforms back: keeps them."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def register_transform(self, transform: Any) -> callback_pb2.Callback:
-        self._run.transforms.append(transform)
-        return callback_pb2.Callback()
-
-
-def record(main: Callable[[], Any], stack_name: str, logger: logging.Logger | None = None) -> Run:
-    """Run ``main`` as a program under Pulumi's mocks; its warnings go to ``logger``. Raises what it raises."""
-    run = Run()
+def record(main: Callable[[], Any], stack_name: str) -> Run:
+    """Run ``main`` as a program under Pulumi's mocks; what it logs is not shown. Raises what it raises."""
+    run, quiet = Run(), logging.getLogger(__name__)
+    quiet.disabled = True
 
     async def program() -> None:
         settings.set_root_resource(None)  # pyright: ignore[reportArgumentType] # of the run before
-        mocks.set_mocks(_Recorder(run), project=PROJECT, stack=stack_name, logger=logger, monitor=_Monitor(run))
-        settings.SETTINGS.callbacks = _Callbacks(run)  # pyright: ignore[reportAttributeAccessIssue]
+        mocks.set_mocks(run, project=PROJECT, stack=stack_name, logger=quiet, monitor=_Monitor(run))
         await stack.run_pulumi_func(main)
         root = settings.get_root_resource()
         assert isinstance(root, stack.Stack)  # noqa: S101
@@ -100,12 +89,7 @@ def record(main: Callable[[], Any], stack_name: str, logger: logging.Logger | No
     return run
 
 
-def run_program(
-    config: Mapping[str, str],
-    stack_name: str,
-    kubeconfig: Kubeconfig = NO_KUBECONFIG,
-    logger: logging.Logger | None = None,
-) -> Run:
+def run_program(config: Mapping[str, str], stack_name: str, kubeconfig: Kubeconfig = NO_KUBECONFIG) -> Run:
     """Run the program on a configuration without the namespace, all of it secret, as the engine would hand it over.
 
     It finds a new cluster, with the nodes of the configuration; nothing is contacted. Raises what the program raises.
@@ -123,25 +107,23 @@ def run_program(
         mock.patch.object(kubectl, "open_cluster", return_value=kubectl.Kubectl(kubeconfig)),
         mock.patch.object(identity, "read_cluster", return_value=identity.Cluster()),
     ):
-        return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name, logger)
+        return record(lambda: runpy.run_path(str(PROGRAM), run_name="__main__"), stack_name)
 
 
 def masked(value: Any) -> Any:
     """A recorded value with every text that is marked as secret replaced by ``[secret]``."""
-    return whole_numbers(without_marks(value, _hidden))
+    return without_marks(value, _hidden)
 
 
-def whole_numbers(value: Any) -> Any:
-    """A value with integers where it has whole numbers: the engine's protocol knows none."""
+def without_marks(value: Any, of_secret: Callable[[Any], Any] = lambda secret: secret) -> Any:
+    """A recorded value without marks of secrecy: what was marked is what ``of_secret`` makes of it.
+
+    Whole numbers are integers in it: the engine's protocol knows none.
+    """
+    if rpc.is_rpc_secret(value):
+        return of_secret(without_marks(rpc.unwrap_rpc_secret(value)))
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return _mapped(value, whole_numbers)
-
-
-def without_marks(value: Any, of_secret: Callable[[Any], Any]) -> Any:
-    """A recorded value without marks of secrecy: what was marked is what ``of_secret`` makes of it."""
-    if rpc.is_rpc_secret(value):
-        return of_secret(without_marks(rpc.unwrap_rpc_secret(value), of_secret))
     return _mapped(value, lambda item: without_marks(item, of_secret))
 
 

@@ -4,24 +4,22 @@ It asks nobody: no cluster, no account, no lock, no secret.
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
-from oceanid_cluster.commands.placeholders import without_secrets
 from oceanid_cluster.commands.plain_yaml import KUBERNETES_RESOLVERS
 from oceanid_cluster.commands.pulumi_cli import selected_stack
+from oceanid_cluster.commands.registrations import run_program
+from oceanid_cluster.commands.rendered import Rendered, collect
+from oceanid_cluster.commands.stack_config import without_secrets
 from oceanid_cluster.commands.stack_file import StackFile, read_stack_file, short_name
 from oceanid_cluster.startup.processes import CommandError
-
-if TYPE_CHECKING:
-    from oceanid_cluster.commands.rendered import Rendered
 
 EPILOG = """\
 files: <namespace, or _cluster>/<kind>.<name>.yaml. Placeholders stand for secrets, and nothing that is derived from one
@@ -43,47 +41,42 @@ def _text(dumper: Any, text: str) -> Any:
 _Dumper.add_representer(str, _text)  # pyright: ignore[reportUnknownMemberType]
 
 
-def render(file: StackFile, stack: str) -> "list[Rendered]":
+def render(file: StackFile, stack: str) -> list[Rendered]:
     """Every object of a stack; says on standard error what is missing. Raises StartUpError."""
-    from oceanid_cluster.commands import registrations, rendered  # commands that only look do without Pulumi
-
     config, warnings = without_secrets(file, stack)
-    quiet = logging.getLogger("render")
-    quiet.disabled = True  # the program warns of the placeholders
-    run = registrations.run_program(config, stack, logger=quiet)
+    run = run_program(config, stack)
     for warning in warnings:
         _note(f"warning: {warning}")
     if file.environments:
         _note(f"nobody asked ESC: what only {', '.join(file.environments)} holds is a placeholder, or missing")
-    return rendered.collect(run, _note)
+    return collect(run, _note)
 
 
-def write(objects: "Iterable[Rendered]", folder: Path) -> int:
+def write(objects: Sequence[Rendered], folder: Path) -> int:
     """Write each object to its file below ``folder``, which must be empty or absent; returns their number.
 
     Raises CommandError when it is not empty, OSError when it cannot be written.
     """
-    found = list(objects)
-    names = Counter(_name(one) for one in found)
+    names = Counter(map(_name, objects))
     if folder.exists() and any(folder.iterdir()):
         raise CommandError(f"{folder} is not empty; take another folder, or remove it: rm -r {folder}")
-    for one in found:
+    for one in objects:
         name = _name(one)
         if names[name] > 1:  # two kinds of that name
             name = name.with_name(f"{one.manifest['apiVersion'].replace('/', '_')}.{name.name}")
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text(one), encoding="utf-8")
-    return len(found)
+    return len(objects)
 
 
-def text(one: "Rendered") -> str:
+def text(one: Rendered) -> str:
     """The file of an object: what its fields do not say as comments, then the object."""
     head = "".join(f"# {name}: {fact}\n" for name, fact in sorted(one.facts.items()))
     return head + yaml.dump(one.manifest, Dumper=_Dumper, allow_unicode=True, width=10_000)
 
 
-def _name(one: "Rendered") -> Path:
+def _name(one: Rendered) -> Path:
     return Path(one.folder) / f"{one.manifest['kind']}.{one.manifest['metadata']['name']}.yaml"
 
 

@@ -10,7 +10,7 @@ import pulumi
 
 from oceanid_cluster.commands.charts import Chart
 from oceanid_cluster.commands.objects import annotations_of
-from oceanid_cluster.commands.registrations import Run, inputs_of, masked, whole_numbers
+from oceanid_cluster.commands.registrations import Run, inputs_of, masked, without_marks
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.processes import CommandError
 
@@ -92,7 +92,7 @@ def _transformed(name: str, manifest: Manifest, run: Run) -> Rendered:
             manifest, opts = dict(result.props), result.opts
     if opts.retain_on_delete:
         facts["retained"] = "yes"
-    return Rendered(_without_values(whole_numbers(manifest)), facts)
+    return Rendered(_without_values(without_marks(manifest)), facts)
 
 
 def _without_values(manifest: Manifest) -> Manifest:

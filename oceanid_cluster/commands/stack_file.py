@@ -24,16 +24,15 @@ Replacement = Callable[[str, object], str | None]
 
 @dataclass(frozen=True)
 class StackFile:
-    """What a stack's file says: the values of this project's keys, and the ESC environments that it imports."""
+    """What a stack's file says: the values of this project's keys, and the ESC environments that it imports.
+
+    ``encrypted`` are the keys whose value, or a part of it, is encrypted.
+    """
 
     path: Path
     values: Mapping[str, object]
-    environments: tuple[str, ...]
-
-    @property
-    def encrypted(self) -> frozenset[str]:
-        """The keys whose value, or a part of it, is encrypted."""
-        return frozenset(name for name, value in self.values.items() if hides(value))
+    encrypted: frozenset[str]
+    environments: tuple[str, ...] = ()
 
     def texts(self, replacement: Replacement = lambda _name, _value: None) -> dict[str, str]:
         """Each key with its text, as the engine hands it over: objects as JSON.
@@ -77,7 +76,8 @@ def read_stack_file(stack: str, environ: Mapping[str, str]) -> StackFile:
         raise CommandError(f"the stack's file {path} cannot be read, or is not YAML{_why(problem)}") from None
     imported: object = part(content, "environment").get("imports") or content.get("environment")
     names = cast("list[object]", imported) if isinstance(imported, list) else []
-    return StackFile(path, values, tuple(map(str, names)))
+    encrypted = frozenset(name for name, value in values.items() if hides(value))
+    return StackFile(path, values, encrypted, tuple(map(str, names)))
 
 
 def _why(problem: Exception) -> str:

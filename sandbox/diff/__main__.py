@@ -40,6 +40,7 @@ def _compare(old: Path, new: Path, environ: Mapping[str, str]) -> int:
     code = 0
     for stack in (environ.get("STACK") or "").split() or _stacks(old, new):
         outputs = [tree.parent / f"{tree.name}-{stack}" for tree in (old, new)]
+        print(f"diff: rendering {stack}, at both commits …", file=sys.stderr, flush=True)
         with ThreadPoolExecutor(2) as pool:
             problems = list(pool.map(_render, (old, new), (stack, stack), outputs))
         if problems[1]:

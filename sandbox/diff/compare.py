@@ -4,11 +4,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import yaml
 
 from oceanid_cluster.commands.objects import labels_of
+from oceanid_cluster.commands.rendered import Rendered
 
 Operation = Literal["added", "changed", "removed"]
 
@@ -35,19 +36,6 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True)
-class Object:
-    """A rendered object: its fields, and the facts beside them."""
-
-    manifest: Mapping[str, Any]
-    facts: Mapping[str, str]
-
-    @property
-    def kind(self) -> str:
-        """Its kind."""
-        return str(self.manifest["kind"])
-
-
-@dataclass(frozen=True)
 class Field:
     """A field that differs, by its path; None where it is absent."""
 
@@ -66,18 +54,18 @@ class Change:
     meaning: tuple[str, ...]
 
 
-def read(folder: Path) -> dict[str, Object]:
+def read(folder: Path) -> dict[str, Rendered]:
     """What ``render`` wrote into a folder, by place; nothing when there is no folder."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    found: dict[str, Object] = {}
+    found: dict[str, Rendered] = {}
     for path in sorted(folder.rglob("*.yaml")):
         text, place = path.read_text(encoding="utf-8"), str(path.relative_to(folder).with_suffix(""))
         head = [line[2:].partition(": ") for line in text.splitlines() if line.startswith("# ")]
-        found[place] = Object(yaml.load(text, loader), {name: fact for name, _, fact in head})  # noqa: S506
+        found[place] = Rendered(yaml.load(text, loader), {name: fact for name, _, fact in head})  # noqa: S506
     return found
 
 
-def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> tuple[list[Change], list[str]]:
+def compare(before: Mapping[str, Rendered], after: Mapping[str, Rendered]) -> tuple[list[Change], list[str]]:
     """What differs, and the charts that are left out, since their objects are known on one side only."""
     unknown = _charts(before) ^ _charts(after)
     changes: list[Change] = []
@@ -91,25 +79,25 @@ def compare(before: Mapping[str, Object], after: Mapping[str, Object]) -> tuple[
         elif new:
             changes.append(Change("added", place, (Field("", None, new.manifest),), ()))
         elif old:
-            meaning = (
-                "retained: it stays in the cluster, and nobody manages it" if "retained" in old.facts else "deleted"
-            )
+            stays = "retained" in old.facts
+            meaning = "retained: it stays in the cluster, and nobody manages it" if stays else "deleted"
             changes.append(Change("removed", place, (), (meaning,)))
     return changes, sorted(unknown)
 
 
-def _charts(objects: Mapping[str, Object]) -> set[str]:
+def _charts(objects: Mapping[str, Rendered]) -> set[str]:
     """The charts whose objects are not known."""
     return {one.facts["unknown"] for one in objects.values() if "unknown" in one.facts}
 
 
-def _chart(one: Object) -> str | None:
+def _chart(one: Rendered) -> str | None:
     """The chart that an object belongs to, or stands for."""
     return next((one.facts[name] for name in ("unknown", "chart", "release") if name in one.facts), None)
 
 
-def _meaning(old: Object, new: Object, fields: tuple[Field, ...]) -> Iterator[str]:
+def _meaning(old: Rendered, new: Rendered, fields: tuple[Field, ...]) -> Iterator[str]:
     """What a changed object means for the cluster."""
+    kind = new.manifest["kind"]
     paths = {field.path for field in fields}
     ignored = [name for name in new.facts.get("ignored", "").split(", ") if name]
     without_effect = {path for path in paths if any(_is_in(path, name) for name in ignored)}
@@ -117,15 +105,15 @@ def _meaning(old: Object, new: Object, fields: tuple[Field, ...]) -> Iterator[st
         why = "Helm does not update CRDs" if "release" in new.facts else "only a new one gets it"
         yield f"no effect on the one that is there ({why}): {_listed(without_effect)}"
     paths -= without_effect
-    fixed = {path for path in paths if any(_is_in(path, name) for name in _FIXED.get(new.kind, ()))}
+    fixed = {path for path in paths if any(_is_in(path, name) for name in _FIXED.get(kind, ()))}
     if fixed and "release" in new.facts:
         yield f"refused: Helm cannot change {_listed(fixed)}"
     elif fixed:
         yield f"replaced instead of updated: {_listed(fixed)} cannot change"
-    if new.kind in _WORKLOADS and (fixed or any(_is_in(path, "spec.template") for path in paths)):
+    if kind in _WORKLOADS and (fixed or any(_is_in(path, "spec.template") for path in paths)):
         yield "its pods are replaced"
     before, now = (labels_of(one.manifest).get(_LEVEL, "none") for one in (old, new))
-    if new.kind == "Namespace" and before != now:
+    if kind == "Namespace" and before != now:
         yield f"its Pod Security level changes from {before} to {now}"
     if ("retained" in old.facts) != ("retained" in new.facts):
         yield "from now on it stays when it is dropped" if "retained" in new.facts else "no longer stays when dropped"

@@ -27,19 +27,15 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        ("off", "off"), ("1.20", "1.2"), ("1e5", "100000"), ("0777", "511"), ("33:20", "33:20"),
-        ("4512e77", "4.512e+80"), ("1_000", "1000"), ("x\n--- {", "x"),
-    ],
-)  # fmt: skip
-def test_a_value_without_quotes_is_read_as_pulumi_reads_it(
-    value: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    "key", ["oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"]
+)
+def test_a_key_has_a_namespace_or_none_and_counts_in_the_first_document(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """What its value is without quotes: tests/commands/test_pulumi_cli.py, beside the real Pulumi."""
     monkeypatch.chdir(tmp_path)
-    for key in ("oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"):
-        (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  {key}: {value}\n", encoding="utf-8")
-        assert stack_config.local_settings("prod", {}).adapter.sentry_release == text
+    (tmp_path / "Pulumi.prod.yaml").write_text(f"config:\n  {key}: x\n--- {{\n", encoding="utf-8")
+    assert stack_config.local_settings("prod", {}).adapter.sentry_release == "x"
 
 
 def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
@@ -168,5 +164,10 @@ def test_what_is_hardly_meant_is_warned_of(
 def test_keys_that_say_which_cluster_it_is_are_read_as_secrets_too(monkeypatch: pytest.MonkeyPatch) -> None:
     entries = {"oceanid-cluster:kubeContext": {"secret": True}, "oceanid-cluster:github_token": {"secret": True}}
     monkeypatch.setattr(stack_config, "entries", lambda _: entries)
-    monkeypatch.setattr(stack_config, "ask_pulumi", lambda *command, **_: {"kubeContext": "c\n"}[command[-1]])
+    answers = {"kubeContext": "c\n", "allowedApiHosts": '["canary_/"]'}
+    monkeypatch.setattr(stack_config, "ask_pulumi", lambda *command, **_: answers[command[-1]])
     assert stack_config.stack_settings("prod").cluster.kube_context == "c"
+    entries["oceanid-cluster:allowedApiHosts"] = {"secret": True}
+    with pytest.raises(StartUpError, match="'allowedApiHosts'") as caught:
+        stack_config.stack_settings("prod")
+    assert "canary" not in str(caught.value)

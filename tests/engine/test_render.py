@@ -10,10 +10,11 @@ from typing import Any
 import yaml
 
 from docs import keys
+from oceanid_cluster.commands.rendered import Rendered
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.manifests import labels
-from sandbox.diff.compare import Object, read
+from sandbox.diff.compare import read
 from sandbox.layout import ROOT
 from tests.engine.engine import Engine
 
@@ -47,7 +48,7 @@ def secrets(engine: Engine) -> dict[str, str]:
     return {name: one["value"] for name, one in found.items() if one["secret"]}
 
 
-def rendered(engine: Engine, folder: Path) -> dict[str, Object]:
+def rendered(engine: Engine, folder: Path) -> dict[str, Rendered]:
     """What is rendered of the committed configuration, and of the ids that only its tokens say."""
     engine.sandbox.link_project(folder / "project")
     file = folder / "project" / "Pulumi.sandbox.yaml"
@@ -76,8 +77,9 @@ def test_what_up_made_and_what_render_wrote_agree_object_by_object(clean: Engine
     assert live.keys() == objects.keys()
     wrong: list[str] = []
     for name, one in objects.items():
-        hidden = {f"data.{key}" for key in one.manifest.get("data", {})} if one.kind == "Secret" else {_ROLLOUT}
-        wrong += [f"{name}: {path}" for path in unlike(one.manifest, live[name]) if path not in hidden]
+        manifest = one.manifest
+        hidden = {f"data.{key}" for key in manifest.get("data", {})} if manifest["kind"] == "Secret" else {_ROLLOUT}
+        wrong += [f"{name}: {path}" for path in unlike(manifest, live[name]) if path not in hidden]
     assert wrong == []
     assert any(_ROLLOUT in {*unlike(one.manifest, live[name])} for name, one in objects.items())
 
