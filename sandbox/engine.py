@@ -98,7 +98,10 @@ def _run_quietly(
     log = sandbox.log / f"{verb}.log"
     say(f"pulumi {verb}; its whole output is in {log}")
     progress, last = Progress(f"pulumi {verb}", 0), ""
-    with log.open("wb") as output, _running(sandbox, [verb, *options], variables, output) as process:
+    with (
+        log.open("wb") as output,
+        _running(sandbox, [verb, "--suppress-progress", *options], variables, output) as process,
+    ):
         for line in follow(process, log):
             last = line or last
             progress.show(0, last)
