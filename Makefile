@@ -30,8 +30,15 @@ help: ## this list
 	@echo "  RUNS            how many turns make bench takes                                            (3)"
 	@echo "  PYTHON3         the Python that makes the virtual environment                      (python3)"
 
-$(READY): requirements.txt requirements-dev.txt
-	@$(PYTHON3) sandbox/bootstrap.py "$(VENV)"
+# A killed run leaves no $(READY), and the next one begins again; of two at once, one waits for the other.
+$(READY):
+	@$(PYTHON3) -c 'import sys; sys.version_info >= (3, 11) or \
+	  sys.exit(f"error: Python 3.11 or newer is needed, this is {sys.version.split()[0]}")'
+	@mkdir -p "$(CACHE)"
+	@exec 9>"$(VENV).lock" && flock 9 && if [ ! -e "$@" ]; then \
+	  echo "making the virtual environment $(VENV) (once)" >&2 && $(PYTHON3) -m venv --clear "$(VENV)" && \
+	  "$(PYTHON)" -m pip install --disable-pip-version-check --no-warn-script-location --require-hashes \
+	    -r requirements.txt -r requirements-dev.txt >&2 && touch "$@"; fi
 
 up: $(READY) ## get the missing tools, start the cluster, run the program on it
 	@$(SANDBOX) up $(ARGS)
@@ -97,7 +104,7 @@ docs: $(READY) ## bring Pulumi.example.yaml up to date, which has every key
 	@$(PYTHON) -m docs.keys
 
 lock: $(READY) ## pin requirements*.in with hashes
-	@for set in requirements requirements-dev requirements-go requirements-kubectl; do \
+	@for set in requirements requirements-dev requirements-go; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version=3.11 --generate-hashes --no-emit-index-url \
 	    --output-file=$$set.txt $$set.in || exit 1; done
 

@@ -4,15 +4,19 @@ import json
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, BinaryIO
 
 from sandbox.cluster import kubectl, private
 from sandbox.layout import PASSPHRASE, Sandbox, checked, say
+from sandbox.progress import Progress, follow
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
+# How the end of the engine's output begins: its own error, or else errors of resources, the outputs, the counts.
+_END = ("error:", "Diagnostics:", "Outputs:", "Resources:")
 OURS = "--selector=oceanid.cluster/managed-by=pulumi"
 
 
@@ -36,8 +40,8 @@ def prepare(sandbox: Sandbox) -> dict[str, str]:
     state: dict[str, Any] = json.loads(pulumi(sandbox, "stack", "export"))
     if state["deployment"].get("pending_operations"):
         say("an interrupted run left operations unfinished; looking at what they made")
-        refresh = ["refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates"]
-        run(sandbox, [*refresh, "--suppress-outputs"])
+        options = ["--run-program", "--yes", "--skip-preview", "--clear-pending-creates", "--suppress-outputs"]
+        _run_quietly(sandbox, "refresh", options)
     if unfinished(sandbox).exists():
         say("the last run did not finish; adopting what it made and did not note down")
         _forget_releases(sandbox)
@@ -54,7 +58,7 @@ def up(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str])
     ``variables`` are those of ``prepare``.
     """
     unfinished(sandbox).touch()
-    code = run(sandbox, ["up", "--yes", "--skip-preview", *arguments], variables)
+    code = _run_quietly(sandbox, "up", ["--yes", "--skip-preview", *arguments], variables)
     if code == 0:
         unfinished(sandbox).unlink()
     return code
@@ -81,16 +85,46 @@ def _forget_releases(sandbox: Sandbox) -> None:
                 kubectl(sandbox, "-n", namespace, "delete", "secret", f"--selector=owner=helm,name={name}")
 
 
-def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str] | None = None) -> int:
-    """Run ``pulumi`` with our input and output; returns its exit code.
+def run(sandbox: Sandbox, arguments: Sequence[str]) -> int:
+    """Run ``pulumi`` with our input and output; returns its exit code."""
+    with _running(sandbox, arguments) as process:
+        return process.wait()
 
-    Ctrl-C reaches the engine, which ends its current steps and saves its state; we wait for it.
-    """
+
+def _run_quietly(
+    sandbox: Sandbox, verb: str, options: Sequence[str], variables: Mapping[str, str] | None = None
+) -> int:
+    """Run ``pulumi <verb>`` with its output in a log, and show how it ended; returns its exit code."""
+    log = sandbox.log / f"{verb}.log"
+    say(f"pulumi {verb}; its whole output is in {log}")
+    progress, last = Progress(f"pulumi {verb}", 0), ""
+    with (
+        log.open("wb") as output,
+        _running(sandbox, [verb, "--suppress-progress", *options], variables, output) as process,
+    ):
+        for line in follow(process, log):
+            last = line or last
+            progress.show(0, last)
+    progress.end()
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    start = next((number for number, line in enumerate(lines) if line.startswith(_END)), 0)
+    print(*lines[start:], sep="\n", flush=True)
+    return process.returncode
+
+
+@contextmanager
+def _running(
+    sandbox: Sandbox,
+    arguments: Sequence[str],
+    variables: Mapping[str, str] | None = None,
+    output: BinaryIO | None = None,
+) -> Generator[subprocess.Popen[bytes]]:
+    """A ``pulumi`` that runs. Ctrl-C reaches it, it ends its current steps and saves its state; we wait for it."""
     process = subprocess.Popen(
         [sandbox.bin / "pulumi", *arguments],
-        cwd=sandbox.project,
-        env={**sandbox.process_environment("engine"), **(variables or {})},
-    )
+        cwd=sandbox.project, env={**sandbox.process_environment("engine"), **(variables or {})},
+        stdout=output, stderr=output,
+    )  # fmt: skip
 
     def forward(number: int, frame: FrameType | None) -> None:
         del frame
@@ -99,7 +133,7 @@ def run(sandbox: Sandbox, arguments: Sequence[str], variables: Mapping[str, str]
 
     previous = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return process.wait()
+        yield process
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)

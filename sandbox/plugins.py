@@ -5,6 +5,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from sandbox import tools
 from sandbox.download import silence
@@ -25,7 +26,6 @@ VERSION = "999.0.0"
 _DOWNLOADS = "https://get.pulumi.com"
 _INSTALL_SECONDS = 600
 _ANSWER_SECONDS = 20
-_GET_PLUGIN_INFO = "/pulumirpc.ResourceProvider/GetPluginInfo"
 
 
 def provide(sandbox: Sandbox) -> None:
@@ -71,16 +71,15 @@ def _chosen(sandbox: Sandbox, name: str) -> Path:
 def told_version(program: str) -> str:
     """The version that a provider tells of itself; empty when it tells none. Raises SandboxError."""
     import grpc  # it takes longer than all the rest here, and few machines have a provider on PATH
-    from pulumi.runtime.proto.plugin_pb2 import PluginInfo
+    from google.protobuf.empty_pb2 import Empty
+    from pulumi.runtime.proto.provider_pb2_grpc import ResourceProviderStub
 
     with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().strip() if process.stdout else ""
         try:
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-                ask: grpc.UnaryUnaryMultiCallable[bytes, PluginInfo] = channel.unary_unary(
-                    _GET_PLUGIN_INFO, response_deserializer=PluginInfo.FromString
-                )
-                return ask(b"", timeout=_ANSWER_SECONDS).version
+                stub: Any = ResourceProviderStub(channel)
+                return stub.GetPluginInfo(Empty(), timeout=_ANSWER_SECONDS).version
         except (ValueError, grpc.RpcError):
             raise SandboxError(f"{program} does not answer as a provider of Pulumi does; take it off PATH") from None
         finally:

@@ -1,8 +1,12 @@
 """One line that says what takes long, and how far it is."""
 
 import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 # Before this part of the work is done, nothing can be said of the rest.
 _JUDGED = 0.02
@@ -14,6 +18,21 @@ def _left(passed: float, part: float) -> str:
         return ""
     left = passed * (1 - part) / part
     return f", about {left:.0f} s left" if left < 60 else f", about {left / 60:.0f} min left"
+
+
+def follow(process: subprocess.Popen[Any], log: Path) -> Iterator[str]:
+    """What a process writes to a file, line by line, and an empty line each second, until it has ended."""
+    seen, runs = 0, True
+    while runs:
+        try:
+            process.wait(timeout=1)
+            runs = False
+        except subprocess.TimeoutExpired:
+            pass
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]  # the last one is not whole
+        yield from (line.strip() for line in lines[seen:])
+        yield ""
+        seen = len(lines)
 
 
 class Progress:

@@ -3,14 +3,13 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import golang, releases
 from sandbox.download import Release, Unavailable, silence
 from sandbox.layout import Sandbox, SandboxError, ask, cache, in_one_step, lock, say, version_in
-from sandbox.wheels import KUBECTL, Wheel
 
 Version = tuple[int, ...]
 
@@ -25,7 +24,6 @@ _LINKED = {
     ),
     "kubernetes-provider": (f"-X main.version={KUBERNETES_PROVIDER}",),
 }
-_SOURCES: Mapping[str, Release | Wheel] = {**releases.BY_PROGRAM, "kubectl": KUBECTL}
 
 
 @dataclass(frozen=True)
@@ -44,9 +42,9 @@ class Tool:
     files: tuple[tuple[str, str, str], ...] = ()
 
     @property
-    def source(self) -> Release | Wheel | None:
+    def release(self) -> Release | None:
         """What brings it, so that it need not be built."""
-        return _SOURCES.get(self.name)
+        return releases.BY_PROGRAM.get(self.name)
 
     @property
     def flags(self) -> str:
@@ -59,9 +57,9 @@ class Tool:
         return cache() / golang.key(self.module, self.flags) / self.name
 
     @property
-    def downloaded(self) -> Path | None:
-        """Where it is, or would be, when it is downloaded."""
-        return self.source.folder / self.name if self.source else None
+    def downloaded(self) -> Path:
+        """Where it is, or would be, when it is downloaded: kubectl as a Python package of requirements-dev.txt."""
+        return (self.release.folder if self.release else Path(sys.prefix) / "bin") / self.name
 
 
 def _same_minor(version: Version) -> bool:
@@ -158,27 +156,25 @@ exec {run}"""
 def get(tools: Sequence[Tool]) -> dict[str, Path]:
     """The path of each of ``tools`` by name, downloaded or built where the cache lacks it.
 
-    The variable TOOLS says how: ``auto`` downloads released programs, or the Python package that brings one, and
-    builds those that it cannot download, ``download`` fails instead, ``build`` downloads none. A tool without a
-    release is always built. Raises SandboxError.
+    The variable TOOLS says how: ``auto`` downloads released programs, and builds those that it cannot download,
+    ``download`` fails instead, ``build`` downloads none. A tool without a release is always built. Raises SandboxError.
     """
     wanted = os.environ.get("TOOLS") or "auto"
     if wanted not in ("auto", "download", "build"):
         raise SandboxError(f"TOOLS={wanted} is none of auto, download, build")
-    if wanted != "build":
-        _download([tool for tool in tools if wanted == "download" or not tool.built.exists()], wanted)
-    paths = {tool.name: tool.downloaded for tool in tools if wanted != "build"}
-    found = {name: path for name, path in paths.items() if path and path.exists()}
+    if wanted == "build":
+        return _build(tools)
+    _download([tool for tool in tools if wanted == "download" or not tool.built.exists()], wanted)
+    found = {tool.name: tool.downloaded for tool in tools if tool.downloaded.exists()}
     return found | _build([tool for tool in tools if tool.name not in found])
 
 
 def _download(tools: Sequence[Tool], wanted: str) -> None:
-    """Get what brings ``tools`` where the cache lacks it, and say which are built instead and why."""
-    missing = {tool.name: tool.source for tool in tools if tool.downloaded and not tool.downloaded.exists()}
-    sources = dict.fromkeys(source for source in missing.values() if source)
-    silence(url for source in sources for url in source.urls)
-    reasons = {source: _install(source) for source in sources}
-    refused = {name: reasons[source] for name, source in missing.items() if source and reasons[source]}
+    """Download the releases of ``tools`` that the cache lacks, and say which are built instead and why."""
+    missing = {tool.name: tool.release for tool in tools if tool.release and not tool.downloaded.exists()}
+    silence(url for release in missing.values() for url in release.urls)
+    reasons = {release: _install(release) for release in dict.fromkeys(missing.values())}
+    refused = {name: reasons[release] for name, release in missing.items() if reasons[release]}
     if refused and wanted == "download":
         lines = "\n  ".join(f"{name}: {reason}" for name, reason in refused.items())
         raise SandboxError(f"TOOLS=download, and these cannot be downloaded (TOOLS=auto builds them):\n  {lines}")
@@ -187,10 +183,10 @@ def _download(tools: Sequence[Tool], wanted: str) -> None:
         say(f"built instead of downloaded: {names} ({reason})")
 
 
-def _install(source: Release | Wheel) -> str:
-    """Get what a source brings into the cache; returns why it is unavailable, or nothing."""
+def _install(release: Release) -> str:
+    """Get a release into the cache; returns why it is unavailable, or nothing."""
     try:
-        source.install()
+        release.install()
     except (Unavailable, OSError) as problem:
         return str(problem)
     return ""

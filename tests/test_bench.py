@@ -1,8 +1,11 @@
 """The benchmark: its targets, the page that shows it, and what may make a run slow."""
 
+import importlib
 import json
+import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -13,14 +16,20 @@ from tests.samples import REQUIRED
 DOCS = ROOT / "docs"
 
 
-def test_the_page_and_its_plots_are_those_of_the_results_beside_it() -> None:
+def test_the_page_is_that_of_the_results_beside_it() -> None:
     measured = json.loads((DOCS / "performance.json").read_text(encoding="utf-8"))
     document = (DOCS / "performance.md").read_text(encoding="utf-8")
     assert report.page(document, measured) == document
-    assert report.bars(measured["operations"]) == (DOCS / "performance.svg").read_text(encoding="utf-8")
-    assert report.lines(measured["growth"]) == (DOCS / "growth.svg").read_text(encoding="utf-8")
     for spreads in (*measured["operations"].values(), *measured["growth"].values()):
         assert all(report.spread(one["seconds"]) == one for one in spreads.values())
+
+
+def test_mermaid_draws_both_plots_of_the_page() -> None:
+    mermaidx: Any = importlib.import_module("mermaidx")
+    document = (DOCS / "performance.md").read_text(encoding="utf-8")
+    operations, growth = re.findall(r"```mermaid\n(.*?)```", document, re.DOTALL)
+    assert "first up: predecessor" in mermaidx.render(operations).svg()
+    assert "1000 ingress rules" in mermaidx.render(growth).svg()
 
 
 @pytest.mark.slow

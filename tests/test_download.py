@@ -117,18 +117,6 @@ def stall(site: Site) -> None:
     answer(how, site)
 
 
-def trickle(site: Site) -> None:
-    def how(handler: BaseHTTPRequestHandler) -> None:
-        cut(handler)
-        try:
-            while not site.over.wait(0.02):
-                handler.wfile.write(b"x")
-        except OSError:
-            pass
-
-    answer(how, site)
-
-
 def checksums(content: bytes, site: Site) -> None:
     for release in (releases.APISERVER, releases.KWOK, releases.HELM):
         site.pages[site.path(release, release.checksums)] = content
@@ -146,7 +134,6 @@ WRONG: dict[str, tuple[str, Callable[[Site], None]]] = {
     "IncompleteRead": ("kube-apiserver", partial(answer, cut_chunk)),
     "HTTP 404": ("kube-apiserver", partial(answer, lambda handler: handler.send_error(404))),
     "timed out": ("kube-apiserver", stall),
-    "kB/s is too slow": ("kube-apiserver", trickle),
     # Not what the project published.
     "has the SHA-256": ("helm", lambda site: site.serve(releases.HELM, b"other", digest="1" * 64)),
     "no SHA-256 of kube-apiserver": ("kube-apiserver", partial(checksums, b"<html>not found</html>")),

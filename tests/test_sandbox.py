@@ -12,7 +12,7 @@ import pytest
 
 from oceanid_cluster.commands.mermaid import Box, Group, flowchart
 from oceanid_cluster.commands.readiness import SILENT
-from sandbox import cluster, gitops, health, tools
+from sandbox import cluster, engine, gitops, health, tools
 from sandbox.__main__ import main
 from sandbox.layout import MARK, Sandbox
 from tests.startup.api_server import serving
@@ -130,6 +130,29 @@ def test_gitops_says_what_is_left_out_without_github_unless_the_repository_is_yo
         file.write("  oceanid-cluster:gitRepositoryUrl: https://github.com/example/example\n")
     gitops.configure(sandbox, git)
     assert capsys.readouterr().err == "sandbox: keeping what you have set: gitRepositoryUrl\n"
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("Outputs:\n    gitPath: x\n\nResources:\n    + 2 created\n", 0),
+        ("Diagnostics:\n  kubernetes:core/v1:Namespace (apps):\n    error: no\n\nResources:\n    1 errored\n", 255),
+        ("error: no stack named 'sandbox' found\n", 255),
+    ],
+)
+def test_an_up_shows_how_it_ended_and_keeps_all_in_a_log(
+    end: str, code: int, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sandbox.project.mkdir()
+    sandbox.log.mkdir()
+    whole = f"Updating (sandbox):\n +  kubernetes:core/v1:Namespace apps creating\n{end}"
+    (sandbox.home / "said").write_text(whole, encoding="utf-8")
+    tools.script(sandbox.bin / "pulumi", f'cat "{sandbox.home}/said" >&2; exit {code}')
+    assert engine.up(sandbox, [], {}) == code
+    log = sandbox.log / "up.log"
+    assert log.read_text(encoding="utf-8") == whole
+    assert capfd.readouterr() == (end, f"sandbox: pulumi up; its whole output is in {log}\n")
+    assert engine.unfinished(sandbox).exists() == bool(code)
 
 
 def test_kubectl_keeps_what_it_keeps_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:

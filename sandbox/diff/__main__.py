@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from oceanid_cluster.commands.report import add_to_summary
+from oceanid_cluster.startup.configuration import FOLDER_VARIABLE
 from sandbox.diff import compare, report
-from sandbox.layout import PROJECT_FOLDER, ROOT, Sandbox, SandboxError, checked
+from sandbox.layout import ROOT, Sandbox, SandboxError, checked
 
 # The stack of the sandbox, and the file that explains the keys, are not clusters.
 _NO_CLUSTERS = ("example", "sandbox")
@@ -70,7 +71,7 @@ def _render(tree: Path, stack: str, output: Path) -> str:
         return ""
     command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
     path = f"{os.environ.get('PATH', '')}{os.pathsep}{Sandbox.from_environment().bin}"  # its helm, if there is no other
-    own = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", PROJECT_FOLDER: str(tree)}  # not that of the sandbox
+    own = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", FOLDER_VARIABLE: str(tree)}  # not that of the sandbox
     environment = {**os.environ, **own}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
     if answer.returncode:

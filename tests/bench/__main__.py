@@ -57,16 +57,10 @@ def say(text: str) -> None:
 
 
 def write(results: report.Results) -> None:
-    """Write the results, their plots, and the page that shows them."""
+    """Write the results, and the page that shows them."""
     document = DOCS / "performance.md"
-    files = {
-        "performance.json": json.dumps(results, indent=1) + "\n",
-        "performance.svg": report.bars(results["operations"]),
-        "growth.svg": report.lines(results["growth"]),
-        document.name: report.page(document.read_text(encoding="utf-8"), results),
-    }
-    for name, text in files.items():
-        (DOCS / name).write_text(text, encoding="utf-8")
+    (DOCS / "performance.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    document.write_text(report.page(document.read_text(encoding="utf-8"), results), encoding="utf-8")
 
 
 def _take_turns(scratch: Path, runs: int) -> tuple[Seconds, list[float], dict[str, str]]:

@@ -2,7 +2,6 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 Results = dict[str, Any]
@@ -20,8 +19,6 @@ TARGETS: Mapping[str, Mapping[str, float]] = {
 }
 CPU_SECONDS = 4.3  # of a no-op preview, the engine and everything that it starts
 GROWTH_SECONDS = 1.0  # what the largest size may add to a run of the program
-_COLOURS = ("#2f6fb0", "#8a8a8a", "#c8803c")
-_SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="{0}" height="{1}" font-family="sans-serif" font-size="12">'
 
 
 def spread(seconds: Sequence[float]) -> dict[str, Any]:
@@ -63,8 +60,16 @@ def page(document: str, results: Results) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the document lacks the markers {BEGIN} and {END}")
-    parts = (_conditions(results), operations_table(results), "![seconds of each operation](performance.svg)",
-             other_figures(results), "![seconds of the program by size](growth.svg)")  # fmt: skip
+    operations = {
+        f"{operation}: {name}": one
+        for operation, measured in results["operations"].items()
+        for name, one in measured.items()
+    }
+    growth = {f"{size} {what}": one for what, sizes in results["growth"].items() for size, one in sizes.items()}
+    parts = (
+        _conditions(results), operations_table(results), plot("Seconds of each operation", operations),
+        other_figures(results), plot("Seconds of the program alone, by size", growth),
+    )  # fmt: skip
     return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
 
 
@@ -110,49 +115,14 @@ def _added(sizes: Mapping[str, Mapping[str, Any]]) -> float:
     return sizes[max(sizes, key=int)]["median"] - sizes[min(sizes, key=int)]["median"]
 
 
-def bars(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """An SVG of horizontal bars: medians by group and series, with a line from minimum to maximum."""
-    longest = max(one["maximum"] for series in groups.values() for one in series.values())
-    left, width, height, scale = 110, 720, 18, 520 / longest
-    names = list(next(iter(groups.values())))
-    parts = ['<rect width="100%" height="100%" fill="#ffffff"/>']
-    for number, name in enumerate(names):
-        x = left + 140 * number
-        parts.append(f'<rect x="{x}" y="12" width="12" height="12" fill="{_COLOURS[number]}"/>')
-        parts.append(f'<text x="{x + 18}" y="22">{escape(name)}</text>')
-    y = 40
-    for group, series in groups.items():
-        parts.append(f'<text x="8" y="{y + height * len(series) / 2 + 4:g}">{escape(group)}</text>')
-        for number, one in enumerate(series.values()):
-            low, middle, high = (one[key] * scale for key in ("minimum", "median", "maximum"))
-            centre = y + height / 2
-            parts += [
-                f'<rect x="{left}" y="{y + 2}" width="{middle:.1f}" height="{height - 4}" fill="{_COLOURS[number]}"/>',
-                f'<path d="M{left + low:.1f} {centre}H{left + high:.1f}" stroke="#000000" stroke-width="1.5"/>',
-                f'<text x="{left + high + 6:.1f}" y="{centre + 4}">{one["median"]:.1f} s</text>',
-            ]
-            y += height
-        y += 12
-    return "\n".join([_SVG.format(width, y), *parts, "</svg>", ""])
-
-
-def lines(series: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """An SVG of one plot for each series, side by side: median seconds by size, both axes from zero."""
-    parts = ['<rect width="100%" height="100%" fill="#ffffff"/>']
-    top = max(one["maximum"] for sizes in series.values() for one in sizes.values())
-    for number, (what, sizes) in enumerate(series.items()):
-        left, bottom, colour = 50 + 360 * number, 200, _COLOURS[number]
-        across = 280 / max(map(int, sizes))
-        points = [(left + int(size) * across, bottom - one["median"] / top * 160, one) for size, one in sizes.items()]
-        parts += [
-            f'<path d="M{left} 30V{bottom}H{left + 290}" fill="none" stroke="#8a8a8a"/>',
-            f'<text x="{left}" y="20">seconds by number of {escape(what)}</text>',
-            f'<path d="M{"L".join(f"{x:.1f} {y:.1f}" for x, y, _ in points)}" fill="none" stroke="{colour}"/>',
-        ]
-        for size, (x, y, one) in zip(sizes, points, strict=True):
-            parts += [
-                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>',
-                f'<text x="{x:.1f}" y="{y - 10:.1f}">{one["median"]:.2f}</text>',
-                f'<text x="{x:.1f}" y="{bottom + 18}">{size if int(size) * across > 30 else ""}</text>',
-            ]
-    return "\n".join([_SVG.format(50 + 360 * len(series), 230), *parts, "</svg>", ""])
+def plot(title: str, measured: Mapping[str, Mapping[str, Any]]) -> str:
+    """A bar for each median in seconds, as a Mermaid chart, which GitHub draws."""
+    names = ", ".join(f'"{name}"' for name in measured)
+    medians = [one["median"] for one in measured.values()]
+    return f"""```mermaid
+xychart-beta horizontal
+    title "{title}"
+    x-axis [{names}]
+    y-axis "seconds" 0 --> {max(medians)}
+    bar {medians}
+```"""

