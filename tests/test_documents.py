@@ -5,9 +5,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 import yaml
 
 from docs import keys
+from oceanid_cluster.__main__ import COMMANDS, main
 from oceanid_cluster.components.settings import CHAIN, COMPONENTS, all_keys
 from oceanid_cluster.config.schema import PROJECT, keys_of
 from tests.recorded import ROOT
@@ -82,9 +84,19 @@ def test_the_readmes_first_configuration_is_the_required_one() -> None:
     assert set(REQUIRED) <= commands
 
 
-def test_every_verb_of_the_readme_is_in_the_makefile() -> None:
-    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    assert set(re.findall(r"`make (?:-s )?([a-z-]+)", README)) <= verbs
+def test_every_command_of_a_document_exists(capsys: pytest.CaptureFixture[str]) -> None:
+    verbs = {"", *re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)}
+    helps = {"": "--help", "command": "--help"}
+    for command in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        helps[command] = capsys.readouterr().out
+    for document in DOCUMENTS:
+        text = document.read_text(encoding="utf-8")
+        code = "\n".join(re.findall(r"```\w*\n.*?```|`[^`\n]+`", text, re.DOTALL))
+        assert {*re.findall(r"\bmake (?:-s )?([a-z-]*)", code)} <= verbs, document.name
+        for command, arguments in re.findall(r"python -m oceanid_cluster ?([a-z-]*)([^`\n]*)", code):
+            assert all(option in helps[command] for option in re.findall(r"--[a-z-]+", arguments)), document.name
 
 
 def test_every_file_that_a_document_names_exists() -> None:

@@ -1,4 +1,8 @@
-"""The workflows as files: what may run where, and with which rights. zizmor checks that every action is pinned."""
+"""The workflows as files: what may run where, and with which rights.
+
+zizmor (``make lint``) checks that every action is pinned, that a workflow has no rights beside those of its jobs, that
+no checkout keeps credentials, and that no trigger runs foreign code with our rights.
+"""
 
 import re
 from typing import Any
@@ -17,37 +21,28 @@ def steps(name: str) -> list[dict[str, Any]]:
     return [step for job in load(name)["jobs"].values() for step in job["steps"]]
 
 
-def test_every_job_has_the_least_rights_and_keeps_no_credentials() -> None:
+def test_a_job_has_no_more_rights_than_it_uses() -> None:
     for name in NAMES:
-        document = load(name)
-        assert document["permissions"] == {}
-        for job in document["jobs"].values():
+        for job in load(name)["jobs"].values():
             rights = {right: level for right, level in job["permissions"].items() if right != "id-token"}
             assert rights in ({"contents": "read"}, {"contents": "read", "issues": "write"})
-        checkouts = [step for step in steps(name) if step.get("uses", "").startswith("actions/checkout@")]
-        assert checkouts
-        assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 def test_a_pull_request_never_reaches_the_self_hosted_runner() -> None:
     for name in NAMES:
         document = load(name)
-        triggers = set(document["on"])
-        if any(trigger.startswith("pull_request") for trigger in triggers):
-            assert triggers <= {"push", "pull_request"}  # pull_request_target would run with our rights
-            assert [job["runs-on"] for job in document["jobs"].values()] == ["ubuntu-24.04"]
-        else:
-            assert all(job["if"] == "github.ref == 'refs/heads/main'" for job in document["jobs"].values())
+        for job in document["jobs"].values():
+            if "pull_request" in document["on"]:
+                assert job["runs-on"] == "ubuntu-24.04"
+            else:
+                assert job["if"] == "github.ref == 'refs/heads/main'"
 
 
 def test_the_diff_of_a_pull_request_runs_its_code_without_any_token() -> None:
-    document = load("diff.yml")
-    assert set(document["on"]) == {"pull_request"}
-    (job,) = document["jobs"].values()
+    (job,) = load("diff.yml")["jobs"].values()
     assert job["permissions"] == {"contents": "read"}
     assert job["steps"][0]["with"]["fetch-depth"] == 2  # the merge, and what it is merged into
-    assert "env" not in job
-    assert [step["env"] for step in job["steps"] if "env" in step] == [{"BASE": "HEAD^1"}]
+    assert job["steps"][-1]["env"] == {"BASE": "HEAD^1"}
     text = (WORKFLOWS / "diff.yml").read_text(encoding="utf-8")
     assert not re.search(r"secrets\.|github\.token|GITHUB_TOKEN|GH_TOKEN", text)
 
@@ -57,7 +52,6 @@ def test_deploys_and_comparisons_wait_for_each_other_and_none_is_cancelled() -> 
         document = load(name)
         assert "concurrency" not in document  # a run on another branch would enter the group, and push out a deploy
         (job,) = document["jobs"].values()
-        assert job["if"] == "github.ref == 'refs/heads/main'"
         group = {"group": "cluster-${{ matrix.stack }}", "cancel-in-progress": False, "queue": "max"}
         assert job["concurrency"] == group
 
@@ -115,7 +109,5 @@ def test_a_change_of_the_program_or_of_its_locks_is_deployed() -> None:
 def test_the_steps_run_the_pinned_cli() -> None:
     assert f"pulumi=={tools.PULUMI} " in (ROOT / "requirements.txt").read_text(encoding="utf-8")
     for name in ("deploy-cluster.yml", "watch.yml"):
-        (version,) = [
-            step["with"]["pulumi-version"] for step in steps(name) if "pulumi/actions@" in step.get("uses", "")
-        ]
-        assert version == tools.PULUMI
+        (step,) = [step for step in steps(name) if "pulumi/actions@" in step.get("uses", "")]
+        assert step["with"]["pulumi-version"] == tools.PULUMI
