@@ -4,10 +4,11 @@ import dataclasses
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 State = Literal["ok", "warning", "failed"]
 # The runner drops a step's summary of more than 1 MiB (actions/runner, src/Runner.Worker/FileCommandManager.cs).
@@ -40,16 +41,15 @@ def as_table(rows: Sequence[Row]) -> str:
 
 
 def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
-    """Print the rows and how many are not ok, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code.
+    """Print the rows and how many have which state, in JSON as ``{"passed": …, "rows": […]}``; returns the exit code.
 
     It is 1 when a row failed; a warning is not a failure.
     """
-    failed, warned = (sum(row.state == state for row in rows) for state in ("failed", "warning"))
-    whole = {"passed": not failed, "rows": [dataclasses.asdict(row) for row in rows]}
-    end = f"{failed} of {len(rows)} rows are not ok" if failed else f"all {len(rows)} rows are ok"
-    warnings = f", {warned} with a warning" if warned else ""
-    print(json.dumps(whole, indent=2) if in_json else f"{as_table(rows)}\n{end}{warnings}")
-    return 1 if failed else 0
+    counts = Counter(row.state for row in rows)
+    whole = {"passed": not counts["failed"], "rows": [dataclasses.asdict(row) for row in rows]}
+    end = f"{len(rows)} rows: {', '.join(f'{counts[state]} {state}' for state in get_args(State) if counts[state])}"
+    print(json.dumps(whole, indent=2) if in_json else f"{as_table(rows)}\n{end}")
+    return 1 if counts["failed"] else 0
 
 
 def fitting(head: str, lines: Sequence[str], tail: str, limit: int) -> str:

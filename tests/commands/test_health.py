@@ -73,9 +73,9 @@ def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() 
 @pytest.mark.parametrize(
     ("states", "code", "end"),
     [
-        (["ok", "ok"], 0, "all 2 rows are ok"),
-        (["ok", "warning"], 0, "all 2 rows are ok, 1 with a warning"),
-        (["failed", "warning", "failed"], 1, "2 of 3 rows are not ok, 1 with a warning"),
+        (["ok", "ok"], 0, "2 rows: 2 ok"),
+        (["ok", "warning"], 0, "2 rows: 1 ok, 1 warning"),
+        (["failed", "warning", "failed"], 1, "3 rows: 1 warning, 2 failed"),
     ],
 )
 def test_the_last_line_says_how_many_rows_are_not_ok(

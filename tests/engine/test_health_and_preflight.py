@@ -68,7 +68,7 @@ def test_a_healthy_cluster_is_called_healthy(engine: Engine) -> None:
     always = [one for one in EXPECTED if one.kind != "Receiver" and one.name != ALERTS]
     rows = 1 + len(NODES) + len(always)
     assert len(answer.stdout.splitlines()) == rows + 2
-    assert answer.stdout.endswith(f"\nall {rows} rows are ok\n")
+    assert answer.stdout.endswith(f"\n{rows} rows: {rows} ok\n")
     server = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]["server"]
     assert f" {server}" in row(answer, "API server")
     assert row(answer, "node/calypso") == "NodeLabels node/calypso ok Ready, 4 labels"
