@@ -48,7 +48,7 @@ def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Pulumi.prod.yaml").write_text("config: {oceanid-cluster:sentry.release: 2025-01-30}", encoding="utf-8")
     assert stack_config.local_settings("prod", {}).adapter.sentry_release is None
-    assert "has 2025-01-30 without quotes in the stack file" in capsys.readouterr().err
+    assert "has '2025-01-30' without quotes in the stack file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_line(
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("kubeconfigPath", "apiVersion: v1 clusters: canary"),
+        ("kubeconfigPath", "apiVersion: v1\nclusters: canary"),
         ("kubeContext", "a\nb"),
         ("nodes", "canary"),
         ("clusterUid", "canary"),
