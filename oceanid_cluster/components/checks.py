@@ -7,9 +7,9 @@ from oceanid_cluster.components.flux.settings import check_flux
 from oceanid_cluster.components.node_tunnels.settings import NodeTunnelSettings
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
-from oceanid_cluster.config import parsers
 from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.cluster import ClusterSettings, check_addresses
+from oceanid_cluster.config.entries import wrong_entries
 from oceanid_cluster.config.ingress import dead_rules, rule_name
 from oceanid_cluster.config.nodes import PREFIX, Node
 from oceanid_cluster.config.schema import ConfigErrors, keys_of
@@ -153,7 +153,7 @@ def _check_rules(settings: Settings, problems: ConfigErrors) -> None:
             fix = f"pulumi config set {owner.key} <hostname>"
             problems.add(owner.key, f"is another rule's host name: {problem}", fix)
     if wrong := [problem for owner, problem in dead if not owner]:
-        problems.add("extraIngress", parsers.wrong_entries(wrong), "pulumi config set extraIngress <json>")
+        problems.add("extraIngress", wrong_entries(wrong), "pulumi config set extraIngress <json>")
 
 
 def _check_tunnel_ids(settings: Settings, problems: ConfigErrors) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from oceanid_cluster import versions
 from oceanid_cluster.config import images, parsers
+from oceanid_cluster.config.entries import json_object, parse_entries
 from oceanid_cluster.config.ingress import check_hostname, check_service, endpoint
 from oceanid_cluster.config.schema import key
 from oceanid_cluster.config.secret import Secret
@@ -19,9 +20,9 @@ _AUDIENCE = re.compile(r"[0-9a-f]{64}")
 
 def parse_audiences(text: str) -> dict[str, str]:
     """A JSON object: the audience tag of the Access application of each host name. Raises ValueError."""
-    given = parsers.json_object(text, 'an object such as {"k3s.example.org": "<audience tag>"}')
+    given = json_object(text, 'an object such as {"k3s.example.org": "<audience tag>"}')
     named = {f"'{name}'": (name, tag) for name, tag in given.items()}
-    return dict(parsers.parse_entries(named, _entry).values())
+    return dict(parse_entries(named, _entry).values())
 
 
 def _entry(entry: tuple[str, object]) -> tuple[str, str]:

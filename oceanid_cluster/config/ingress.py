@@ -11,17 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+from oceanid_cluster.config.entries import fields_of, json_list, parse_entries, part
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
-from oceanid_cluster.config.parsers import (
-    HOST_LABEL,
-    check_not_the_pod,
-    fields,
-    is_host,
-    json_list,
-    parse_entries,
-    part,
-)
+from oceanid_cluster.config.parsers import HOST_LABEL, check_not_the_pod, is_host
 from oceanid_cluster.config.peers import Peer
 
 # In every API server's certificate, whatever the cluster's domain is.
@@ -210,7 +203,7 @@ def _given_hostname(item: object) -> object:
 
 
 def _rule(item: object) -> IngressRule:
-    given = fields(item, "hostname and service", _FIELDS)
+    given = fields_of(item, "hostname and service", _FIELDS)
     service, path = given.get("service"), given.get("path") or None
     if not isinstance(service, str):
         raise ValueError("has no service")

@@ -8,8 +8,8 @@ import re
 import stat
 from pathlib import Path
 
+from oceanid_cluster.config.entries import is_utf8
 from oceanid_cluster.config.errors import StartUpError
-from oceanid_cluster.config.parsers import is_utf8
 from oceanid_cluster.config.secret import looks_random
 
 VARIABLE, KEY = "the variable KUBECONFIG", "the key kubeconfigPath"

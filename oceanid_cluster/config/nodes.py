@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from oceanid_cluster.config import parsers
+from oceanid_cluster.config.entries import as_text, fields_of, numbered, parse_entries
 
 _FIELDS = ("name", "host", "address", "labels")
 _SHAPE = 'a list of nodes such as [{"name": "tethys", "host": "srv1", "address": "192.0.2.1"}]'
@@ -32,10 +33,10 @@ class Node:
 
 def parse_nodes(text: str) -> tuple[Node, ...]:
     """The key ``nodes``: a JSON list of ``{name, host, address, labels?}``. Raises ValueError with each wrong entry."""
-    given = parsers.numbered(text, _SHAPE, "node")
+    given = numbered(text, _SHAPE, "node")
     if not given:
         raise ValueError(f"is not {_SHAPE}")
-    return tuple(parsers.parse_entries(given, _node, _twins).values())
+    return tuple(parse_entries(given, _node, _twins).values())
 
 
 def _twins(nodes: Mapping[str, Node]) -> Iterator[str]:
@@ -45,8 +46,8 @@ def _twins(nodes: Mapping[str, Node]) -> Iterator[str]:
 
 
 def _node(entry: object) -> Node:
-    fields = parsers.fields(entry, "name, host and address", _FIELDS)
-    texts = {name: (parsers.as_text(fields.get(name)) or "").strip() for name in _FIELDS[:3]}
+    fields = fields_of(entry, "name, host and address", _FIELDS)
+    texts = {name: (as_text(fields.get(name)) or "").strip() for name in _FIELDS[:3]}
     for name, text in texts.items():
         if not text:
             raise ValueError(f"has no {name}")

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from oceanid_cluster.config import parsers
+from oceanid_cluster.config.entries import fields_of, part
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ def parse_origin_request(value: object) -> dict[str, Any]:
             continue
         if name not in _OPTIONS:
             raise ValueError(f"has the unknown originRequest option '{name}'; cloudflared knows {', '.join(_OPTIONS)}")
-        options[name] = parsers.part(f"an originRequest.{name}", _OPTIONS[name][0], given)
+        options[name] = part(f"an originRequest.{name}", _OPTIONS[name][0], given)
     return {name: option for name, option in options.items() if option != ""}  # an empty text is cloudflared's default
 
 
@@ -112,7 +113,7 @@ def _among(allowed: Sequence[str], otherwise: str) -> Callable[[object], str]:
 
 def _access(value: object) -> dict[str, Any]:
     """``{required, teamName, audTag}`` (ingress/ingress.go, validateAccessConfiguration)."""
-    given = parsers.fields(value, "required, teamName and audTag", ("required", "teamName", "audTag", "environment"))
+    given = fields_of(value, "required, teamName and audTag", ("required", "teamName", "audTag", "environment"))
     access: dict[str, Any] = {
         "required": _boolean(given.get("required", False)),
         "teamName": _text(given.get("teamName", "")),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oceanid_cluster.config import parsers
+from oceanid_cluster.config.entries import as_text, fields_of, numbered, parse_entries
 
 _SHAPE = 'a list such as [{"namespace": "kube-system", "labels": {"app.kubernetes.io/name": "traefik"}}]'
 
@@ -27,12 +28,12 @@ class Peer:
 
 def parse_peers(text: str) -> tuple[Peer, ...]:
     """A JSON list of ``{namespace, labels?}``. Raises ValueError."""
-    return tuple(parsers.parse_entries(parsers.numbered(text, _SHAPE, "entry"), _peer).values())
+    return tuple(parse_entries(numbered(text, _SHAPE, "entry"), _peer).values())
 
 
 def _peer(entry: object) -> Peer:
-    fields = parsers.fields(entry, "namespace and labels", ("namespace", "labels"))
-    namespace = parsers.as_text(fields.get("namespace"))
+    fields = fields_of(entry, "namespace and labels", ("namespace", "labels"))
+    namespace = as_text(fields.get("namespace"))
     if namespace is None or not re.fullmatch(parsers.DNS_LABEL, namespace):
         raise ValueError("has no namespace, or one that Kubernetes would refuse")
     return Peer(namespace, parsers.labels(fields.get("labels") or {}))

@@ -11,7 +11,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any, ParamSpec, cast
 
-from oceanid_cluster.config.parsers import is_utf8
+from oceanid_cluster.config.entries import is_utf8
 from oceanid_cluster.config.secret import Secret, looks_random
 
 P = ParamSpec("P")

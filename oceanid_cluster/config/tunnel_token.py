@@ -6,7 +6,8 @@ import re
 import uuid
 from dataclasses import dataclass
 
-from oceanid_cluster.config.parsers import json_object, unwrapped
+from oceanid_cluster.config.entries import json_object
+from oceanid_cluster.config.parsers import unwrapped
 from oceanid_cluster.config.secret import Secret
 
 _SHAPES = (

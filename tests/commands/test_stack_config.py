@@ -71,6 +71,7 @@ def test_a_file_that_cannot_be_read_is_named_with_the_line(
 @pytest.mark.parametrize(
     ("key", "value"),
     [
+        ("kubeconfigPath", "apiVersion: v1\nclusters: canary"),
         ("kubeContext", "a\nb"),
         ("nodes", "canary"),
         ("clusterUid", "canary"),
