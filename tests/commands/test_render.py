@@ -14,7 +14,7 @@ import yaml
 from oceanid_cluster.__main__ import main
 from oceanid_cluster.commands import render
 from oceanid_cluster.commands.plain_yaml import ManifestLoader
-from oceanid_cluster.commands.rendered import Rendered
+from oceanid_cluster.commands.render import Rendered
 from oceanid_cluster.components.settings import CHAIN, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
