@@ -35,8 +35,9 @@ FOLDER_NAMES = [folder.name for folder in FOLDERS]
 
 @pytest.fixture(autouse=True)
 def helm(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The pinned Helm is the one on PATH."""
-    monkeypatch.setenv("PATH", str(tools.get([tools.ALL["helm"]])["helm"].parent), prepend=os.pathsep)
+    """The pinned Helm, and kubectl beside it, are those on PATH."""
+    folder = tools.get([tools.ALL["helm"], tools.ALL["kubectl"]])["helm"].parent
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
 
 
 @pytest.fixture

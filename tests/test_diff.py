@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from oceanid_cluster.commands.rendered import Rendered
+from oceanid_cluster.commands.render import Rendered
 from sandbox.diff.compare import Change, compare, read
 from sandbox.diff.report import as_text
 from tests.recorded import ROOT

@@ -2,17 +2,17 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from oceanid_cluster import versions
-from oceanid_cluster.commands.plain_yaml import ManifestLoader
+from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.configuration import project_folder
-from oceanid_cluster.startup.processes import CommandError, check_output
+from oceanid_cluster.startup.kubeconfig import Kubeconfig
+from oceanid_cluster.startup.kubectl import Kubectl
+from oceanid_cluster.startup.processes import check_output
 
 # The kinds of Kubernetes' own that are in no namespace, as far as charts make them.
 _OF_THE_CLUSTER = frozenset((
@@ -50,12 +50,12 @@ class Chart:
         text = _output("helm", "template", *place, *options, stdin=values)
         if renderer := self.inputs.get("postrender"):
             text = _output(renderer, stdin=text)
-        found = list(_documents(text))
+        found = objects_of(text)
         return [self._placed(one, found) for one in found]
 
     def crds(self) -> list[Manifest]:
         """The CRDs in its folder ``crds``. Raises CommandError when the chart is unavailable."""
-        return list(_documents(_output("helm", "show", "crds", *self._location())))
+        return objects_of(_output("helm", "show", "crds", *self._location()))
 
     def _location(self) -> list[str]:
         options: Mapping[str, Any] = self.inputs.get("repositoryOpts") or {}
@@ -80,13 +80,8 @@ def _output(*command: str, stdin: str | None = None) -> str:
     return check_output(*command, stdin=stdin, folder=project_folder(os.environ))
 
 
-def _documents(text: str) -> Iterator[Manifest]:
-    try:
-        found = list(yaml.load_all(text, ManifestLoader))
-    except yaml.YAMLError:
-        raise CommandError("helm gave no YAML") from None
-    for document in found:
-        if document and document.get("kind") == "List":
-            yield from document["items"]
-        elif document:
-            yield document
+def objects_of(text: str) -> list[Manifest]:
+    """The objects of a text in YAML, as kubectl reads them, without a cluster. Raises CommandError."""
+    nowhere = Kubectl(Kubeconfig(os.devnull, "", "no cluster", Secret(""), ()))
+    unchanged = ("patch", "--local", "--type=merge", "--patch={}", "--filename=-")
+    return nowhere.objects(*unchanged, stdin=text) if text.strip() else []

@@ -1,4 +1,4 @@
-"""YAML as programs in Go read it: Pulumi the file of a stack, Kubernetes a manifest (go.yaml.in/yaml, resolve.go).
+"""What programs in Go make of YAML (go.yaml.in/yaml, resolve.go): Pulumi of a stack's file, Kubernetes of a manifest.
 
 PyYAML parses it. What it makes by itself of a text without quotes is YAML 1.1: 33:20 is a number, and 1e5 is not.
 """
@@ -9,13 +9,13 @@ from typing import Any
 
 import yaml
 
-_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML's own is slow on CRDs
+_BASE: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _TYPES = {
     "null": "|~|null|Null|NULL",
     "bool": "true|True|TRUE|false|False|FALSE",
     "int": "[-+]?(0|[1-9][0-9_]*|0[xX][0-9a-fA-F_]+|0[bB][01_]+|0[oO]?[0-7_]+)",
-    "float": r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?",
+    "float": r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
     "merge": "<<",
 }
 _OF_PULUMI = {**_TYPES, "timestamp": r"\d{4}-\d\d-\d\d([Tt ].*)?"}
@@ -27,13 +27,6 @@ def _resolvers(types: Mapping[str, str]) -> dict[None, list[tuple[str, re.Patter
 
 
 KUBERNETES_RESOLVERS = _resolvers(_OF_KUBERNETES)  # what a text must not look like in a manifest
-
-
-class ManifestLoader(_BASE):
-    """Reads a manifest. The later one of two equal keys wins."""
-
-    yaml_implicit_resolvers = KUBERNETES_RESOLVERS
-    bool_values: Mapping[str, bool] = {**_BASE.bool_values, "y": True, "n": False}
 
 
 class StackFileLoader(_BASE):
@@ -64,7 +57,6 @@ def _time(_: Any, node: yaml.ScalarNode) -> str:
     return f"{node.value[:10]} 00:00:00 +0000 UTC"  # as Go prints it: a run refuses it, and says why
 
 
-for _loader in (ManifestLoader, StackFileLoader):
-    _loader.add_constructor(f"{_TAG}int", _integer)
-    _loader.add_constructor(f"{_TAG}float", _float)
-    _loader.add_constructor(f"{_TAG}timestamp", _time)
+StackFileLoader.add_constructor(f"{_TAG}int", _integer)
+StackFileLoader.add_constructor(f"{_TAG}float", _float)
+StackFileLoader.add_constructor(f"{_TAG}timestamp", _time)

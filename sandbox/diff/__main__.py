@@ -70,7 +70,8 @@ def _render(tree: Path, stack: str, output: Path) -> str:
     if not (tree / f"Pulumi.{stack}.yaml").exists():
         return ""
     command = [sys.executable, "-m", "oceanid_cluster", "render", str(output), "--stack", stack]
-    path = f"{os.environ.get('PATH', '')}{os.pathsep}{Sandbox.from_environment().bin}"  # its helm, if there is no other
+    tools = Sandbox.from_environment().bin  # helm and kubectl, if there are no others
+    path = f"{os.environ.get('PATH', '')}{os.pathsep}{tools}"
     own = {"PATH": path, "PYTHONDONTWRITEBYTECODE": "1", FOLDER_VARIABLE: str(tree)}  # not that of the sandbox
     environment = {**os.environ, **own}
     answer = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import yaml
 
 from oceanid_cluster.commands.objects import labels_of
-from oceanid_cluster.commands.rendered import Rendered
+from oceanid_cluster.commands.render import Rendered
 
 Operation = Literal["added", "changed", "removed"]
 

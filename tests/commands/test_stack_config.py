@@ -55,6 +55,7 @@ def test_a_date_without_quotes_is_warned_of_as_a_run_refuses_it(
         ("\0", ""),
         ("a: 1\nb: canary\na: 2", " (line 3: the key 'a' is there twice)"),
         ("config: {oceanid-cluster:a: 1e400}", ""),
+        ("config: {oceanid-cluster:a: .inf}", ""),
         ("config: {oceanid-cluster:a: !!binary aGk=}", ""),
     ],
 )

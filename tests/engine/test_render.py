@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from docs import keys
-from oceanid_cluster.commands.rendered import Rendered
+from oceanid_cluster.commands.render import Rendered
 from oceanid_cluster.config.schema import PROJECT
 from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.manifests import labels
