@@ -54,34 +54,28 @@ class AdapterArgs:
 class LsTritonAdapter(Component):
     """Runs the adapter, with the right to start training Jobs in its namespace."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: AdapterArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``serviceUrl``, ``serviceName``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
         self.url = ADAPTER.url(context.domain)
-        object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
+        self.object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
         in_ns = depends_on(args.apps or create_apps_namespace(self))
         secrets = adapter_secrets(settings)
-        made = [
-            self.create(part, secret(secret_name, NAMESPACE, data, object_labels), in_ns)
-            for part, (secret_name, data) in secrets.items()
-        ]
+        made = [self.create(part, secret(secret_name, data), in_ns) for part, (secret_name, data) in secrets.items()]
         if settings.ghcr_username and settings.ghcr_token:
-            pull = pull_secret(settings.ghcr_username, settings.ghcr_token, object_labels)
+            pull = pull_secret(settings.ghcr_username, settings.ghcr_token)
             made.append(self.create("ghcr-creds", pull, in_ns))
-        account = self.create("sa", service_account(object_labels), in_ns)
-        role = self.create("role", job_role(object_labels), in_ns)
-        binding = self.create("rb", job_role_binding(object_labels), depends_on(account, role))
-        self.create("network", access(settings.ingress_from, object_labels), in_ns)
+        account = self.create("sa", service_account(), in_ns)
+        role = self.create("role", job_role(), in_ns)
+        binding = self.create("rb", job_role_binding(), depends_on(account, role))
+        self.create("network", access(settings.ingress_from), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        self.create(
-            "deploy",
-            deployment(settings, object_labels, rollout, context.placement),
-            depends_on(*made, account, binding),
-        )
-        self.create("svc", service(NAME, NAMESPACE, ADAPTER.pods, "http", ADAPTER.port, object_labels), in_ns)
+        workload = deployment(settings, rollout, context.placement)
+        self.create("deploy", workload, depends_on(*made, account, binding))
+        self.create("svc", service(NAME, ADAPTER.pods, "http", ADAPTER.port), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 
@@ -136,12 +130,7 @@ def environment(settings: AdapterSettings) -> list[Manifest]:
     return variables
 
 
-def deployment(
-    settings: AdapterSettings,
-    object_labels: dict[str, str],
-    rollout: pulumi.Input[str],
-    placement: Placement,
-) -> Manifest:
+def deployment(settings: AdapterSettings, rollout: pulumi.Input[str], placement: Placement) -> Manifest:
     """The Deployment. Its service account's token is mounted: the adapter starts Jobs."""
     container: Manifest = {
         "name": "adapter",
@@ -166,44 +155,37 @@ def deployment(
         "securityContext": pod_security(USER),
         "containers": [container],
     }
-    spec = {
-        "replicas": 1,
-        "selector": {"matchLabels": ADAPTER.pods},
-        "template": pod_template(object_labels, rollout, pod),
-    }
-    return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)
+    spec = {"replicas": 1, "selector": {"matchLabels": ADAPTER.pods}, "template": pod_template(rollout, pod)}
+    return kubernetes_object("apps/v1", "Deployment", NAME, spec=spec)
 
 
-def pull_secret(username: str, token: Secret, object_labels: dict[str, str]) -> Manifest:
+def pull_secret(username: str, token: Secret) -> Manifest:
     """The pull secret for ghcr.io, which training Jobs use too."""
     auth = b64encode(f"{username}:{token.value}".encode()).decode()
     login = {"username": username, "password": token.value, "auth": auth}
     content = json.dumps({"auths": {"ghcr.io": login}})
-    opaque = secret(PULL_SECRET, NAMESPACE, {".dockerconfigjson": content}, object_labels)
-    return {**opaque, "type": "kubernetes.io/dockerconfigjson"}
+    return {**secret(PULL_SECRET, {".dockerconfigjson": content}), "type": "kubernetes.io/dockerconfigjson"}
 
 
-def service_account(object_labels: dict[str, str]) -> Manifest:
+def service_account() -> Manifest:
     """The adapter's account; pods other than its own must ask for the token."""
-    return kubernetes_object("v1", "ServiceAccount", NAME, NAMESPACE, object_labels, automountServiceAccountToken=False)
+    return kubernetes_object("v1", "ServiceAccount", NAME, automountServiceAccountToken=False)
 
 
-def job_role(object_labels: dict[str, str]) -> Manifest:
+def job_role() -> Manifest:
     """May start Jobs and follow them, in this namespace."""
     rule = {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch"]}
-    return kubernetes_object(f"{_RBAC}/v1", "Role", JOB_ROLE, NAMESPACE, object_labels, rules=[rule])
+    return kubernetes_object(f"{_RBAC}/v1", "Role", JOB_ROLE, rules=[rule])
 
 
-def job_role_binding(object_labels: dict[str, str]) -> Manifest:
+def job_role_binding() -> Manifest:
     """Gives the role to the adapter's account."""
     role = {"apiGroup": _RBAC, "kind": "Role", "name": JOB_ROLE}
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
-    return kubernetes_object(
-        f"{_RBAC}/v1", "RoleBinding", JOB_ROLE, NAMESPACE, object_labels, roleRef=role, subjects=[account]
-    )
+    return kubernetes_object(f"{_RBAC}/v1", "RoleBinding", JOB_ROLE, roleRef=role, subjects=[account])
 
 
-def access(callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+def access(callers: Sequence[Peer]) -> Manifest:
     """Only Label Studio, and whom the configuration names, may ask the adapter."""
     peers = [LABEL_STUDIO.pod_peer, *(peer.manifest() for peer in callers)]
-    return network_policy(NAME, NAMESPACE, ADAPTER.pods, object_labels, ingress_rules(peers, ADAPTER.port))
+    return network_policy(NAME, ADAPTER.pods, ingress_rules(peers, ADAPTER.port))

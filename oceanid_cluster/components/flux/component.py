@@ -66,20 +66,18 @@ class FluxBootstrap(Component):
     It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
     """
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: FluxArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Output: ``namespace``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.namespace = NAMESPACE
-        object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
-        ns = self.create_namespace("gitops", "restricted", NAMESPACE)
+        self.object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
+        ns = self.create_namespace("gitops", "restricted")
         before_git: list[pulumi.Resource] = [
-            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), depends_on(ns))
-            for part, data in secrets(settings).items()
+            self.create(part, secret(SECRETS[part], data), depends_on(ns)) for part, data in secrets(settings).items()
         ]
-        info = runtime_info(context.cluster, args.hostnames, object_labels)
+        info = runtime_info(context.cluster, args.hostnames)
         before_git.append(self.create("runtime-info", info, depends_on(ns)))
         pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
@@ -94,27 +92,28 @@ class FluxBootstrap(Component):
             ),
         )
         # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
-        repository = self.create(
-            "git-repo",
+        repository = self.register(
+            f"{name}-git-repo",
             git_repository(settings),
             pulumi.ResourceOptions(depends_on=[chart, *before_git], retain_on_delete=True),
         )
-        self.create(
-            "kustomization",
+        self.register(
+            f"{name}-kustomization",
             root_kustomization(settings),
             pulumi.ResourceOptions(depends_on=[repository], retain_on_delete=True),
         )
         if settings.webhook_token:
             # Only Flux can take its finalizer off. Where Flux stays it does; where Flux goes, the Receiver is left.
             left_with_flux = pulumi.ResourceOptions(depends_on=[repository], deleted_with=ns)
-            self.create("webhook", receiver(settings), left_with_flux)
+            self.register(f"{name}-webhook", receiver(settings), left_with_flux)
         if settings.alert_type:
             after = depends_on(chart, *before_git)
             channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
             target = provider(ALERTS, settings.alert_type, ALERTS, **channel)
             kinds = ("GitRepository", "Kustomization", "HelmRelease")
             reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster})
-            self.create("alert", reported, depends_on(self.create("alert-provider", target, after)))
+            told = self.register(f"{name}-alert-provider", target, after)
+            self.register(f"{name}-alert", reported, depends_on(told))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -203,14 +202,13 @@ def _github_api(host: str) -> str | None:
 
 
 def flux_object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
-    """An object of Flux, in its namespace; ``group`` is that of its API in versions.py."""
-    return kubernetes_object(versions.flux_api(group), kind, name, NAMESPACE, spec=spec)
+    """An object of Flux, in its namespace and without our labels; ``group`` is that of its API in versions.py."""
+    return kubernetes_object(versions.flux_api(group), kind, name, ns=NAMESPACE, spec=spec)
 
 
-def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
+def runtime_info(cluster: str, hostnames: Mapping[str, str]) -> Manifest:
     """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
-    data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
-    return config_map(RUNTIME_INFO, NAMESPACE, data, object_labels)
+    return config_map(RUNTIME_INFO, {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames})
 
 
 def receiver(settings: FluxSettings) -> Manifest:

@@ -67,14 +67,14 @@ class LabelStudioArgs:
 class LabelStudio(Component):
     """Runs Label Studio and keeps its volume."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: LabelStudioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``serviceName``, ``hostname``."""
         settings, generated, context = args.settings, args.generated, args.context
         super().__init__(name, context, opts)
-        self.namespace, self.hostname = NAMESPACE, settings.hostname
-        object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
+        self.hostname = settings.hostname
+        self.object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = depends_on(ns)
         secrets = {
@@ -87,7 +87,7 @@ class LabelStudio(Component):
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         kept = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True)
         made = [
-            self.create(part, secret(known, NAMESPACE, data, object_labels), kept if known == APP_SECRET else in_ns)
+            self.create(part, secret(known, data), kept if known == APP_SECRET else in_ns)
             for part, (known, data) in secrets.items()
         ]
         if args.claim:
@@ -95,12 +95,12 @@ class LabelStudio(Component):
         # Another class would replace it, work included; another size fails the whole preview on K3s's local-path.
         fixed = ["spec.storageClassName", "spec.resources.requests.storage"]
         options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
-        claim = self.create("pvc", volume_claim(settings, object_labels, args.claim), options)
-        self.create("network", access(settings.database.port, args.callers, object_labels), in_ns)
+        claim = self.create("pvc", volume_claim(settings, args.claim), options)
+        self.create("network", access(settings.database.port, args.callers), in_ns)
         rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        workload = deployment(settings, context, object_labels, rollout)
+        workload = deployment(settings, context, rollout)
         self.create("deploy", workload, depends_on(*made, claim))
-        self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
+        self.create("svc", service(NAME, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
 
@@ -192,12 +192,7 @@ def container(settings: LabelStudioSettings, context: Context, writable: dict[st
     }
 
 
-def deployment(
-    settings: LabelStudioSettings,
-    context: Context,
-    object_labels: dict[str, str],
-    rollout: pulumi.Input[str],
-) -> Manifest:
+def deployment(settings: LabelStudioSettings, context: Context, rollout: pulumi.Input[str]) -> Manifest:
     """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
     writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
     pod: Manifest = {
@@ -215,16 +210,12 @@ def deployment(
         "replicas": 1,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": LABEL_STUDIO.pods},
-        "template": pod_template(object_labels, rollout, pod),
+        "template": pod_template(rollout, pod),
     }
-    return kubernetes_object(
-        "apps/v1", "Deployment", NAME, NAMESPACE, object_labels, labels.WAIT_FOR_RECREATED, spec=spec
-    )
+    return kubernetes_object("apps/v1", "Deployment", NAME, annotations=labels.WAIT_FOR_RECREATED, spec=spec)
 
 
-def volume_claim(
-    settings: LabelStudioSettings, object_labels: dict[str, str], live: Manifest | None = None
-) -> Manifest:
+def volume_claim(settings: LabelStudioSettings, live: Manifest | None = None) -> Manifest:
     """The claim for uploads. K3s binds it only once the pod exists, so nothing waits for it.
 
     One that is there keeps its size and class (``live``, its spec): adopting it with others is refused.
@@ -234,9 +225,7 @@ def volume_claim(
     spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class := kept.get("storageClassName") or settings.storage_class:
         spec["storageClassName"] = storage_class
-    return kubernetes_object(
-        "v1", "PersistentVolumeClaim", CLAIM, NAMESPACE, object_labels, labels.SKIP_AWAIT, spec=spec
-    )
+    return kubernetes_object("v1", "PersistentVolumeClaim", CLAIM, annotations=labels.SKIP_AWAIT, spec=spec)
 
 
 def _size(spec: Manifest) -> str | None:
@@ -244,9 +233,9 @@ def _size(spec: Manifest) -> str | None:
     return spec.get("resources", {}).get("requests", {}).get("storage")
 
 
-def access(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+def access(database_port: int, callers: Sequence[Peer]) -> Manifest:
     """In: the callers. Out: DNS, the database's port, HTTPS, and the adapter."""
     ingress = ingress_rules([peer.manifest() for peer in callers], LABEL_STUDIO.port)
     adapter = {"to": [ADAPTER.pod_peer], "ports": tcp(ADAPTER.port)}
     egress = [dns(), {"ports": tcp(*sorted({443, database_port}))}, adapter]
-    return network_policy(NAME, NAMESPACE, LABEL_STUDIO.pods, object_labels, ingress, egress)
+    return network_policy(NAME, LABEL_STUDIO.pods, ingress, egress)

@@ -35,4 +35,4 @@ class NodeLabels(Component):
 
 def node_patch(node: Node) -> Manifest:
     """The patch of one node. Roles (``node-role.kubernetes.io/*``) belong to K3s and are left alone."""
-    return kubernetes_object("v1", "Node", node.host, "", node.kubernetes_labels)
+    return kubernetes_object("v1", "Node", node.host, own_labels=node.kubernetes_labels)
