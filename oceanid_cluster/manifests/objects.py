@@ -29,8 +29,15 @@ def kubernetes_object(
 
 
 def namespace(name: str, cluster: str, component: str, level: labels.PodSecurityLevel) -> Manifest:
-    """A namespace with its labels."""
-    return kubernetes_object("v1", "Namespace", name, own_labels=labels.namespace_labels(cluster, component, level))
+    """A namespace, labelled with who made it and its Pod Security level (Kubernetes, "Pod Security Admission")."""
+    own = {
+        labels.PART_OF: cluster,
+        labels.MANAGED_BY: "pulumi",
+        "oceanid.cluster/component": component,
+        "pod-security.kubernetes.io/enforce": level,
+        "pod-security.kubernetes.io/warn": "restricted",
+    }
+    return kubernetes_object("v1", "Namespace", name, own_labels=own)
 
 
 def config_map(name: str, data: Mapping[str, str]) -> Manifest:

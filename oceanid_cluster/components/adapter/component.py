@@ -81,20 +81,18 @@ class LsTritonAdapter(Component):
 
 def adapter_secrets(settings: AdapterSettings) -> dict[str, tuple[str, dict[str, pulumi.Input[str]]]]:
     """The Secrets to make, by logical name: object name and data. One exists only for a setting that is given."""
-
-    def data(**values: Secret | None) -> dict[str, pulumi.Input[str]]:
-        return {key.replace("_", "-"): value.output() for key, value in values.items() if value}
-
+    access = {"client-id": settings.access_client_id, "client-secret": settings.access_client_secret}
     candidates = {
-        "ner-labels": (LABELS_SECRET, data(ner_labels=settings.ner_labels)),
-        "hf-credentials": (HF_SECRET, data(token=settings.hf_access_token)),
-        "cf-access": (
-            ACCESS_SECRET,
-            data(client_id=settings.access_client_id, client_secret=settings.access_client_secret),
-        ),
-        "sentry": (SENTRY_SECRET, data(dsn=settings.sentry_dsn)),
+        "ner-labels": (LABELS_SECRET, {LABELS_KEY: settings.ner_labels}),
+        "hf-credentials": (HF_SECRET, {HF_KEY: settings.hf_access_token}),
+        "cf-access": (ACCESS_SECRET, access),
+        "sentry": (SENTRY_SECRET, {"dsn": settings.sentry_dsn}),
     }
-    return {part: entry for part, entry in candidates.items() if entry[1]}
+    return {
+        part: (name, {key: value.output() for key, value in data.items() if value})
+        for part, (name, data) in candidates.items()
+        if any(data.values())
+    }
 
 
 def environment(settings: AdapterSettings) -> list[Manifest]:

@@ -107,7 +107,7 @@ class LabelStudio(Component):
 def warn_of_claim(settings: LabelStudioSettings, live: Manifest) -> None:
     """Say that the live claim, by its spec, is not what the configuration asks for, and what to do."""
     size, found = _size(live), live.get("storageClassName")
-    if size and not same_quantity(size, settings.storage):
+    if size and quantity_value(size) != quantity_value(settings.storage):
         pulumi.log.warn(
             f"labelStudioStorage {settings.storage} is ignored: the existing volume has {size}, and grows only by hand,"
             ' in a storage class that can. See docs/runbook.md, "A larger volume".'
@@ -117,14 +117,6 @@ def warn_of_claim(settings: LabelStudioSettings, live: Manifest) -> None:
             f"labelStudioStorageClass {settings.storage_class} is ignored: the existing volume has the class {found}."
             f" Run: pulumi config set labelStudioStorageClass {found}"
         )
-
-
-def same_quantity(left: str, right: str) -> bool:
-    """Whether two Kubernetes quantities are the same, however they are written."""
-    try:
-        return quantity_value(left) == quantity_value(right)
-    except ValueError:
-        return left == right
 
 
 def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Output[str]]:
