@@ -7,17 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from oceanid_cluster.components.adapter.settings import (
-    ACCESS_SECRET,
-    FACTS,
-    HF_SECRET,
-    JOB_ROLE,
-    LABELS_SECRET,
-    NAME,
-    PULL_SECRET,
-    SENTRY_SECRET,
-    AdapterSettings,
-)
+from oceanid_cluster.components.adapter.settings import FACTS, JOB_ROLE, NAME, SECRETS, AdapterSettings
 from oceanid_cluster.components.apps.addresses import ADAPTER, LABEL_STUDIO, NAMESPACE
 from oceanid_cluster.components.apps.namespace import create_apps_namespace
 from oceanid_cluster.components.base import Component, Context, depends_on, secret
@@ -64,7 +54,7 @@ class LsTritonAdapter(Component):
         self.object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
         in_ns = depends_on(args.apps or create_apps_namespace(self))
         secrets = adapter_secrets(settings)
-        made = [self.create(part, secret(secret_name, data), in_ns) for part, (secret_name, data) in secrets.items()]
+        made = [self.create(part, secret(SECRETS[part], data), in_ns) for part, data in secrets.items()]
         if settings.ghcr_username and settings.ghcr_token:
             pull = pull_secret(settings.ghcr_username, settings.ghcr_token)
             made.append(self.create("ghcr-creds", pull, in_ns))
@@ -72,27 +62,23 @@ class LsTritonAdapter(Component):
         role = self.create("role", job_role(), in_ns)
         binding = self.create("rb", job_role_binding(), depends_on(account, role))
         self.create("network", access(settings.ingress_from), in_ns)
-        rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
+        rollout = context.rollout.checksum(*secrets.values())
         workload = deployment(settings, rollout, context.placement)
         self.create("deploy", workload, depends_on(*made, account, binding))
         self.create("svc", service(NAME, ADAPTER.pods, "http", ADAPTER.port), in_ns)
         self.register_outputs({"serviceUrl": self.url, "serviceName": NAME})
 
 
-def adapter_secrets(settings: AdapterSettings) -> dict[str, tuple[str, dict[str, pulumi.Input[str]]]]:
-    """The Secrets to make, by logical name: object name and data. One exists only for a setting that is given."""
-    access = {"client-id": settings.access_client_id, "client-secret": settings.access_client_secret}
+def adapter_secrets(settings: AdapterSettings) -> dict[str, dict[str, pulumi.Output[str]]]:
+    """The contents of each Secret by the last part of its logical name; none for a setting that is not given."""
     candidates = {
-        "ner-labels": (LABELS_SECRET, {LABELS_KEY: settings.ner_labels}),
-        "hf-credentials": (HF_SECRET, {HF_KEY: settings.hf_access_token}),
-        "cf-access": (ACCESS_SECRET, access),
-        "sentry": (SENTRY_SECRET, {"dsn": settings.sentry_dsn}),
+        "ner-labels": {LABELS_KEY: settings.ner_labels},
+        "hf-credentials": {HF_KEY: settings.hf_access_token},
+        "cf-access": {"client-id": settings.access_client_id, "client-secret": settings.access_client_secret},
+        "sentry": {"dsn": settings.sentry_dsn},
     }
-    return {
-        part: (name, {key: value.output() for key, value in data.items() if value})
-        for part, (name, data) in candidates.items()
-        if any(data.values())
-    }
+    given = {part: {key: one.output() for key, one in data.items() if one} for part, data in candidates.items()}
+    return {part: data for part, data in given.items() if data}
 
 
 def environment(settings: AdapterSettings) -> list[Manifest]:
@@ -112,19 +98,19 @@ def environment(settings: AdapterSettings) -> list[Manifest]:
         "HF_DATASET_REPO": settings.hf_dataset_repo,
         "HF_MODEL_REPO": settings.hf_model_repo,
         # The Job mounts this Secret by name; the adapter itself never reads it.
-        "TRAIN_HF_SECRET_NAME": HF_SECRET,
+        "TRAIN_HF_SECRET_NAME": SECRETS["hf-credentials"],
         "TRAIN_HF_SECRET_KEY": HF_KEY,
         "SENTRY_ENVIRONMENT": settings.sentry_environment,
     }
     if settings.sentry_release:
         plain["SENTRY_RELEASE"] = settings.sentry_release
     variables = plain_env(plain)
-    variables.append(secret_env("NER_LABELS", LABELS_SECRET, LABELS_KEY))
+    variables.append(secret_env("NER_LABELS", SECRETS["ner-labels"], LABELS_KEY))
     if settings.access_client_id:
-        variables.append(secret_env("CF_ACCESS_CLIENT_ID", ACCESS_SECRET, "client-id"))
-        variables.append(secret_env("CF_ACCESS_CLIENT_SECRET", ACCESS_SECRET, "client-secret"))
+        variables.append(secret_env("CF_ACCESS_CLIENT_ID", SECRETS["cf-access"], "client-id"))
+        variables.append(secret_env("CF_ACCESS_CLIENT_SECRET", SECRETS["cf-access"], "client-secret"))
     if settings.sentry_dsn:
-        variables.append(secret_env("SENTRY_DSN", SENTRY_SECRET, "dsn"))
+        variables.append(secret_env("SENTRY_DSN", SECRETS["sentry"], "dsn"))
     return variables
 
 
@@ -148,7 +134,9 @@ def deployment(settings: AdapterSettings, rollout: pulumi.Input[str], placement:
         "serviceAccountName": NAME,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
-        "imagePullSecrets": [{"name": PULL_SECRET}],  # always: without our token, somebody else may have made it
+        "imagePullSecrets": [
+            {"name": SECRETS["ghcr-creds"]}
+        ],  # always: without our token, somebody else may have made it
         **placement.manifest(),
         "securityContext": pod_security(USER),
         "containers": [container],
@@ -162,7 +150,7 @@ def pull_secret(username: str, token: Secret) -> Manifest:
     auth = b64encode(f"{username}:{token.value}".encode()).decode()
     login = {"username": username, "password": token.value, "auth": auth}
     content = json.dumps({"auths": {"ghcr.io": login}})
-    return {**secret(PULL_SECRET, {".dockerconfigjson": content}), "type": "kubernetes.io/dockerconfigjson"}
+    return {**secret(SECRETS["ghcr-creds"], {".dockerconfigjson": content}), "type": "kubernetes.io/dockerconfigjson"}
 
 
 def service_account() -> Manifest:

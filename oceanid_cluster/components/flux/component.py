@@ -10,21 +10,7 @@ from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.base import Component, Context, depends_on, secret
-from oceanid_cluster.components.flux.settings import (
-    AGE_SECRET,
-    ALERTS,
-    APP_SECRET,
-    FACTS,
-    NAME,
-    NAMESPACE,
-    RUNTIME_INFO,
-    SECRETS,
-    SSH_SECRET,
-    TOKEN_SECRET,
-    VERIFICATION_SECRET,
-    WEBHOOK_SECRET,
-    FluxSettings,
-)
+from oceanid_cluster.components.flux.settings import ALERTS, FACTS, NAME, NAMESPACE, RUNTIME_INFO, SECRETS, FluxSettings
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import tcp
@@ -219,7 +205,7 @@ def receiver(settings: FluxSettings) -> Manifest:
     spec = {
         "type": kind,
         **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
-        "secretRef": {"name": WEBHOOK_SECRET},
+        "secretRef": {"name": SECRETS["webhook-token"]},
         "resources": [{"kind": "GitRepository", "name": NAME}],
     }
     return flux_object("receiver", "Receiver", NAME, spec)
@@ -242,13 +228,14 @@ def alert(name: str, to: str, kinds: Sequence[str], **more: object) -> Manifest:
 
 def git_repository(settings: FluxSettings) -> Manifest:
     """The repository that Flux reads: over SSH, as a GitHub App, or with a token."""
-    verify = {"mode": "HEAD", "secretRef": {"name": VERIFICATION_SECRET}}
+    login = "ssh" if settings.uses_ssh else "github-app" if settings.uses_app else "github-token"
+    verify = {"mode": "HEAD", "secretRef": {"name": SECRETS["verification-keys"]}}
     spec = {
         "interval": f"{settings.interval_seconds}s",
         "timeout": "60s",
         "url": repository_url(settings),
         "ref": {"branch": settings.branch},
-        "secretRef": {"name": SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET},
+        "secretRef": {"name": SECRETS[login]},
         **({"provider": "github"} if settings.uses_app else {}),
         **({"verify": verify} if settings.verification_keys else {}),
     }
@@ -265,7 +252,7 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
 
     ``deletionPolicy: Orphan``: if it is ever deleted, the applications go on running.
     """
-    decryption = {"provider": "sops", "secretRef": {"name": AGE_SECRET}}
+    decryption = {"provider": "sops", "secretRef": {"name": SECRETS["sops-age"]}}
     substitution = {"substituteFrom": [{"kind": "ConfigMap", "name": RUNTIME_INFO}]}
     spec = {
         "interval": f"{settings.reconciliation_seconds}s",

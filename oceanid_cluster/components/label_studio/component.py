@@ -12,13 +12,11 @@ from oceanid_cluster.components.base import Component, Context, depends_on, secr
 from oceanid_cluster.components.label_studio.generated import GeneratedSecrets
 from oceanid_cluster.components.label_studio.settings import (
     ADMIN_PASSWORD,
-    APP_SECRET,
     CLAIM,
-    DATABASE_SECRET,
     FACTS,
     NAME,
-    S3_SECRET,
     SECRET_KEY,
+    SECRETS,
     LabelStudioSettings,
 )
 from oceanid_cluster.config.parsers import quantity_value
@@ -79,16 +77,16 @@ class LabelStudio(Component):
         in_ns = depends_on(ns)
         secrets = {
             # What Label Studio reads, and libpq's own variables.
-            "db-secret": (DATABASE_SECRET, {name: one.output() for name, one in settings.database.secrets.items()}),
-            "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
+            "db-secret": {name: one.output() for name, one in settings.database.secrets.items()},
+            "app-secret": {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password},
         }
         if settings.uses_s3:
-            secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
+            secrets["s3-secret"] = s3_values(settings)
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         kept = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True)
         made = [
-            self.create(part, secret(known, data), kept if known == APP_SECRET else in_ns)
-            for part, (known, data) in secrets.items()
+            self.create(part, secret(SECRETS[part], data), kept if part == "app-secret" else in_ns)
+            for part, data in secrets.items()
         ]
         if args.claim:
             warn_of_claim(settings, args.claim)
@@ -97,7 +95,7 @@ class LabelStudio(Component):
         options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
         claim = self.create("pvc", volume_claim(settings, args.claim), options)
         self.create("network", access(settings.database.port, args.callers), in_ns)
-        rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
+        rollout = context.rollout.checksum(*secrets.values())
         workload = deployment(settings, context, rollout)
         self.create("deploy", workload, depends_on(*made, claim))
         self.create("svc", service(NAME, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port), in_ns)
@@ -154,10 +152,10 @@ def environment(settings: LabelStudioSettings, domain: str) -> list[Manifest]:
     if settings.uses_s3:
         plain["STORAGE_TYPE"] = "s3"
     variables = plain_env(plain)
-    variables += [secret_env(name, DATABASE_SECRET, name) for name in settings.database.secrets]
-    variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
+    variables += [secret_env(name, SECRETS["db-secret"], name) for name in settings.database.secrets]
+    variables += [secret_env(name, SECRETS["app-secret"], key) for name, key in _APP_ENV.items()]
     if settings.uses_s3:
-        variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
+        variables += [secret_env(name, SECRETS["s3-secret"], key) for name, key in _S3_ENV.items()]
     return variables
 
 
