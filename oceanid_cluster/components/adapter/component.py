@@ -13,19 +13,10 @@ from oceanid_cluster.components.apps.namespace import create_apps_namespace
 from oceanid_cluster.components.base import Component, Context, depends_on, secret
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests import labels, pods
 from oceanid_cluster.manifests.network import ingress_rules, network_policy
 from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
-from oceanid_cluster.manifests.pods import (
-    Manifest,
-    Placement,
-    container_security,
-    http_probe,
-    plain_env,
-    pod_security,
-    pull_policy,
-    secret_env,
-)
+from oceanid_cluster.manifests.pods import Manifest, Placement
 
 HF_KEY, LABELS_KEY = "token", "ner-labels"
 USER = 65532
@@ -104,13 +95,13 @@ def environment(settings: AdapterSettings) -> list[Manifest]:
     }
     if settings.sentry_release:
         plain["SENTRY_RELEASE"] = settings.sentry_release
-    variables = plain_env(plain)
-    variables.append(secret_env("NER_LABELS", SECRETS["ner-labels"], LABELS_KEY))
+    variables = pods.plain_env(plain)
+    variables.append(pods.secret_env("NER_LABELS", SECRETS["ner-labels"], LABELS_KEY))
     if settings.access_client_id:
-        variables.append(secret_env("CF_ACCESS_CLIENT_ID", SECRETS["cf-access"], "client-id"))
-        variables.append(secret_env("CF_ACCESS_CLIENT_SECRET", SECRETS["cf-access"], "client-secret"))
+        variables.append(pods.secret_env("CF_ACCESS_CLIENT_ID", SECRETS["cf-access"], "client-id"))
+        variables.append(pods.secret_env("CF_ACCESS_CLIENT_SECRET", SECRETS["cf-access"], "client-secret"))
     if settings.sentry_dsn:
-        variables.append(secret_env("SENTRY_DSN", SECRETS["sentry"], "dsn"))
+        variables.append(pods.secret_env("SENTRY_DSN", SECRETS["sentry"], "dsn"))
     return variables
 
 
@@ -119,16 +110,16 @@ def deployment(settings: AdapterSettings, rollout: pulumi.Input[str], placement:
     container: Manifest = {
         "name": "adapter",
         "image": settings.image,
-        "imagePullPolicy": pull_policy(settings.image),
+        "imagePullPolicy": pods.pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": ADAPTER.port, "protocol": "TCP"}],
         "env": environment(settings),
-        "readinessProbe": http_probe("/health", "http", period=10),
-        "livenessProbe": http_probe("/health", "http", period=20),
+        "readinessProbe": pods.http_probe("/health", "http", period=10),
+        "livenessProbe": pods.http_probe("/health", "http", period=20),
         "resources": {
             "requests": {"cpu": "10m", "memory": "16Mi"},
             "limits": {"cpu": "100m", "memory": "80Mi"},
         },
-        "securityContext": container_security(),
+        "securityContext": pods.container_security(),
     }
     pod: Manifest = {
         "serviceAccountName": NAME,
@@ -138,7 +129,7 @@ def deployment(settings: AdapterSettings, rollout: pulumi.Input[str], placement:
             {"name": SECRETS["ghcr-creds"]}
         ],  # always: without our token, somebody else may have made it
         **placement.manifest(),
-        "securityContext": pod_security(USER),
+        "securityContext": pods.pod_security(USER),
         "containers": [container],
     }
     spec = {"replicas": 1, "selector": {"matchLabels": ADAPTER.pods}, "template": pod_template(rollout, pod)}

@@ -22,18 +22,10 @@ from oceanid_cluster.components.label_studio.settings import (
 from oceanid_cluster.config.parsers import quantity_value
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests import labels, pods
 from oceanid_cluster.manifests.network import dns, ingress_rules, network_policy, tcp
 from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
-from oceanid_cluster.manifests.pods import (
-    Manifest,
-    container_security,
-    http_probe,
-    plain_env,
-    pod_security,
-    pull_policy,
-    secret_env,
-)
+from oceanid_cluster.manifests.pods import Manifest
 
 USER = 1001  # owner of the data folder in the image
 _STARTUP_PERIOD = 5  # seconds
@@ -151,11 +143,11 @@ def environment(settings: LabelStudioSettings, domain: str) -> list[Manifest]:
     plain |= settings.database.tls  # libpq's own variables: Label Studio has none for TLS
     if settings.uses_s3:
         plain["STORAGE_TYPE"] = "s3"
-    variables = plain_env(plain)
-    variables += [secret_env(name, SECRETS["db-secret"], name) for name in settings.database.secrets]
-    variables += [secret_env(name, SECRETS["app-secret"], key) for name, key in _APP_ENV.items()]
+    variables = pods.plain_env(plain)
+    variables += [pods.secret_env(name, SECRETS["db-secret"], name) for name in settings.database.secrets]
+    variables += [pods.secret_env(name, SECRETS["app-secret"], key) for name, key in _APP_ENV.items()]
     if settings.uses_s3:
-        variables += [secret_env(name, SECRETS["s3-secret"], key) for name, key in _S3_ENV.items()]
+        variables += [pods.secret_env(name, SECRETS["s3-secret"], key) for name, key in _S3_ENV.items()]
     return variables
 
 
@@ -167,14 +159,16 @@ def container(settings: LabelStudioSettings, context: Context, writable: dict[st
     return {
         "name": NAME,
         "image": settings.image,
-        "imagePullPolicy": pull_policy(settings.image),
+        "imagePullPolicy": pods.pull_policy(settings.image),
         "ports": [{"name": "http", "containerPort": LABEL_STUDIO.port, "protocol": "TCP"}],
         "env": environment(settings, context.domain),
-        "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
-        "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
-        "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
+        "startupProbe": pods.http_probe(
+            "/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host
+        ),
+        "readinessProbe": pods.http_probe("/health", "http", period=10, timeout=5, host=host),
+        "livenessProbe": pods.http_probe("/health", "http", period=30, timeout=5, host=host),
         "resources": settings.resources,
-        "securityContext": container_security(),
+        "securityContext": pods.container_security(),
         "volumeMounts": [
             {"name": "data", "mountPath": "/label-studio/data"},
             *({"name": name, "mountPath": path} for name, path in writable.items()),
@@ -188,7 +182,7 @@ def deployment(settings: LabelStudioSettings, context: Context, rollout: pulumi.
     pod: Manifest = {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
-        "securityContext": pod_security(USER),
+        "securityContext": pods.pod_security(USER),
         "containers": [container(settings, context, writable)],
         "volumes": [
             {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},

@@ -11,9 +11,9 @@ from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
 from oceanid_cluster.components.operator.confinement import admission_binding, admission_policy
 from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAMESPACE, RELEASE, OperatorSettings
 from oceanid_cluster.config.peers import Peer
-from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests import labels, pods
 from oceanid_cluster.manifests.network import ingress_rules, network_policy
-from oceanid_cluster.manifests.pods import Manifest, Placement, container_security, pod_security
+from oceanid_cluster.manifests.pods import Manifest, Placement
 
 # The labels that the operator gives to the pods in which it runs programs.
 WORKSPACE = {
@@ -78,7 +78,7 @@ def chart_values(placement: Placement) -> dict[str, Any]:
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
         **placement.manifest(),
-        "podSecurityContext": pod_security(user),
+        "podSecurityContext": pods.pod_security(user),
         # The operator unpacks programs into its own file system.
-        "securityContext": {**container_security(), "readOnlyRootFilesystem": False},
+        "securityContext": {**pods.container_security(), "readOnlyRootFilesystem": False},
     }
