@@ -107,31 +107,24 @@ def environment(settings: AdapterSettings) -> list[Manifest]:
 
 def deployment(settings: AdapterSettings, rollout: pulumi.Input[str], placement: Placement) -> Manifest:
     """The Deployment. Its service account's token is mounted: the adapter starts Jobs."""
-    container: Manifest = {
-        "name": "adapter",
-        "image": settings.image,
-        "imagePullPolicy": pods.pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": ADAPTER.port, "protocol": "TCP"}],
-        "env": environment(settings),
-        "readinessProbe": pods.http_probe("/health", "http", period=10),
-        "livenessProbe": pods.http_probe("/health", "http", period=20),
-        "resources": {
-            "requests": {"cpu": "10m", "memory": "16Mi"},
-            "limits": {"cpu": "100m", "memory": "80Mi"},
-        },
-        "securityContext": pods.container_security(),
-    }
-    pod: Manifest = {
-        "serviceAccountName": NAME,
-        "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
-        "imagePullSecrets": [
-            {"name": SECRETS["ghcr-creds"]}
-        ],  # always: without our token, somebody else may have made it
-        **placement.manifest(),
-        "securityContext": pods.pod_security(USER),
-        "containers": [container],
-    }
+    container = pods.container(
+        "adapter",
+        settings.image,
+        pods.port("http", ADAPTER.port),
+        {"requests": {"cpu": "10m", "memory": "16Mi"}, "limits": {"cpu": "100m", "memory": "80Mi"}},
+        env=environment(settings),
+        readinessProbe=pods.http_probe("/health", "http", period=10),
+        livenessProbe=pods.http_probe("/health", "http", period=20),
+    )
+    pod = pods.pod(
+        USER,
+        placement,
+        container,
+        serviceAccountName=NAME,
+        automountServiceAccountToken=True,
+        # Always: without our token, somebody else may have made it.
+        imagePullSecrets=[{"name": SECRETS["ghcr-creds"]}],
+    )
     spec = {"replicas": 1, "selector": {"matchLabels": ADAPTER.pods}, "template": pod_template(rollout, pod)}
     return kubernetes_object("apps/v1", "Deployment", NAME, spec=spec)
 

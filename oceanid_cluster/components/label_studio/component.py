@@ -156,40 +156,31 @@ def container(settings: LabelStudioSettings, context: Context, writable: dict[st
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
     # The first start migrates the database: it may take as long as we wait for the workload.
     tries = math.ceil(context.timeout_minutes * 60 / _STARTUP_PERIOD)
-    return {
-        "name": NAME,
-        "image": settings.image,
-        "imagePullPolicy": pods.pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": LABEL_STUDIO.port, "protocol": "TCP"}],
-        "env": environment(settings, context.domain),
-        "startupProbe": pods.http_probe(
-            "/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host
-        ),
-        "readinessProbe": pods.http_probe("/health", "http", period=10, timeout=5, host=host),
-        "livenessProbe": pods.http_probe("/health", "http", period=30, timeout=5, host=host),
-        "resources": settings.resources,
-        "securityContext": pods.container_security(),
-        "volumeMounts": [
+    return pods.container(
+        NAME,
+        settings.image,
+        pods.port("http", LABEL_STUDIO.port),
+        settings.resources,
+        env=environment(settings, context.domain),
+        startupProbe=pods.http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
+        readinessProbe=pods.http_probe("/health", "http", period=10, timeout=5, host=host),
+        livenessProbe=pods.http_probe("/health", "http", period=30, timeout=5, host=host),
+        volumeMounts=[
             {"name": "data", "mountPath": "/label-studio/data"},
             *({"name": name, "mountPath": path} for name, path in writable.items()),
         ],
-    }
+    )
 
 
 def deployment(settings: LabelStudioSettings, context: Context, rollout: pulumi.Input[str]) -> Manifest:
     """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
     writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
-    pod: Manifest = {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
-        "securityContext": pods.pod_security(USER),
-        "containers": [container(settings, context, writable)],
-        "volumes": [
-            {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
-            *({"name": name, "emptyDir": {}} for name in writable),
-        ],
-        **(settings.placement or context.placement).manifest(),
-    }
+    volumes: list[Manifest] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
+        *({"name": name, "emptyDir": {}} for name in writable),
+    ]
+    placement = settings.placement or context.placement
+    pod = pods.pod(USER, placement, container(settings, context, writable), volumes=volumes)
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
