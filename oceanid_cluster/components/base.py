@@ -10,6 +10,7 @@ import pulumi
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.facts import CLUSTER_WIDE, Facts
+from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.objects import kubernetes_object, namespace
 from oceanid_cluster.manifests.pods import Manifest, Placement
@@ -18,18 +19,18 @@ from oceanid_cluster.manifests.rollout import Rollout
 
 @dataclass(frozen=True)
 class Context:
-    """What a run gives to every component.
+    """What a run gives to every component; ``placement`` is where services run."""
 
-    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready, ``placement``
-    where services run, ``domain`` the DNS domain of its Services.
-    """
-
-    cluster: str
+    cluster: ClusterSettings
     provider: pulumi.ProviderResource
-    timeout_minutes: int
     rollout: Rollout
     placement: Placement
-    domain: str
+
+    @property
+    def timeouts(self) -> pulumi.CustomTimeouts:
+        """How long a workload may take to get ready."""
+        minutes = f"{self.cluster.ready_timeout_minutes}m"
+        return pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
 
 
 # Objects without pods: they are made as soon as their namespace is there, while earlier components get ready.
@@ -78,11 +79,8 @@ class Component(pulumi.ComponentResource):
         These are the resources that it names and the earlier components; an object without pods waits for these
         only when it names nothing, for then its namespace is another component's.
         """
-        minutes = f"{self.context.timeout_minutes}m"
         common = pulumi.ResourceOptions(
-            parent=self,
-            provider=self.context.provider,
-            custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
+            parent=self, provider=self.context.provider, custom_timeouts=self.context.timeouts
         )
         options = pulumi.ResourceOptions.merge(common, own)
         early = kind == "Namespace" or (kind in _PODLESS_KINDS and own and own.depends_on)
@@ -140,7 +138,7 @@ class Component(pulumi.ComponentResource):
             "repositoryOpts": chart.repository_opts,
             "values": values,
             "postrender": _POST_RENDERER,
-            "timeout": self.context.timeout_minutes * 60,
+            "timeout": self.context.cluster.ready_timeout_minutes * 60,
             "maxHistory": 10,
             "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
         }
@@ -149,7 +147,7 @@ class Component(pulumi.ComponentResource):
     def create_namespace(self, component: str, level: labels.PodSecurityLevel) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
         retained = pulumi.ResourceOptions(retain_on_delete=True)
-        return self.create("ns", namespace(self.namespace, self.context.cluster, component, level), retained)
+        return self.create("ns", namespace(self.namespace, self.context.cluster.name, component, level), retained)
 
 
 def secret(name: str, data: Mapping[str, pulumi.Input[str]]) -> Manifest:

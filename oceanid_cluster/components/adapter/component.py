@@ -41,8 +41,8 @@ class LsTritonAdapter(Component):
         """Outputs: ``serviceUrl``, ``serviceName``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.url = ADAPTER.url(context.domain)
-        self.object_labels = labels.workload_labels(context.cluster, "ml", NAME, ADAPTER.pods)
+        self.url = ADAPTER.url(context.cluster.domain)
+        self.object_labels = labels.workload_labels(context.cluster.name, "ml", NAME, ADAPTER.pods)
         in_ns = depends_on(args.apps or create_apps_namespace(self))
         secrets = adapter_secrets(settings)
         made = [self.create(part, secret(SECRETS[part], data), in_ns) for part, data in secrets.items()]

@@ -58,12 +58,12 @@ class FluxBootstrap(Component):
         """Output: ``namespace``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
+        self.object_labels = labels.workload_labels(context.cluster.name, "gitops", "flux", {})
         ns = self.create_namespace("gitops", "restricted")
         before_git: list[pulumi.Resource] = [
             self.create(part, secret(SECRETS[part], data), depends_on(ns)) for part, data in secrets(settings).items()
         ]
-        info = runtime_info(context.cluster, args.hostnames)
+        info = runtime_info(context.cluster.name, args.hostnames)
         before_git.append(self.create("runtime-info", info, depends_on(ns)))
         pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
@@ -72,7 +72,7 @@ class FluxBootstrap(Component):
             version=pinned.chosen_version,
             repository_opts=pinned.repository_opts,
             namespace=NAMESPACE,
-            values=chart_values(args.image_automation, context.domain, context.placement),
+            values=chart_values(args.image_automation, context.cluster.domain, context.placement),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
@@ -97,14 +97,13 @@ class FluxBootstrap(Component):
             channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
             target = provider(ALERTS, settings.alert_type, ALERTS, **channel)
             kinds = ("GitRepository", "Kustomization", "HelmRelease")
-            reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster})
+            reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster.name})
             told = self.register(f"{name}-alert-provider", target, after)
             self.register(f"{name}-alert", reported, depends_on(told))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         """Options of what the chart makes: CRDs stay when Flux goes (deleting one deletes every object of its kind)."""
-        minutes = f"{self.context.timeout_minutes}m"
         opts = args.opts
         props: dict[str, Any] = dict(args.props)
         if "metadata" in props:  # the chart itself comes by here too
@@ -122,7 +121,7 @@ class FluxBootstrap(Component):
                 props["spec"] = {**props["spec"], "ingress": ingress}
         if args.type_ == CRD_TYPE:
             opts.retain_on_delete = True
-        opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
+        opts.custom_timeouts = self.context.timeouts
         return pulumi.ResourceTransformResult(props=props, opts=opts)
 
 

@@ -64,7 +64,7 @@ class LabelStudio(Component):
         settings, generated, context = args.settings, args.generated, args.context
         super().__init__(name, context, opts)
         self.hostname = settings.hostname
-        self.object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
+        self.object_labels = labels.workload_labels(context.cluster.name, "apps", NAME, LABEL_STUDIO.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = depends_on(ns)
         secrets = {
@@ -155,13 +155,13 @@ def container(settings: LabelStudioSettings, context: Context, writable: dict[st
     """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
     # The first start migrates the database: it may take as long as we wait for the workload.
-    tries = math.ceil(context.timeout_minutes * 60 / _STARTUP_PERIOD)
+    tries = math.ceil(context.cluster.ready_timeout_minutes * 60 / _STARTUP_PERIOD)
     return pods.container(
         NAME,
         settings.image,
         pods.port("http", LABEL_STUDIO.port),
         settings.resources,
-        env=environment(settings, context.domain),
+        env=environment(settings, context.cluster.domain),
         startupProbe=pods.http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
         readinessProbe=pods.http_probe("/health", "http", period=10, timeout=5, host=host),
         livenessProbe=pods.http_probe("/health", "http", period=30, timeout=5, host=host),

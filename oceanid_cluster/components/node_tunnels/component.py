@@ -24,7 +24,7 @@ class NodeTunnels(Component):
         """Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
+        self.object_labels = labels.workload_labels(context.cluster.name, "networking", NAME, NAMES.selector)
         ns = self.create_namespace("networking", "privileged")  # its pods need the host network
         template, after = create_connector(self, args, NAMES, settings.image, ns)
         self.create("daemonset", daemon_set(template), after)
@@ -46,7 +46,7 @@ class NodeTunnels(Component):
                 content=f"{settings.token.tunnel_id}.cfargotunnel.com",
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
-                comment=f"node tunnel of {self.context.cluster}",
+                comment=f"node tunnel of {self.context.cluster.name}",
                 opts=self.options(pulumi.ResourceOptions(provider=provider)),
             )
 

@@ -41,7 +41,7 @@ class PulumiOperator(Component):
         """Outputs: ``namespace``, and ``secretName`` (None without a token)."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
+        self.object_labels = labels.workload_labels(context.cluster.name, "operator", RELEASE, {})
         ns = self.create_namespace("operator", "restricted")
         before: list[pulumi.Resource] = [ns]
         if settings.access_token:

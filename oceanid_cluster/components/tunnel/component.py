@@ -23,12 +23,12 @@ class CloudflareTunnel(Component):
         settings, cloudflare, context = args.settings, args.cloudflare, args.context
         super().__init__(name, context, opts)
         self.hostname = settings.hostname
-        self.object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
+        self.object_labels = labels.workload_labels(context.cluster.name, "networking", NAME, NAMES.selector)
         ns = self.create_namespace("networking", "restricted")
         in_ns = depends_on(ns)
         template, after = create_connector(self, args, NAMES, cloudflare.image, ns)
         self.create("pdb", disruption_budget(), in_ns)
-        policy = access(settings.metrics_port, args.rules, context.domain, sole_rules=cloudflare.manage_config)
+        policy = access(settings.metrics_port, args.rules, context.cluster.domain, sole_rules=cloudflare.manage_config)
         self.create("network", policy, in_ns)
         self.create("deployment", deployment(settings.replicas, template), after)
         self.register_outputs(
