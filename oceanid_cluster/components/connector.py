@@ -14,7 +14,7 @@ from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import remote_options
 from oceanid_cluster.config.tunnel_token import TunnelToken
 from oceanid_cluster.manifests import cloudflared
-from oceanid_cluster.manifests.objects import config_map, pod_template, service
+from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
 from oceanid_cluster.manifests.pods import Manifest
 
 AnyTunnel = TypeVar("AnyTunnel", bound=TunnelSettings | NodeTunnelSettings)
@@ -49,7 +49,7 @@ def create_connector(
     in_ns = depends_on(ns)
     made: list[pulumi.Resource] = [
         owner.create("credentials", secret(names.secret, data), in_ns),
-        owner.create("config", config_map(names.config_map, config), in_ns),
+        owner.create("config", kubernetes_object("v1", "ConfigMap", names.config_map, data=config), in_ns),
     ]
     port = settings.metrics_port
     owner.create(names.metrics_part, service(names.metrics, names.selector, "metrics", port), in_ns)

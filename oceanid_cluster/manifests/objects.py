@@ -40,11 +40,6 @@ def namespace(name: str, cluster: str, component: str, level: labels.PodSecurity
     return kubernetes_object("v1", "Namespace", name, own_labels=own)
 
 
-def config_map(name: str, data: Mapping[str, str]) -> Manifest:
-    """A ConfigMap."""
-    return kubernetes_object("v1", "ConfigMap", name, data=dict(data))
-
-
 def service(name: str, selector: Labels, port_name: str, port: int) -> Manifest:
     """A ClusterIP Service of one TCP port, which is not waited for: its workload is."""
     ports = [{"name": port_name, "port": port, "targetPort": port_name, "protocol": "TCP"}]

@@ -14,7 +14,7 @@ from oceanid_cluster.components.flux.settings import ALERTS, FACTS, NAME, NAMESP
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import tcp
-from oceanid_cluster.manifests.objects import config_map, kubernetes_object
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest, Placement
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
@@ -36,7 +36,7 @@ _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 class FluxArgs:
     """What Flux takes.
 
-    ``hostnames`` are what Git may use of the configuration (see ``runtime_info``); ``image_automation`` asks for the
+    ``hostnames`` are what Git may use of the configuration beside the cluster's name; ``image_automation`` asks for the
     controllers of image automation.
     """
 
@@ -63,7 +63,9 @@ class FluxBootstrap(Component):
         before_git: list[pulumi.Resource] = [
             self.create(part, secret(SECRETS[part], data), depends_on(ns)) for part, data in secrets(settings).items()
         ]
-        info = runtime_info(context.cluster.name, args.hostnames)
+        # What Git may use of the configuration, by ``postBuild.substituteFrom``.
+        known = {"CLUSTER_NAME": context.cluster.name, "STACK": pulumi.get_stack(), **args.hostnames}
+        info = kubernetes_object("v1", "ConfigMap", RUNTIME_INFO, data=known)
         before_git.append(self.create("runtime-info", info, depends_on(ns)))
         pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
@@ -191,11 +193,6 @@ def flux_object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
     return kubernetes_object(versions.flux_api(group), kind, name, ns=NAMESPACE, spec=spec)
 
 
-def runtime_info(cluster: str, hostnames: Mapping[str, str]) -> Manifest:
-    """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
-    return config_map(RUNTIME_INFO, {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames})
-
-
 def receiver(settings: FluxSettings) -> Manifest:
     """Reads the repository as soon as its host calls the webhook (notification-controller, Receiver)."""
     kind = "gitlab" if "gitlab" in (urlsplit(settings.url).hostname or "").split(".") else "generic"
@@ -232,18 +229,13 @@ def git_repository(settings: FluxSettings) -> Manifest:
     spec = {
         "interval": f"{settings.interval_seconds}s",
         "timeout": "60s",
-        "url": repository_url(settings),
+        "url": ssh_url(settings.url) if settings.uses_ssh else settings.url,
         "ref": {"branch": settings.branch},
         "secretRef": {"name": SECRETS[login]},
         **({"provider": "github"} if settings.uses_app else {}),
         **({"verify": verify} if settings.verification_keys else {}),
     }
     return flux_object("source", "GitRepository", NAME, spec)
-
-
-def repository_url(settings: FluxSettings) -> str:
-    """The repository's URL; an https one is rewritten to ``ssh://git@host/path`` when SSH keys are given."""
-    return ssh_url(settings.url) if settings.uses_ssh else settings.url
 
 
 def root_kustomization(settings: FluxSettings) -> Manifest:
