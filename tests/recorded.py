@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from oceanid_cluster.commands import registrations
-from oceanid_cluster.commands.registrations import Registered, Run, without_marks
+from oceanid_cluster.commands.registrations import Run, without_marks
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
 __all__ = [
-    "ROOT", "STACK", "Registered", "Run", "dependencies", "manifests", "plain", "record", "run_program", "secret_data",
+    "ROOT", "STACK", "Run", "dependencies", "manifests", "plain", "record", "run_program", "secret_data",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent
