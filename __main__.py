@@ -35,12 +35,10 @@ os.environ["PULUMI_DISABLE_RESOURCE_REFERENCES"] = "true"
 cluster = settings.cluster
 cloudflare = cloudflare_provider(settings)
 context = Context(
-    cluster=cluster.name,
+    cluster=cluster,
     provider=kubernetes_provider(settings, kubectl.kubeconfig),
-    timeout_minutes=cluster.ready_timeout_minutes,
     rollout=Rollout(),
     placement=settings.placement,
-    domain=cluster.domain,
 )
 
 nodes = NodeLabels("nodes", NodeArgs(cluster.nodes, context)) if cluster.manage_node_labels else None

@@ -63,8 +63,3 @@ def minimum_kubernetes() -> str:
 def image(name: str) -> str:
     """The pinned image ``name`` with its tag. Raises KeyError for an image that is not in the file."""
     return str(_document()["images"][name])
-
-
-def images() -> list[str]:
-    """The names of all pinned images."""
-    return [*_document()["images"]]

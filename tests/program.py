@@ -1,6 +1,6 @@
 """What the program registers under Pulumi's mocks, for tests of its components."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pulumi
@@ -32,17 +32,6 @@ def waits_for(run: Run, name: str) -> set[str]:
     return found
 
 
-def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every value inside a value, with its path."""
-    yield path, value
-    if isinstance(value, dict):
-        for name, item in value.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from walk(item, f"{path}.{name}")
-    elif isinstance(value, list):
-        for at, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            yield from walk(item, f"{path}[{at}]")
-
-
 def pod_of(run: Run, name: str) -> dict[str, Any]:
     """The specification of a workload's pods."""
     return plain(run.resources[name].inputs)["spec"]["template"]["spec"]
@@ -69,16 +58,6 @@ def transformed(run: Run, kind: str) -> pulumi.ResourceTransformResult:
 def annotations(run: Run, kind: str) -> dict[str, str]:
     properties: dict[str, Any] = dict(transformed(run, kind).props)
     return properties["metadata"]["annotations"]
-
-
-def without_secrets(value: Any) -> Any:
-    if plain(value) != value and isinstance(value, dict) and "value" in value and len(value) == 2:  # pyright: ignore[reportUnknownArgumentType]
-        return None
-    if isinstance(value, dict):
-        return {name: without_secrets(item) for name, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [without_secrets(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def peers(run: Run, name: str) -> list[dict[str, Any]]:

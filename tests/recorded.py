@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from oceanid_cluster.commands import registrations
-from oceanid_cluster.commands.registrations import Registered, Run
+from oceanid_cluster.commands.registrations import Run
 from oceanid_cluster.commands.registrations import without_marks as plain
 from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup.kubeconfig import Kubeconfig
 
 __all__ = [
-    "ROOT", "STACK", "Registered", "Run", "dependencies", "manifests", "plain", "record", "run_program", "secret_data",
+    "ROOT", "STACK", "Run", "dependencies", "manifests", "plain", "record", "run_program", "secret_data",
 ]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,12 +3,14 @@
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
 
 from oceanid_cluster import versions
-from oceanid_cluster.components.facts import Facts
+from oceanid_cluster.components.facts import CLUSTER_WIDE, Facts
+from oceanid_cluster.config.cluster import ClusterSettings
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.objects import kubernetes_object, namespace
 from oceanid_cluster.manifests.pods import Manifest, Placement
@@ -17,18 +19,18 @@ from oceanid_cluster.manifests.rollout import Rollout
 
 @dataclass(frozen=True)
 class Context:
-    """What a run gives to every component.
+    """What a run gives to every component; ``placement`` is where services run."""
 
-    ``cluster`` is the cluster's name, ``timeout_minutes`` how long a workload may take to get ready, ``placement``
-    where services run, ``domain`` the DNS domain of its Services.
-    """
-
-    cluster: str
+    cluster: ClusterSettings
     provider: pulumi.ProviderResource
-    timeout_minutes: int
     rollout: Rollout
     placement: Placement
-    domain: str
+
+    @property
+    def timeouts(self) -> pulumi.CustomTimeouts:
+        """How long a workload may take to get ready."""
+        minutes = f"{self.cluster.ready_timeout_minutes}m"
+        return pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
 
 
 # Objects without pods: they are made as soon as their namespace is there, while earlier components get ready.
@@ -55,10 +57,13 @@ class Component(pulumi.ComponentResource):
     """A component of the cluster; subclasses make their resources in ``__init__`` and register their outputs.
 
     Each takes its logical name, its arguments (a frozen dataclass with the run's ``context``) and Pulumi's options, of
-    which ``depends_on`` names the earlier components: its children wait for them, each as far as it must.
+    which ``depends_on`` names the earlier components: its children wait for them, each as far as it must. Its objects
+    are in its ``namespace`` and carry its ``object_labels``.
     """
 
     type_token: str  # which the stack's state holds
+    namespace = ""
+    object_labels: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, name: str, context: Context, opts: pulumi.ResourceOptions | None) -> None:
         """``name`` is the logical name that the stack's state holds."""
@@ -74,22 +79,28 @@ class Component(pulumi.ComponentResource):
         These are the resources that it names and the earlier components; an object without pods waits for these
         only when it names nothing, for then its namespace is another component's.
         """
-        minutes = f"{self.context.timeout_minutes}m"
         common = pulumi.ResourceOptions(
-            parent=self,
-            provider=self.context.provider,
-            custom_timeouts=pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes),
+            parent=self, provider=self.context.provider, custom_timeouts=self.context.timeouts
         )
         options = pulumi.ResourceOptions.merge(common, own)
         early = kind == "Namespace" or (kind in _PODLESS_KINDS and own and own.depends_on)
         return options if early else pulumi.ResourceOptions.merge(options, self._earlier)
 
     def create(self, part: str, manifest: Manifest, opts: pulumi.ResourceOptions | None = None) -> Any:
-        """Register the Kubernetes object ``manifest`` as ``<name>-<part>``; returns its resource."""
+        """Complete ``manifest`` and register it as ``<name>-<part>``; returns its resource.
+
+        It gets the component's namespace and labels unless it has its own, and pods are labelled like their workload.
+        """
+        own: Manifest = {"labels": dict(self.object_labels)} if self.object_labels else {}
+        if manifest["kind"] not in CLUSTER_WIDE:
+            own["namespace"] = self.namespace
+        manifest["metadata"] = {**own, **manifest["metadata"]}
+        if template := manifest.get("spec", {}).get("template"):
+            template["metadata"]["labels"] = dict(self.object_labels)
         return self.register(f"{self.name}-{part}", manifest, opts)
 
     def register(self, name: str, manifest: Manifest, opts: pulumi.ResourceOptions | None = None) -> Any:
-        """Register the Kubernetes object ``manifest`` under the logical name ``name``; returns its resource.
+        """Register the Kubernetes object ``manifest``, complete, under the logical name ``name``; returns its resource.
 
         By its type token: to import the SDK's class of each kind takes longer than all the rest of the program.
         """
@@ -112,34 +123,34 @@ class Component(pulumi.ComponentResource):
         return pulumi.CustomResource(f"kubernetes:{group_version}:{kind}", name, manifest, options)
 
     def helm_release(
-        self, name: str, ns: str, chart: versions.Chart, values: Mapping[str, Any], opts: pulumi.ResourceOptions
+        self, name: str, chart: versions.Chart, values: Mapping[str, Any], opts: pulumi.ResourceOptions
     ) -> pulumi.Resource:
-        """Register the Helm release ``name`` of namespace ``ns`` as ``<name of the component>-helm``.
+        """Register the Helm release ``name`` as ``<name of the component>-helm``.
 
         Helm ignores a value that the chart does not have: a test holds the values of every chart against its own. The
         objects of a release are Helm's, and its post-renderer says of each that Flux leaves it alone.
         """
         release = {
             "name": name,
-            "namespace": ns,
+            "namespace": self.namespace,
             "chart": chart.chart,
             "version": chart.chosen_version,
             "repositoryOpts": chart.repository_opts,
             "values": values,
             "postrender": _POST_RENDERER,
-            "timeout": self.context.timeout_minutes * 60,
+            "timeout": self.context.cluster.ready_timeout_minutes * 60,
             "maxHistory": 10,
             "compat": "true",  # as the SDK's class has it, whose import takes a tenth of a run of the program
         }
         return pulumi.CustomResource("kubernetes:helm.sh/v3:Release", f"{self.name}-helm", release, self.options(opts))
 
-    def create_namespace(self, component: str, level: labels.PodSecurityLevel, name: str) -> pulumi.Resource:
+    def create_namespace(self, component: str, level: labels.PodSecurityLevel) -> pulumi.Resource:
         """The component's namespace as ``<name>-ns``. It is never deleted with the component: it may hold data."""
         retained = pulumi.ResourceOptions(retain_on_delete=True)
-        return self.create("ns", namespace(name, self.context.cluster, component, level), retained)
+        return self.create("ns", namespace(self.namespace, self.context.cluster.name, component, level), retained)
 
 
-def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_labels: Mapping[str, str]) -> Manifest:
+def secret(name: str, data: Mapping[str, pulumi.Input[str]]) -> Manifest:
     """An Opaque Secret of texts; ``register`` marks all of them as secret.
 
     As ``data``, in base64: the API server turns ``stringData`` into it, and the engine would print the difference.
@@ -148,4 +159,4 @@ def secret(name: str, ns: str, data: Mapping[str, pulumi.Input[str]], object_lab
         key: pulumi.Output.from_input(text).apply(lambda known: b64encode(known.encode()).decode())
         for key, text in data.items()
     }
-    return kubernetes_object("v1", "Secret", name, ns, object_labels, type="Opaque", data=encoded)
+    return kubernetes_object("v1", "Secret", name, type="Opaque", data=encoded)

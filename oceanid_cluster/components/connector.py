@@ -1,6 +1,6 @@
 """What both tunnels are made of: cloudflared's Secret, its file and its Service, and its rules at Cloudflare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -14,7 +14,7 @@ from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import remote_options
 from oceanid_cluster.config.tunnel_token import TunnelToken
 from oceanid_cluster.manifests import cloudflared
-from oceanid_cluster.manifests.objects import config_map, pod_template, service
+from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
 from oceanid_cluster.manifests.pods import Manifest
 
 AnyTunnel = TypeVar("AnyTunnel", bound=TunnelSettings | NodeTunnelSettings)
@@ -39,7 +39,6 @@ def create_connector(
     args: ConnectorArgs[TunnelSettings] | ConnectorArgs[NodeTunnelSettings],
     names: cloudflared.Names,
     image: str,
-    object_labels: Mapping[str, str],
     ns: pulumi.Resource,
 ) -> tuple[Manifest, pulumi.ResourceOptions]:
     """Make all but the workload, as children of ``owner``; returns the template of its pods, and what it waits for."""
@@ -49,17 +48,15 @@ def create_connector(
     config = {cloudflared.CONFIG_KEY: file}
     in_ns = depends_on(ns)
     made: list[pulumi.Resource] = [
-        owner.create("credentials", secret(names.secret, names.namespace, data, object_labels), in_ns),
-        owner.create("config", config_map(names.config_map, names.namespace, config, object_labels), in_ns),
+        owner.create("credentials", secret(names.secret, data), in_ns),
+        owner.create("config", kubernetes_object("v1", "ConfigMap", names.config_map, data=config), in_ns),
     ]
     port = settings.metrics_port
-    metrics = service(names.metrics, names.namespace, names.selector, "metrics", port, object_labels)
-    owner.create(names.metrics_part, metrics, in_ns)
+    owner.create(names.metrics_part, service(names.metrics, names.selector, "metrics", port), in_ns)
     if args.provider and cloudflare.manage_config:
         write_remote_config(owner, settings.token, args.rules, args.provider)
     pod = cloudflared.pod(names, image, port, settings.resources, settings.placement or context.placement)
-    rollout = context.rollout.checksum(data, config)
-    return pod_template(object_labels, rollout, pod), pulumi.ResourceOptions(depends_on=made)
+    return pod_template(context.rollout.checksum(data, config), pod), pulumi.ResourceOptions(depends_on=made)
 
 
 def write_remote_config(

@@ -15,7 +15,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 # Kinds without a namespace, of which a component may have an object.
-_CLUSTER_WIDE = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+CLUSTER_WIDE = ("Namespace", "Node", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 DEPLOY = "a deploy puts it back: workflow 'Deploy Cluster (self-hosted)', or: pulumi up --refresh --run-program"
 
 _DELETED = {
@@ -128,7 +128,7 @@ class Facts:
 
     def _named(self, names: Mapping[str, Sequence[str]]) -> Iterator[ObjectRef]:
         for kind, named in names.items():
-            namespace = "" if kind in _CLUSTER_WIDE else self.namespace
+            namespace = "" if kind in CLUSTER_WIDE else self.namespace
             yield from (ObjectRef(kind, namespace, name) for name in named)
 
     def release_refs(self) -> list[ObjectRef]:

@@ -11,14 +11,8 @@ from oceanid_cluster.config.cloudflare import CloudflareSettings
 from oceanid_cluster.config.ingress import IngressRule
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH
 from oceanid_cluster.config.parsers import Resources
-from oceanid_cluster.manifests.pods import (
-    Manifest,
-    Placement,
-    container_security,
-    http_probe,
-    pod_security,
-    pull_policy,
-)
+from oceanid_cluster.manifests import pods
+from oceanid_cluster.manifests.pods import Manifest, Placement
 
 _USER = 65532  # nonroot in the distroless image
 CONFIG_KEY = "config.yaml"
@@ -71,41 +65,29 @@ def config_file(
 
 def pod(names: Names, image: str, metrics_port: int, resources: Resources, placement: Placement) -> Manifest:
     """The specification of the pods, unprivileged."""
-    return {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _DRAIN_SECONDS + 15,
-        **placement.manifest(),
-        "securityContext": pod_security(_USER),
-        "containers": [_container(image, metrics_port, resources, names.address)],
-        # The cluster's CA comes without the API token that a service account would bring.
-        "volumes": [
-            {"name": "config", "configMap": {"name": names.config_map}},
-            {"name": "token", "secret": {"secretName": names.secret, "defaultMode": 0o440}},
-            {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
-        ],
-    }
-
-
-def _container(image: str, metrics_port: int, resources: Resources, probe_address: str) -> Manifest:
-    """The container. Its token comes from a mounted file: arguments and variables are readable by too many."""
-    return {
-        "name": "cloudflared",
-        "image": image,
-        "imagePullPolicy": pull_policy(image),
-        "args": [
+    container = pods.container(
+        "cloudflared",
+        image,
+        pods.port("metrics", metrics_port),
+        resources,
+        # The token comes from a mounted file: arguments and variables are readable by too many.
+        args=[
             "tunnel", "--config", f"{_CONFIG_FOLDER}/{CONFIG_KEY}",
             "run", "--token-file", f"{_TOKEN_FOLDER}/{TOKEN_KEY}",
         ],
-        "ports": [{"name": "metrics", "containerPort": metrics_port, "protocol": "TCP"}],
-        "readinessProbe": http_probe("/ready", "metrics", period=10, address=probe_address),
+        readinessProbe=pods.http_probe("/ready", "metrics", period=10, address=names.address),
         # Not /ready: an outage at Cloudflare's edge must not restart every pod.
-        "livenessProbe": http_probe("/healthcheck", "metrics", period=20, address=probe_address),
-        "resources": resources,
-        "securityContext": container_security(),
-        "volumeMounts": [
+        livenessProbe=pods.http_probe("/healthcheck", "metrics", period=20, address=names.address),
+        volumeMounts=[
             {"name": "config", "mountPath": _CONFIG_FOLDER, "readOnly": True},
             {"name": "token", "mountPath": _TOKEN_FOLDER, "readOnly": True},
             {"name": "cluster-ca", "mountPath": str(PurePosixPath(CLUSTER_CA_PATH).parent), "readOnly": True},
         ],
-    }  # fmt: skip
+    )  # fmt: skip
+    # The cluster's CA comes without the API token that a service account would bring.
+    volumes = [
+        {"name": "config", "configMap": {"name": names.config_map}},
+        {"name": "token", "secret": {"secretName": names.secret, "defaultMode": 0o440}},
+        {"name": "cluster-ca", "configMap": {"name": "kube-root-ca.crt"}},
+    ]
+    return pods.pod(_USER, placement, container, terminationGracePeriodSeconds=_DRAIN_SECONDS + 15, volumes=volumes)

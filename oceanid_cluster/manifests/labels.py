@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
-COMPONENT = "oceanid.cluster/component"
 MANAGED_BY = "oceanid.cluster/managed-by"
 PART_OF = "app.kubernetes.io/part-of"
 ROLLOUT = "oceanid.cluster/rollout"
@@ -46,17 +45,6 @@ def wait_until_served(crd: Mapping[str, Any]) -> dict[str, str]:
     digest = hashlib.sha256(json.dumps(crd, sort_keys=True).encode()).hexdigest()[:16]
     conditions = [f"jsonpath={{.metadata.annotations['{CRD_DIGEST}']}}={digest}", "condition=Established"]
     return {CRD_DIGEST: digest, _WAIT_FOR: json.dumps(conditions)}
-
-
-def namespace_labels(cluster: str, component: str, level: PodSecurityLevel) -> dict[str, str]:
-    """Labels of a namespace: ownership, and its Pod Security level (Kubernetes, "Pod Security Admission")."""
-    return {
-        PART_OF: cluster,
-        MANAGED_BY: "pulumi",
-        COMPONENT: component,
-        "pod-security.kubernetes.io/enforce": level,
-        "pod-security.kubernetes.io/warn": "restricted",
-    }
 
 
 def workload_labels(cluster: str, component: str, name: str, selector: Mapping[str, str]) -> dict[str, str]:

@@ -52,11 +52,10 @@ def ingress_rules(peers: Sequence[Manifest], port: int | str) -> list[Manifest]:
 
 def network_policy(
     name: str,
-    ns: str,
     pods: Mapping[str, str],
-    object_labels: Mapping[str, str],
     ingress: Sequence[Manifest],
     egress: Sequence[Manifest] | None = None,
+    ns: str = "",
 ) -> Manifest:
     """A NetworkPolicy for ``pods``: who may reach them, and what they may reach; without ``egress``, everything."""
     spec: Manifest = {"podSelector": {"matchLabels": dict(pods)}, "policyTypes": ["Ingress"]}
@@ -64,4 +63,4 @@ def network_policy(
         spec["ingress"] = list(ingress)
     if egress is not None:
         spec |= {"policyTypes": ["Ingress", "Egress"], "egress": list(egress)}
-    return kubernetes_object("networking.k8s.io/v1", "NetworkPolicy", name, ns, object_labels, spec=spec)
+    return kubernetes_object("networking.k8s.io/v1", "NetworkPolicy", name, ns=ns, spec=spec)

@@ -81,6 +81,36 @@ def container_security() -> Manifest:
     }
 
 
+def pod(uid: int, placement: Placement, container: Manifest, **more: Any) -> Manifest:
+    """The specification of a pod of one container, as every pod of ours begins; ``more`` adds to it, or differs."""
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
+        "securityContext": pod_security(uid),
+        **placement.manifest(),
+        "containers": [container],
+        **more,
+    }
+
+
+def container(name: str, image: str, port: Manifest, resources: Mapping[str, Any], **more: Any) -> Manifest:
+    """A container of one port, as every container of ours begins."""
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": pull_policy(image),
+        "ports": [port],
+        "resources": resources,
+        "securityContext": container_security(),
+        **more,
+    }
+
+
+def port(name: str, number: int) -> Manifest:
+    """A TCP port of a container, which probes and Services call by its name."""
+    return {"name": name, "containerPort": number, "protocol": "TCP"}
+
+
 def http_probe(
     path: str, port: str, *, period: int, failures: int = 3, timeout: int = 1, host: str = "", address: str = ""
 ) -> Manifest:

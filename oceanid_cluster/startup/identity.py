@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from oceanid_cluster.components.apps.addresses import NAMESPACE
-from oceanid_cluster.components.label_studio.settings import APP_SECRET, CLAIM
+from oceanid_cluster.components.label_studio.settings import CLAIM, SECRETS
 from oceanid_cluster.components.settings import Settings
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.config.nodes import Node
@@ -20,7 +20,7 @@ from oceanid_cluster.startup.reasons import NO_API, why
 
 _NODES = "/api/v1/nodes"
 _NAMESPACES = f"/api/v1/namespaces?labelSelector={quote(f'{labels.MANAGED_BY}=pulumi')}"
-_CREDENTIALS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{APP_SECRET}"
+_CREDENTIALS = f"/api/v1/namespaces/{NAMESPACE}/secrets/{SECRETS['app-secret']}"
 _CLAIM = f"/api/v1/namespaces/{NAMESPACE}/persistentvolumeclaims/{CLAIM}"
 
 

@@ -106,7 +106,7 @@ def test_who_may_reach_label_studio_and_the_adapter_is_configured(program: Progr
 def test_a_claim_that_is_there_is_adopted_with_its_own_size_and_class(
     live: dict[str, Any] | None, storage: str, storage_class: str | None
 ) -> None:
-    spec = volume_claim(settings().label_studio, {}, live)["spec"]
+    spec = volume_claim(settings().label_studio, live)["spec"]
     assert spec["resources"] == {"requests": {"storage": storage}}
     assert spec.get("storageClassName") == storage_class
 

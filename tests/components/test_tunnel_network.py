@@ -18,7 +18,7 @@ LABEL_STUDIO = in_namespace("apps", app="label-studio")
 def policy(**changes: str) -> dict[str, Any]:
     found = settings(changes)
     port, managed = found.tunnel.metrics_port, found.cloudflare.manage_config
-    return access(port, found.tunnel_rules, found.cluster.domain, {}, sole_rules=managed)["spec"]
+    return access(port, found.tunnel_rules, found.cluster.domain, sole_rules=managed)["spec"]
 
 
 def egress(**changes: str) -> list[dict[str, Any]]:

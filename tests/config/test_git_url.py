@@ -2,7 +2,7 @@
 
 import pytest
 
-from oceanid_cluster.components.flux.component import repository_url
+from oceanid_cluster.components.flux.component import git_repository
 from oceanid_cluster.config.git_url import git_url, github_page
 from tests.samples import KNOWN_HOSTS, refused, settings, ssh_key
 
@@ -62,9 +62,12 @@ def test_what_flux_cannot_parse_is_refused_with_the_right_reason(text: str, reas
 
 
 def test_with_keys_an_https_url_is_read_over_ssh() -> None:
+    def read_from(changes: dict[str, str]) -> str:
+        return git_repository(settings(changes).flux)["spec"]["url"]
+
     for text in ("https://github.com/o/r", "git@github.com:o/r", "https://github.com:443/o/r"):
-        assert repository_url(settings({**KEYS, "gitRepositoryUrl": text}).flux) == "ssh://git@github.com/o/r"
-    assert repository_url(settings({"gitRepositoryUrl": "https://github.com/o/r"}).flux) == "https://github.com/o/r"
+        assert read_from({**KEYS, "gitRepositoryUrl": text}) == "ssh://git@github.com/o/r"
+    assert read_from({"gitRepositoryUrl": "https://github.com/o/r"}) == "https://github.com/o/r"
 
 
 def test_a_port_of_https_never_ends_in_an_ssh_url() -> None:

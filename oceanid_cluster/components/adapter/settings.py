@@ -12,8 +12,11 @@ from oceanid_cluster.config.secret import Secret
 
 NAME = ADAPTER.name
 JOB_ROLE = f"{NAME}-job-writer"
-LABELS_SECRET, ACCESS_SECRET, SENTRY_SECRET = f"{NAME}-ner-labels", f"{NAME}-cf-access", f"{NAME}-sentry"
-HF_SECRET, PULL_SECRET = "hf-credentials", "ghcr-creds"
+# The Secrets by the last part of their logical names.
+SECRETS = {
+    "ner-labels": f"{NAME}-ner-labels", "hf-credentials": "hf-credentials", "cf-access": f"{NAME}-cf-access",
+    "sentry": f"{NAME}-sentry", "ghcr-creds": "ghcr-creds",
+}  # fmt: skip
 FACTS = Facts(
     name="TritonAdapter",
     title="Triton adapter",
@@ -22,14 +25,14 @@ FACTS = Facts(
     namespace=NAMESPACE,
     expected=(Expected("Deployment", NAMESPACE, NAME),),
     others={
-        "Secret": [LABELS_SECRET],
+        "Secret": [SECRETS["ner-labels"]],
         "Service": [NAME],
         "ServiceAccount": [NAME],
         "NetworkPolicy": [NAME],
         "Role": [JOB_ROLE],
         "RoleBinding": [JOB_ROLE],
     },
-    optional={"Secret": [HF_SECRET, ACCESS_SECRET, SENTRY_SECRET, PULL_SECRET]},
+    optional={"Secret": [name for part, name in SECRETS.items() if part != "ner-labels"]},
 )
 DEFAULT_NER_LABELS = '["O","VESSEL","HS_CODE","PORT","COMMODITY","IMO","FLAG","RISK_LEVEL","DATE"]'
 

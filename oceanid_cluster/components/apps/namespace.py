@@ -16,5 +16,5 @@ def create_apps_namespace(owner: Component) -> pulumi.Resource:
     """
     others = [facts for facts in CHAIN if facts.namespace == NAMESPACE and facts.type_token != owner.type_token]
     aliases = [pulumi.Alias(name="label-studio-ns", parent=component_urn(facts)) for facts in others]
-    manifest = namespace(NAMESPACE, owner.context.cluster, "apps", "baseline")
+    manifest = namespace(NAMESPACE, owner.context.cluster.name, "apps", "baseline")
     return owner.register("label-studio-ns", manifest, pulumi.ResourceOptions(retain_on_delete=True, aliases=aliases))

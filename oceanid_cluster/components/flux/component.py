@@ -10,25 +10,11 @@ from pulumi_kubernetes.helm import v4 as helm
 
 from oceanid_cluster import versions
 from oceanid_cluster.components.base import Component, Context, depends_on, secret
-from oceanid_cluster.components.flux.settings import (
-    AGE_SECRET,
-    ALERTS,
-    APP_SECRET,
-    FACTS,
-    NAME,
-    NAMESPACE,
-    RUNTIME_INFO,
-    SECRETS,
-    SSH_SECRET,
-    TOKEN_SECRET,
-    VERIFICATION_SECRET,
-    WEBHOOK_SECRET,
-    FluxSettings,
-)
+from oceanid_cluster.components.flux.settings import ALERTS, FACTS, NAME, NAMESPACE, RUNTIME_INFO, SECRETS, FluxSettings
 from oceanid_cluster.config.git_url import github_page, ssh_url
 from oceanid_cluster.manifests import labels
 from oceanid_cluster.manifests.network import tcp
-from oceanid_cluster.manifests.objects import config_map, kubernetes_object
+from oceanid_cluster.manifests.objects import kubernetes_object
 from oceanid_cluster.manifests.pods import Manifest, Placement
 
 CRD_TYPE = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
@@ -50,7 +36,7 @@ _IMAGE_CONTROLLERS = ("imageAutomationController", "imageReflectionController")
 class FluxArgs:
     """What Flux takes.
 
-    ``hostnames`` are what Git may use of the configuration (see ``runtime_info``); ``image_automation`` asks for the
+    ``hostnames`` are what Git may use of the configuration beside the cluster's name; ``image_automation`` asks for the
     controllers of image automation.
     """
 
@@ -66,20 +52,20 @@ class FluxBootstrap(Component):
     It never waits for the root Kustomization: an app in Git may wait for the Pulumi operator, which comes after us.
     """
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: FluxArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Output: ``namespace``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.namespace = NAMESPACE
-        object_labels = labels.workload_labels(context.cluster, "gitops", "flux", {})
-        ns = self.create_namespace("gitops", "restricted", NAMESPACE)
+        self.object_labels = labels.workload_labels(context.cluster.name, "gitops", "flux", {})
+        ns = self.create_namespace("gitops", "restricted")
         before_git: list[pulumi.Resource] = [
-            self.create(part, secret(SECRETS[part], NAMESPACE, data, object_labels), depends_on(ns))
-            for part, data in secrets(settings).items()
+            self.create(part, secret(SECRETS[part], data), depends_on(ns)) for part, data in secrets(settings).items()
         ]
-        info = runtime_info(context.cluster, args.hostnames, object_labels)
+        # What Git may use of the configuration, by ``postBuild.substituteFrom``.
+        known = {"CLUSTER_NAME": context.cluster.name, "STACK": pulumi.get_stack(), **args.hostnames}
+        info = kubernetes_object("v1", "ConfigMap", RUNTIME_INFO, data=known)
         before_git.append(self.create("runtime-info", info, depends_on(ns)))
         pinned = versions.Chart(settings.chart, settings.chart_repository, settings.chart_version)
         chart = helm.Chart(
@@ -88,38 +74,38 @@ class FluxBootstrap(Component):
             version=pinned.chosen_version,
             repository_opts=pinned.repository_opts,
             namespace=NAMESPACE,
-            values=chart_values(args.image_automation, context.domain, context.placement),
+            values=chart_values(args.image_automation, context.cluster.domain, context.placement),
             opts=pulumi.ResourceOptions(
                 parent=self, provider=context.provider, depends_on=[ns], transforms=[self._transform_chart_child]
             ),
         )
         # Retained: only Flux can take its finalizers off, and a destroy must end where Flux is dead.
-        repository = self.create(
-            "git-repo",
+        repository = self.register(
+            f"{name}-git-repo",
             git_repository(settings),
             pulumi.ResourceOptions(depends_on=[chart, *before_git], retain_on_delete=True),
         )
-        self.create(
-            "kustomization",
+        self.register(
+            f"{name}-kustomization",
             root_kustomization(settings),
             pulumi.ResourceOptions(depends_on=[repository], retain_on_delete=True),
         )
         if settings.webhook_token:
             # Only Flux can take its finalizer off. Where Flux stays it does; where Flux goes, the Receiver is left.
             left_with_flux = pulumi.ResourceOptions(depends_on=[repository], deleted_with=ns)
-            self.create("webhook", receiver(settings), left_with_flux)
+            self.register(f"{name}-webhook", receiver(settings), left_with_flux)
         if settings.alert_type:
             after = depends_on(chart, *before_git)
             channel = {"channel": settings.alert_channel} if settings.alert_channel else {}
             target = provider(ALERTS, settings.alert_type, ALERTS, **channel)
             kinds = ("GitRepository", "Kustomization", "HelmRelease")
-            reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster})
-            self.create("alert", reported, depends_on(self.create("alert-provider", target, after)))
+            reported = alert(ALERTS, ALERTS, kinds, eventMetadata={"cluster": context.cluster.name})
+            told = self.register(f"{name}-alert-provider", target, after)
+            self.register(f"{name}-alert", reported, depends_on(told))
         self.register_outputs({"namespace": NAMESPACE})
 
     def _transform_chart_child(self, args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
         """Options of what the chart makes: CRDs stay when Flux goes (deleting one deletes every object of its kind)."""
-        minutes = f"{self.context.timeout_minutes}m"
         opts = args.opts
         props: dict[str, Any] = dict(args.props)
         if "metadata" in props:  # the chart itself comes by here too
@@ -137,7 +123,7 @@ class FluxBootstrap(Component):
                 props["spec"] = {**props["spec"], "ingress": ingress}
         if args.type_ == CRD_TYPE:
             opts.retain_on_delete = True
-        opts.custom_timeouts = pulumi.CustomTimeouts(create=minutes, update=minutes, delete=minutes)
+        opts.custom_timeouts = self.context.timeouts
         return pulumi.ResourceTransformResult(props=props, opts=opts)
 
 
@@ -203,14 +189,8 @@ def _github_api(host: str) -> str | None:
 
 
 def flux_object(group: str, kind: str, name: str, spec: Manifest) -> Manifest:
-    """An object of Flux, in its namespace; ``group`` is that of its API in versions.py."""
-    return kubernetes_object(versions.flux_api(group), kind, name, NAMESPACE, spec=spec)
-
-
-def runtime_info(cluster: str, hostnames: Mapping[str, str], object_labels: Mapping[str, str]) -> Manifest:
-    """What Git may use of the configuration, by ``postBuild.substituteFrom``: the cluster's name and host names."""
-    data = {"CLUSTER_NAME": cluster, "STACK": pulumi.get_stack(), **hostnames}
-    return config_map(RUNTIME_INFO, NAMESPACE, data, object_labels)
+    """An object of Flux, in its namespace and without our labels; ``group`` is that of its API in versions.py."""
+    return kubernetes_object(versions.flux_api(group), kind, name, ns=NAMESPACE, spec=spec)
 
 
 def receiver(settings: FluxSettings) -> Manifest:
@@ -221,7 +201,7 @@ def receiver(settings: FluxSettings) -> Manifest:
     spec = {
         "type": kind,
         **({"events": _EVENTS[kind]} if kind in _EVENTS else {}),
-        "secretRef": {"name": WEBHOOK_SECRET},
+        "secretRef": {"name": SECRETS["webhook-token"]},
         "resources": [{"kind": "GitRepository", "name": NAME}],
     }
     return flux_object("receiver", "Receiver", NAME, spec)
@@ -244,22 +224,18 @@ def alert(name: str, to: str, kinds: Sequence[str], **more: object) -> Manifest:
 
 def git_repository(settings: FluxSettings) -> Manifest:
     """The repository that Flux reads: over SSH, as a GitHub App, or with a token."""
-    verify = {"mode": "HEAD", "secretRef": {"name": VERIFICATION_SECRET}}
+    login = "ssh" if settings.uses_ssh else "github-app" if settings.uses_app else "github-token"
+    verify = {"mode": "HEAD", "secretRef": {"name": SECRETS["verification-keys"]}}
     spec = {
         "interval": f"{settings.interval_seconds}s",
         "timeout": "60s",
-        "url": repository_url(settings),
+        "url": ssh_url(settings.url) if settings.uses_ssh else settings.url,
         "ref": {"branch": settings.branch},
-        "secretRef": {"name": SSH_SECRET if settings.uses_ssh else APP_SECRET if settings.uses_app else TOKEN_SECRET},
+        "secretRef": {"name": SECRETS[login]},
         **({"provider": "github"} if settings.uses_app else {}),
         **({"verify": verify} if settings.verification_keys else {}),
     }
     return flux_object("source", "GitRepository", NAME, spec)
-
-
-def repository_url(settings: FluxSettings) -> str:
-    """The repository's URL; an https one is rewritten to ``ssh://git@host/path`` when SSH keys are given."""
-    return ssh_url(settings.url) if settings.uses_ssh else settings.url
 
 
 def root_kustomization(settings: FluxSettings) -> Manifest:
@@ -267,7 +243,7 @@ def root_kustomization(settings: FluxSettings) -> Manifest:
 
     ``deletionPolicy: Orphan``: if it is ever deleted, the applications go on running.
     """
-    decryption = {"provider": "sops", "secretRef": {"name": AGE_SECRET}}
+    decryption = {"provider": "sops", "secretRef": {"name": SECRETS["sops-age"]}}
     substitution = {"substituteFrom": [{"kind": "ConfigMap", "name": RUNTIME_INFO}]}
     spec = {
         "interval": f"{settings.reconciliation_seconds}s",

@@ -20,13 +20,11 @@ from oceanid_cluster.config.ssh_keys import knows_host, parse_known_hosts, parse
 from oceanid_cluster.manifests.network import ServiceAddress
 
 NAMESPACE = NAME = "flux-system"  # as `flux bootstrap` calls them
-TOKEN_SECRET, SSH_SECRET, APP_SECRET = "github-token", "flux-system-ssh", "github-app"
-AGE_SECRET, WEBHOOK_SECRET, VERIFICATION_SECRET = "sops-age", "webhook-token", "git-verification-keys"
 ALERTS = "cluster-alerts"  # the Provider, the Alert, and the Secret with the address
 # The Secrets by the last part of their logical names.
 SECRETS = {
-    "github-token": TOKEN_SECRET, "ssh": SSH_SECRET, "github-app": APP_SECRET, "sops-age": AGE_SECRET,
-    "webhook-token": WEBHOOK_SECRET, "verification-keys": VERIFICATION_SECRET, "alert-address": ALERTS,
+    "github-token": "github-token", "ssh": "flux-system-ssh", "github-app": "github-app", "sops-age": "sops-age",
+    "webhook-token": "webhook-token", "verification-keys": "git-verification-keys", "alert-address": ALERTS,
 }  # fmt: skip
 RUNTIME_INFO = "flux-runtime-info"
 SOURCE_CONTROLLER = ServiceAddress(NAMESPACE, "source-controller", 80, {"app": "source-controller"})

@@ -6,8 +6,8 @@ import pulumi
 
 from oceanid_cluster.components.base import Component, Context
 from oceanid_cluster.components.flux.component import alert, flux_object, provider
-from oceanid_cluster.components.flux.settings import APP_SECRET, TOKEN_SECRET, FluxSettings
 from oceanid_cluster.components.flux.settings import NAME as REPOSITORY
+from oceanid_cluster.components.flux.settings import SECRETS, FluxSettings
 from oceanid_cluster.components.image_automation.settings import (
     ALERT,
     FACTS,
@@ -56,7 +56,7 @@ class ImageAutomation(Component):
         page = github_page(flux.url)  # another host has no commit statuses that this provider could set
         if page and (flux.github_token or flux.uses_app):
             # The Secret has a token, or a GitHub App's keys, and the server's CA if that is its own.
-            login = TOKEN_SECRET if flux.github_token else APP_SECRET
+            login = SECRETS["github-token" if flux.github_token else "github-app"]
             authority = {"certSecretRef": {"name": login}} if flux.ca_certificate else {}
             self.create("github-provider", provider(PROVIDER, "github", login, address=page, **authority))
             # The one kind whose events carry the commit that GitHub's statuses hang on.

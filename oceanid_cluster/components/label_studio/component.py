@@ -12,30 +12,20 @@ from oceanid_cluster.components.base import Component, Context, depends_on, secr
 from oceanid_cluster.components.label_studio.generated import GeneratedSecrets
 from oceanid_cluster.components.label_studio.settings import (
     ADMIN_PASSWORD,
-    APP_SECRET,
     CLAIM,
-    DATABASE_SECRET,
     FACTS,
     NAME,
-    S3_SECRET,
     SECRET_KEY,
+    SECRETS,
     LabelStudioSettings,
 )
 from oceanid_cluster.config.parsers import quantity_value
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.secret import Secret
-from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests import labels, pods
 from oceanid_cluster.manifests.network import dns, ingress_rules, network_policy, tcp
 from oceanid_cluster.manifests.objects import kubernetes_object, pod_template, service
-from oceanid_cluster.manifests.pods import (
-    Manifest,
-    container_security,
-    http_probe,
-    plain_env,
-    pod_security,
-    pull_policy,
-    secret_env,
-)
+from oceanid_cluster.manifests.pods import Manifest
 
 USER = 1001  # owner of the data folder in the image
 _STARTUP_PERIOD = 5  # seconds
@@ -67,47 +57,47 @@ class LabelStudioArgs:
 class LabelStudio(Component):
     """Runs Label Studio and keeps its volume."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: LabelStudioArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``serviceName``, ``hostname``."""
         settings, generated, context = args.settings, args.generated, args.context
         super().__init__(name, context, opts)
-        self.namespace, self.hostname = NAMESPACE, settings.hostname
-        object_labels = labels.workload_labels(context.cluster, "apps", NAME, LABEL_STUDIO.pods)
+        self.hostname = settings.hostname
+        self.object_labels = labels.workload_labels(context.cluster.name, "apps", NAME, LABEL_STUDIO.pods)
         ns = self.apps_namespace = create_apps_namespace(self)
         in_ns = depends_on(ns)
         secrets = {
             # What Label Studio reads, and libpq's own variables.
-            "db-secret": (DATABASE_SECRET, {name: one.output() for name, one in settings.database.secrets.items()}),
-            "app-secret": (APP_SECRET, {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password}),
+            "db-secret": {name: one.output() for name, one in settings.database.secrets.items()},
+            "app-secret": {SECRET_KEY: generated.secret_key, ADMIN_PASSWORD: generated.admin_password},
         }
         if settings.uses_s3:
-            secrets["s3-secret"] = (S3_SECRET, s3_values(settings))
+            secrets["s3-secret"] = s3_values(settings)
         # The app Secret is kept like the volume: after a destroy the generated values are still in it.
         kept = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True)
         made = [
-            self.create(part, secret(known, NAMESPACE, data, object_labels), kept if known == APP_SECRET else in_ns)
-            for part, (known, data) in secrets.items()
+            self.create(part, secret(SECRETS[part], data), kept if part == "app-secret" else in_ns)
+            for part, data in secrets.items()
         ]
         if args.claim:
             warn_of_claim(settings, args.claim)
         # Another class would replace it, work included; another size fails the whole preview on K3s's local-path.
         fixed = ["spec.storageClassName", "spec.resources.requests.storage"]
         options = pulumi.ResourceOptions(depends_on=[ns], retain_on_delete=True, ignore_changes=fixed)
-        claim = self.create("pvc", volume_claim(settings, object_labels, args.claim), options)
-        self.create("network", access(settings.database.port, args.callers, object_labels), in_ns)
-        rollout = context.rollout.checksum(*(data for _, data in secrets.values()))
-        workload = deployment(settings, context, object_labels, rollout)
+        claim = self.create("pvc", volume_claim(settings, args.claim), options)
+        self.create("network", access(settings.database.port, args.callers), in_ns)
+        rollout = context.rollout.checksum(*secrets.values())
+        workload = deployment(settings, context, rollout)
         self.create("deploy", workload, depends_on(*made, claim))
-        self.create("svc", service(NAME, NAMESPACE, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port, object_labels), in_ns)
+        self.create("svc", service(NAME, LABEL_STUDIO.pods, "http", LABEL_STUDIO.port), in_ns)
         self.register_outputs({"namespace": NAMESPACE, "serviceName": NAME, "hostname": settings.hostname})
 
 
 def warn_of_claim(settings: LabelStudioSettings, live: Manifest) -> None:
     """Say that the live claim, by its spec, is not what the configuration asks for, and what to do."""
     size, found = _size(live), live.get("storageClassName")
-    if size and not same_quantity(size, settings.storage):
+    if size and quantity_value(size) != quantity_value(settings.storage):
         pulumi.log.warn(
             f"labelStudioStorage {settings.storage} is ignored: the existing volume has {size}, and grows only by hand,"
             ' in a storage class that can. See docs/runbook.md, "A larger volume".'
@@ -117,14 +107,6 @@ def warn_of_claim(settings: LabelStudioSettings, live: Manifest) -> None:
             f"labelStudioStorageClass {settings.storage_class} is ignored: the existing volume has the class {found}."
             f" Run: pulumi config set labelStudioStorageClass {found}"
         )
-
-
-def same_quantity(left: str, right: str) -> bool:
-    """Whether two Kubernetes quantities are the same, however they are written."""
-    try:
-        return quantity_value(left) == quantity_value(right)
-    except ValueError:
-        return left == right
 
 
 def s3_values(settings: LabelStudioSettings) -> dict[str, pulumi.Output[str]]:
@@ -161,11 +143,11 @@ def environment(settings: LabelStudioSettings, domain: str) -> list[Manifest]:
     plain |= settings.database.tls  # libpq's own variables: Label Studio has none for TLS
     if settings.uses_s3:
         plain["STORAGE_TYPE"] = "s3"
-    variables = plain_env(plain)
-    variables += [secret_env(name, DATABASE_SECRET, name) for name in settings.database.secrets]
-    variables += [secret_env(name, APP_SECRET, key) for name, key in _APP_ENV.items()]
+    variables = pods.plain_env(plain)
+    variables += [pods.secret_env(name, SECRETS["db-secret"], name) for name in settings.database.secrets]
+    variables += [pods.secret_env(name, SECRETS["app-secret"], key) for name, key in _APP_ENV.items()]
     if settings.uses_s3:
-        variables += [secret_env(name, S3_SECRET, key) for name, key in _S3_ENV.items()]
+        variables += [pods.secret_env(name, SECRETS["s3-secret"], key) for name, key in _S3_ENV.items()]
     return variables
 
 
@@ -173,58 +155,42 @@ def container(settings: LabelStudioSettings, context: Context, writable: dict[st
     """The container; ``writable`` are the folders that it writes beside its volume, by volume name."""
     host = settings.hostname  # a probe by pod address is refused by ALLOWED_HOSTS
     # The first start migrates the database: it may take as long as we wait for the workload.
-    tries = math.ceil(context.timeout_minutes * 60 / _STARTUP_PERIOD)
-    return {
-        "name": NAME,
-        "image": settings.image,
-        "imagePullPolicy": pull_policy(settings.image),
-        "ports": [{"name": "http", "containerPort": LABEL_STUDIO.port, "protocol": "TCP"}],
-        "env": environment(settings, context.domain),
-        "startupProbe": http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
-        "readinessProbe": http_probe("/health", "http", period=10, timeout=5, host=host),
-        "livenessProbe": http_probe("/health", "http", period=30, timeout=5, host=host),
-        "resources": settings.resources,
-        "securityContext": container_security(),
-        "volumeMounts": [
+    tries = math.ceil(context.cluster.ready_timeout_minutes * 60 / _STARTUP_PERIOD)
+    return pods.container(
+        NAME,
+        settings.image,
+        pods.port("http", LABEL_STUDIO.port),
+        settings.resources,
+        env=environment(settings, context.cluster.domain),
+        startupProbe=pods.http_probe("/health", "http", period=_STARTUP_PERIOD, failures=tries, timeout=5, host=host),
+        readinessProbe=pods.http_probe("/health", "http", period=10, timeout=5, host=host),
+        livenessProbe=pods.http_probe("/health", "http", period=30, timeout=5, host=host),
+        volumeMounts=[
             {"name": "data", "mountPath": "/label-studio/data"},
             *({"name": name, "mountPath": path} for name, path in writable.items()),
         ],
-    }
+    )
 
 
-def deployment(
-    settings: LabelStudioSettings,
-    context: Context,
-    object_labels: dict[str, str],
-    rollout: pulumi.Input[str],
-) -> Manifest:
+def deployment(settings: LabelStudioSettings, context: Context, rollout: pulumi.Input[str]) -> Manifest:
     """The Deployment: one pod, gone before the next starts, since both would mount the volume."""
     writable = {"tmp": "/tmp", "instance": "/opt/heartex/instance-data/etc"}  # noqa: S108 - inside the container
-    pod: Manifest = {
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,  # they would set LABEL_STUDIO_PORT, which Label Studio reads
-        "securityContext": pod_security(USER),
-        "containers": [container(settings, context, writable)],
-        "volumes": [
-            {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
-            *({"name": name, "emptyDir": {}} for name in writable),
-        ],
-        **(settings.placement or context.placement).manifest(),
-    }
+    volumes: list[Manifest] = [
+        {"name": "data", "persistentVolumeClaim": {"claimName": CLAIM}},
+        *({"name": name, "emptyDir": {}} for name in writable),
+    ]
+    placement = settings.placement or context.placement
+    pod = pods.pod(USER, placement, container(settings, context, writable), volumes=volumes)
     spec = {
         "replicas": 1,
         "strategy": {"type": "Recreate"},
         "selector": {"matchLabels": LABEL_STUDIO.pods},
-        "template": pod_template(object_labels, rollout, pod),
+        "template": pod_template(rollout, pod),
     }
-    return kubernetes_object(
-        "apps/v1", "Deployment", NAME, NAMESPACE, object_labels, labels.WAIT_FOR_RECREATED, spec=spec
-    )
+    return kubernetes_object("apps/v1", "Deployment", NAME, annotations=labels.WAIT_FOR_RECREATED, spec=spec)
 
 
-def volume_claim(
-    settings: LabelStudioSettings, object_labels: dict[str, str], live: Manifest | None = None
-) -> Manifest:
+def volume_claim(settings: LabelStudioSettings, live: Manifest | None = None) -> Manifest:
     """The claim for uploads. K3s binds it only once the pod exists, so nothing waits for it.
 
     One that is there keeps its size and class (``live``, its spec): adopting it with others is refused.
@@ -234,9 +200,7 @@ def volume_claim(
     spec: Manifest = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": storage}}}
     if storage_class := kept.get("storageClassName") or settings.storage_class:
         spec["storageClassName"] = storage_class
-    return kubernetes_object(
-        "v1", "PersistentVolumeClaim", CLAIM, NAMESPACE, object_labels, labels.SKIP_AWAIT, spec=spec
-    )
+    return kubernetes_object("v1", "PersistentVolumeClaim", CLAIM, annotations=labels.SKIP_AWAIT, spec=spec)
 
 
 def _size(spec: Manifest) -> str | None:
@@ -244,9 +208,9 @@ def _size(spec: Manifest) -> str | None:
     return spec.get("resources", {}).get("requests", {}).get("storage")
 
 
-def access(database_port: int, callers: Sequence[Peer], object_labels: dict[str, str]) -> Manifest:
+def access(database_port: int, callers: Sequence[Peer]) -> Manifest:
     """In: the callers. Out: DNS, the database's port, HTTPS, and the adapter."""
     ingress = ingress_rules([peer.manifest() for peer in callers], LABEL_STUDIO.port)
     adapter = {"to": [ADAPTER.pod_peer], "ports": tcp(ADAPTER.port)}
     egress = [dns(), {"ports": tcp(*sorted({443, database_port}))}, adapter]
-    return network_policy(NAME, NAMESPACE, LABEL_STUDIO.pods, object_labels, ingress, egress)
+    return network_policy(NAME, LABEL_STUDIO.pods, ingress, egress)

@@ -16,9 +16,12 @@ from oceanid_cluster.manifests.pods import Placement
 
 NAME = LABEL_STUDIO.name
 CLAIM = "label-studio-data"
-DATABASE_SECRET, S3_SECRET = "labelstudio-db-credentials", "labelstudio-s3-credentials"
-APP_SECRET = "labelstudio-app-credentials"
-SECRET_KEY, ADMIN_PASSWORD = "secret-key", "admin-password"  # the keys of the last one
+# The Secrets by the last part of their logical names.
+SECRETS = {
+    "db-secret": "labelstudio-db-credentials", "app-secret": "labelstudio-app-credentials",
+    "s3-secret": "labelstudio-s3-credentials",
+}  # fmt: skip
+SECRET_KEY, ADMIN_PASSWORD = "secret-key", "admin-password"  # the keys of app-secret
 _RUNBOOK = 'database or secrets: docs/runbook.md, "Label Studio"'
 FACTS = Facts(
     name="LabelStudio",
@@ -31,11 +34,11 @@ FACTS = Facts(
         Expected("PersistentVolumeClaim", NAMESPACE, CLAIM),
     ),
     others={
-        "Secret": [DATABASE_SECRET, APP_SECRET],
+        "Secret": [SECRETS["db-secret"], SECRETS["app-secret"]],
         "Service": [NAME],
         "NetworkPolicy": [NAME],
     },
-    optional={"Secret": [S3_SECRET]},
+    optional={"Secret": [SECRETS["s3-secret"]]},
 )
 _RESOURCES: Resources = {
     "requests": {"cpu": "250m", "memory": "1Gi"},

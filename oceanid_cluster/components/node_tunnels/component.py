@@ -18,17 +18,16 @@ NodeTunnelArgs = ConnectorArgs[NodeTunnelSettings]
 class NodeTunnels(Component):
     """Runs cloudflared on the host network of every node labelled ``oceanid.cluster/tunnel-enabled=true``."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: NodeTunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``daemonSetName``, ``metricsServiceName``."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.namespace = NAMESPACE
-        object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
-        ns = self.create_namespace("networking", "privileged", NAMESPACE)  # its pods need the host network
-        template, after = create_connector(self, args, NAMES, settings.image, object_labels, ns)
-        self.create("daemonset", daemon_set(object_labels, template), after)
+        self.object_labels = labels.workload_labels(context.cluster.name, "networking", NAME, NAMES.selector)
+        ns = self.create_namespace("networking", "privileged")  # its pods need the host network
+        template, after = create_connector(self, args, NAMES, settings.image, ns)
+        self.create("daemonset", daemon_set(template), after)
         if args.provider and settings.manage_dns:
             self._make_dns(settings, args.rules, args.provider)
         self.register_outputs({"namespace": NAMESPACE, "daemonSetName": NAME, "metricsServiceName": NAMES.metrics})
@@ -47,16 +46,16 @@ class NodeTunnels(Component):
                 content=f"{settings.token.tunnel_id}.cfargotunnel.com",
                 proxied=True,
                 ttl=1,  # "automatic", the only value for a proxied record
-                comment=f"node tunnel of {self.context.cluster}",
+                comment=f"node tunnel of {self.context.cluster.name}",
                 opts=self.options(pulumi.ResourceOptions(provider=provider)),
             )
 
 
-def daemon_set(object_labels: dict[str, str], template: Manifest) -> Manifest:
+def daemon_set(template: Manifest) -> Manifest:
     """The DaemonSet: on the host network with the cluster's DNS, otherwise as unprivileged as any pod."""
     pod = {"hostNetwork": True, "dnsPolicy": "ClusterFirstWithHostNet"}
     spec = {
         "selector": {"matchLabels": NAMES.selector},
         "template": {**template, "spec": {**template["spec"], **pod}},
     }
-    return kubernetes_object("apps/v1", "DaemonSet", NAME, NAMESPACE, object_labels, spec=spec)
+    return kubernetes_object("apps/v1", "DaemonSet", NAME, spec=spec)

@@ -9,7 +9,6 @@ from oceanid_cluster.components.base import Component, Context
 from oceanid_cluster.components.nodes.facts import TYPE_TOKEN
 from oceanid_cluster.config.nodes import Node
 from oceanid_cluster.manifests.objects import kubernetes_object
-from oceanid_cluster.manifests.pods import Manifest
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,6 @@ class NodeLabels(Component):
         """Output: ``nodes``."""
         super().__init__(name, args.context, opts)
         for node in args.nodes:
-            self.create(node.name, node_patch(node))
+            # Roles (node-role.kubernetes.io/*) belong to K3s and are left alone.
+            self.create(node.name, kubernetes_object("v1", "Node", node.host, own_labels=node.kubernetes_labels))
         self.register_outputs({"nodes": [node.host for node in args.nodes]})
-
-
-def node_patch(node: Node) -> Manifest:
-    """The patch of one node. Roles (``node-role.kubernetes.io/*``) belong to K3s and are left alone."""
-    return kubernetes_object("v1", "Node", node.host, "", node.kubernetes_labels)

@@ -11,9 +11,9 @@ from oceanid_cluster.components.flux.settings import SOURCE_CONTROLLER
 from oceanid_cluster.components.operator.confinement import admission_binding, admission_policy
 from oceanid_cluster.components.operator.settings import API_SECRET, FACTS, NAMESPACE, RELEASE, OperatorSettings
 from oceanid_cluster.config.peers import Peer
-from oceanid_cluster.manifests import labels
+from oceanid_cluster.manifests import labels, pods
 from oceanid_cluster.manifests.network import ingress_rules, network_policy
-from oceanid_cluster.manifests.pods import Manifest, Placement, container_security, pod_security
+from oceanid_cluster.manifests.pods import Manifest, Placement
 
 # The labels that the operator gives to the pods in which it runs programs.
 WORKSPACE = {
@@ -35,30 +35,29 @@ class OperatorArgs:
 class PulumiOperator(Component):
     """Installs the operator as a Helm release, with its Pulumi Cloud token when there is one."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: OperatorArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, and ``secretName`` (None without a token)."""
         settings, context = args.settings, args.context
         super().__init__(name, context, opts)
-        self.namespace = NAMESPACE
-        ns = self.create_namespace("operator", "restricted", NAMESPACE)
+        self.object_labels = labels.workload_labels(context.cluster.name, "operator", RELEASE, {})
+        ns = self.create_namespace("operator", "restricted")
         before: list[pulumi.Resource] = [ns]
-        object_labels = labels.workload_labels(context.cluster, "operator", RELEASE, {})
         if settings.access_token:
             data = {"accessToken": settings.access_token.output()}
-            before.append(self.create("api-secret", secret(API_SECRET, NAMESPACE, data, object_labels), depends_on(ns)))
+            before.append(self.create("api-secret", secret(API_SECRET, data), depends_on(ns)))
         if settings.confined:  # before the operator runs
-            policy = self.create("admission", admission_policy(object_labels), depends_on(ns))
-            before.append(self.create("admission-binding", admission_binding(object_labels), depends_on(policy)))
+            policy = self.create("admission", admission_policy(), depends_on(ns))
+            before.append(self.create("admission-binding", admission_binding(), depends_on(policy)))
         if args.with_flux:
-            self.create("flux-artifacts", artifact_policy(object_labels))
+            self.create("flux-artifacts", artifact_policy())
         chart = versions.Chart(settings.chart, None, settings.chart_version)
-        self.helm_release(RELEASE, NAMESPACE, chart, chart_values(context.placement), depends_on(*before))
+        self.helm_release(RELEASE, chart, chart_values(context.placement), depends_on(*before))
         self.register_outputs({"namespace": NAMESPACE, "secretName": API_SECRET if settings.access_token else None})
 
 
-def artifact_policy(object_labels: dict[str, str]) -> Manifest:
+def artifact_policy() -> Manifest:
     """Lets the operator's workspaces fetch from source-controller, which Flux's own policies forbid.
 
     Named and shaped as in the operator's documentation ("Pulumi Kubernetes Operator 2.0", Flux integration), for the
@@ -66,7 +65,7 @@ def artifact_policy(object_labels: dict[str, str]) -> Manifest:
     """
     ingress = ingress_rules([Peer(NAMESPACE, WORKSPACE).manifest()], "http")
     name, server = "allow-pulumi-fetch-flux-artifacts", SOURCE_CONTROLLER
-    return network_policy(name, server.namespace, server.pods, object_labels, ingress)
+    return network_policy(name, server.pods, ingress, ns=server.namespace)
 
 
 def chart_values(placement: Placement) -> dict[str, Any]:
@@ -79,7 +78,7 @@ def chart_values(placement: Placement) -> dict[str, Any]:
             "limits": {"cpu": "500m", "memory": "512Mi"},
         },
         **placement.manifest(),
-        "podSecurityContext": pod_security(user),
+        "podSecurityContext": pods.pod_security(user),
         # The operator unpacks programs into its own file system.
-        "securityContext": {**container_security(), "readOnlyRootFilesystem": False},
+        "securityContext": {**pods.container_security(), "readOnlyRootFilesystem": False},
     }

@@ -15,7 +15,7 @@ _MESSAGE = (
 )
 
 
-def admission_policy(object_labels: dict[str, str]) -> Manifest:
+def admission_policy() -> Manifest:
     """The rule: the operator's account changes nothing outside of its namespace.
 
     It still writes events, and updates and deletes its own kinds everywhere: a Stack that is elsewhere already has a
@@ -37,10 +37,10 @@ def admission_policy(object_labels: dict[str, str]) -> Manifest:
         "matchConditions": [{"name": "operator", "expression": account}],
         "validations": [{"expression": inside, "message": _MESSAGE, "reason": "Forbidden"}],
     }
-    return kubernetes_object(_API, "ValidatingAdmissionPolicy", CONFINED, "", object_labels, spec=spec)
+    return kubernetes_object(_API, "ValidatingAdmissionPolicy", CONFINED, spec=spec)
 
 
-def admission_binding(object_labels: dict[str, str]) -> Manifest:
+def admission_binding() -> Manifest:
     """Puts the rule into force."""
     spec = {"policyName": CONFINED, "validationActions": ["Deny"]}
-    return kubernetes_object(_API, "ValidatingAdmissionPolicyBinding", CONFINED, "", object_labels, spec=spec)
+    return kubernetes_object(_API, "ValidatingAdmissionPolicyBinding", CONFINED, spec=spec)

@@ -16,23 +16,21 @@ TunnelArgs = ConnectorArgs[TunnelSettings]
 class CloudflareTunnel(Component):
     """Runs cloudflared with one list of rules, written to its file and, with ``manageTunnelConfig``, to Cloudflare."""
 
-    type_token = FACTS.type_token
+    type_token, namespace = FACTS.type_token, NAMESPACE
 
     def __init__(self, name: str, args: TunnelArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Outputs: ``namespace``, ``hostname``, ``deploymentName``, ``metricsServiceName``."""
         settings, cloudflare, context = args.settings, args.cloudflare, args.context
         super().__init__(name, context, opts)
-        self.namespace, self.hostname = NAMESPACE, settings.hostname
-        object_labels = labels.workload_labels(context.cluster, "networking", NAME, NAMES.selector)
-        ns = self.create_namespace("networking", "restricted", NAMESPACE)
+        self.hostname = settings.hostname
+        self.object_labels = labels.workload_labels(context.cluster.name, "networking", NAME, NAMES.selector)
+        ns = self.create_namespace("networking", "restricted")
         in_ns = depends_on(ns)
-        template, after = create_connector(self, args, NAMES, cloudflare.image, object_labels, ns)
-        self.create("pdb", disruption_budget(object_labels), in_ns)
-        policy = access(
-            settings.metrics_port, args.rules, context.domain, object_labels, sole_rules=cloudflare.manage_config
-        )
+        template, after = create_connector(self, args, NAMES, cloudflare.image, ns)
+        self.create("pdb", disruption_budget(), in_ns)
+        policy = access(settings.metrics_port, args.rules, context.cluster.domain, sole_rules=cloudflare.manage_config)
         self.create("network", policy, in_ns)
-        self.create("deployment", deployment(settings.replicas, object_labels, template), after)
+        self.create("deployment", deployment(settings.replicas, template), after)
         self.register_outputs(
             {
                 "namespace": NAMESPACE,
@@ -43,13 +41,13 @@ class CloudflareTunnel(Component):
         )
 
 
-def disruption_budget(object_labels: dict[str, str]) -> Manifest:
+def disruption_budget() -> Manifest:
     """Draining a node takes one pod at a time."""
     spec = {"maxUnavailable": 1, "selector": {"matchLabels": NAMES.selector}}
-    return kubernetes_object("policy/v1", "PodDisruptionBudget", NAME, NAMESPACE, object_labels, spec=spec)
+    return kubernetes_object("policy/v1", "PodDisruptionBudget", NAME, spec=spec)
 
 
-def deployment(replicas: int, object_labels: dict[str, str], template: Manifest) -> Manifest:
+def deployment(replicas: int, template: Manifest) -> Manifest:
     """The Deployment: spread over nodes, replaced one by one, never all gone."""
     spread = {
         "maxSkew": 1,
@@ -64,4 +62,4 @@ def deployment(replicas: int, object_labels: dict[str, str], template: Manifest)
         "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
         "template": {**template, "spec": {**template["spec"], **pod}},
     }
-    return kubernetes_object("apps/v1", "Deployment", NAME, NAMESPACE, object_labels, spec=spec)
+    return kubernetes_object("apps/v1", "Deployment", NAME, spec=spec)

@@ -22,9 +22,7 @@ _API_SERVER = 6443  # behind its Service, on K3s and kubeadm
 _EVERYWHERE = ("socks-proxy", "bastion")  # the client says where to
 
 
-def access(
-    metrics_port: int, rules: Sequence[IngressRule], domain: str, object_labels: dict[str, str], *, sole_rules: bool
-) -> Manifest:
+def access(metrics_port: int, rules: Sequence[IngressRule], domain: str, *, sole_rules: bool) -> Manifest:
     """In: metrics and probes. Out: DNS, Cloudflare's edge, the API server, and what the rules name.
 
     Where these are not the ``sole_rules``, since others may be made in Cloudflare's dashboard: every pod as well.
@@ -32,8 +30,7 @@ def access(
     egress = [dns(), _EDGE, *_destinations(rules, domain)]
     if not sole_rules:
         egress.append({"to": [{"namespaceSelector": {}}]})
-    ingress = [{"ports": tcp(metrics_port)}]
-    return network_policy(NAMES.name, NAMESPACE, NAMES.selector, object_labels, ingress, egress)
+    return network_policy(NAMES.name, NAMES.selector, [{"ports": tcp(metrics_port)}], egress)
 
 
 def _destinations(rules: Sequence[IngressRule], domain: str) -> list[dict[str, Any]]:

@@ -5,13 +5,7 @@ from dataclasses import dataclass
 from oceanid_cluster.components.facts import ComponentSettings, Expected, Facts, Reason
 from oceanid_cluster.config import parsers
 from oceanid_cluster.config.cloudflare import CloudflareSettings
-from oceanid_cluster.config.ingress import (
-    IngressRule,
-    Owner,
-    api_server_rule,
-    check_hostname,
-    parse_rules,
-)
+from oceanid_cluster.config.ingress import IngressRule, Owner, api_server_rule, check_hostname, parse_rules
 from oceanid_cluster.config.parsers import Resources
 from oceanid_cluster.config.peers import Peer
 from oceanid_cluster.config.schema import key
