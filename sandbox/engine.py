@@ -107,7 +107,7 @@ def _run_quietly(
             progress.show(0, last)
     progress.end()
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    start = next((number for number, line in enumerate(lines) if line.startswith(_END)), 0)
+    start = next((number for number, line in enumerate(lines) if line.startswith(_END)), -20)
     print(*lines[start:], sep="\n", flush=True)
     return process.returncode
 

@@ -21,15 +21,16 @@ def _left(passed: float, part: float) -> str:
 
 
 def follow(process: subprocess.Popen[Any], log: Path) -> Iterator[str]:
-    """What a process writes to a file, line by line, and an empty line each second, until it has ended."""
+    """What a process writes to a file, line by line, until it has ended, and an empty line where it waits."""
     seen, runs = 0, True
     while runs:
         try:
-            process.wait(timeout=1)
+            process.wait(timeout=0.1)
             runs = False
         except subprocess.TimeoutExpired:
             pass
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]  # the last one is not whole
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        lines = text.split("\n")[:-1]  # the last one is not whole
         yield from (line.strip() for line in lines[seen:])
         yield ""
         seen = len(lines)
