@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.readiness import SILENT
@@ -30,12 +31,6 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
         print(answer.stdout, end="")
         return answer.returncode
     if "kustomize-controller" not in cluster.processes(sandbox).values():
-        rows = [_row(row) for row in rows]
+        here = "not run in this sandbox: make gitops"
+        rows = [replace(row, state="warning", detail=here) if row.detail.startswith(SILENT) else row for row in rows]
     return report.show(rows, in_json="--json" in arguments)
-
-
-def _row(row: Row) -> Row:
-    """The row, or what it means here."""
-    if row.detail.startswith(SILENT):
-        return Row(row.area, row.name, "warning", "not run in this sandbox: make gitops")
-    return row
