@@ -15,7 +15,7 @@ from sandbox.layout import PASSPHRASE, Sandbox, checked, say
 from sandbox.progress import Progress, follow
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
-# How the end of the engine's output begins: its own error, or else errors of resources, the outputs, the counts.
+# How the end of the engine's output begins: its own error, or else errors of resources, the outputs, the summary.
 _END = ("error:", "Diagnostics:", "Outputs:", "Resources:")
 OURS = "--selector=oceanid.cluster/managed-by=pulumi"
 
