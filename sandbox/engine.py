@@ -15,7 +15,7 @@ from sandbox.layout import PASSPHRASE, Sandbox, checked, say
 from sandbox.progress import Progress, follow
 
 ADOPT = {"PULUMI_K8S_UPSERT_EXISTING_OBJECTS": "true"}
-# How the end of the engine's output begins: its own error, or else errors of resources, the outputs, the resources.
+# How the end of the engine's output begins: its own error, or else errors of resources, the outputs, the summary.
 _END = ("error:", "Diagnostics:", "Outputs:", "Resources:")
 OURS = "--selector=oceanid.cluster/managed-by=pulumi"
 
@@ -107,7 +107,7 @@ def _run_quietly(
             progress.show(0, last)
     progress.end()
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    start = next((number for number, line in enumerate(lines) if line.startswith(_END)), 0)
+    start = next((number for number, line in enumerate(lines) if line.startswith(_END)), -20)
     print(*lines[start:], sep="\n", flush=True)
     return process.returncode
 

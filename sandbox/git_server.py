@@ -21,8 +21,6 @@ from urllib.parse import urlsplit
 class GitServer(ThreadingHTTPServer):
     """The server: certificate and key lie in ``folder``, too."""
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, port: int, handler: "type[GitHandler] | None" = None) -> None:
         """Listen at once, on loopback."""
         super().__init__(("127.0.0.1", port), handler or GitHandler)

@@ -27,30 +27,14 @@ _START_SECONDS, _APPLY_SECONDS = 30, 120
 
 @dataclass(frozen=True)
 class Git:
-    """The Git server of a sandbox: its files, and how a client reaches it."""
+    """The Git server of a sandbox: its files, and its port on loopback."""
 
     folder: Path
     port: int
 
-    @property
-    def url(self) -> str:
-        """The repository, as a client clones it."""
-        return f"https://127.0.0.1:{self.port}/{_REPOSITORY}"
-
-    @property
-    def token(self) -> str:
-        """The token that the server takes."""
-        return (self.folder / "token").read_text(encoding="utf-8").strip()
-
-    @property
-    def ca_certificate(self) -> str:
-        """The server's CA, in PEM."""
-        return (self.folder / "ca.crt").read_text(encoding="utf-8")
-
-    @property
-    def age_key(self) -> str:
-        """The key with which the secrets in Git are encrypted."""
-        return (self.folder / "age.agekey").read_text(encoding="utf-8")
+    def read(self, name: str) -> str:
+        """What is in one of its files."""
+        return (self.folder / name).read_text(encoding="utf-8").strip()
 
 
 def serve(sandbox: Sandbox) -> Git:
@@ -86,13 +70,13 @@ def _serve(sandbox: Sandbox, role: str, folder: Path, port: int) -> None:
 def configure(sandbox: Sandbox, git: Git) -> None:
     """Point the sandbox's stack at the Git server. What a person has set stays set, and is named."""
     plain = {
-        "gitRepositoryUrl": git.url,
-        "flux.ca_certificate": git.ca_certificate,
+        "gitRepositoryUrl": f"https://127.0.0.1:{git.port}/{_REPOSITORY}",
+        "flux.ca_certificate": git.read("ca.crt"),
         "flux.runtime_info": "true",
         "gitRepositoryIntervalSeconds": "5",
         "gitReconciliationSeconds": "60",
     }
-    secret = {"github_token": git.token, "flux.sops_age_key": git.age_key}
+    secret = {"github_token": git.read("token"), "flux.sops_age_key": git.read("age.agekey")}
     own = _set_by_a_person(sandbox, (*plain, *secret))
     if own:
         say(f"keeping what you have set: {', '.join(sorted(own))}")

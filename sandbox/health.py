@@ -7,6 +7,7 @@ objects: the answer says so, and none of these is a failure.
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 
 from oceanid_cluster.commands import report
 from oceanid_cluster.commands.mermaid import escape
@@ -27,7 +28,9 @@ def ask(sandbox: Sandbox, arguments: Sequence[str]) -> int:
         print(answer.stdout, end="")
         return answer.returncode
     if not _has_controllers(sandbox):
-        rows = [_row(row) for row in rows]
+        rows = [
+            replace(row, state="warning", detail=_NOT_RUN) if row.detail.startswith(SILENT) else row for row in rows
+        ]
     return report.show(rows, in_json="--json" in arguments)
 
 
@@ -52,10 +55,3 @@ def _answer(sandbox: Sandbox, verb: str, *arguments: str) -> subprocess.Complete
 
 def _has_controllers(sandbox: Sandbox) -> bool:
     return "kustomize-controller" in cluster.processes(sandbox).values()
-
-
-def _row(row: Row) -> Row:
-    """The row, or what it means here."""
-    if row.detail.startswith(SILENT):
-        return Row(row.area, row.name, "warning", _NOT_RUN)
-    return row

@@ -169,10 +169,7 @@ class Sandbox:
         folder.mkdir(parents=True, exist_ok=True)
         names = ("__main__.py", "oceanid_cluster", "Pulumi.yaml", "requirements.txt")
         for name, target in {**{name: ROOT / name for name in names}, "charts": self.charts}.items():
-            link = folder / name
-            if link.is_symlink() and link.readlink() != target:  # the work tree or the sandbox has moved
-                link.unlink()
-            if not link.is_symlink():
+            with in_one_step(folder / name) as link:  # the work tree or the sandbox may have moved
                 link.symlink_to(target)
         if not (folder / CONFIGURATION).exists():
             shutil.copy(ROOT / CONFIGURATION, folder)

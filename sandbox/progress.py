@@ -8,28 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Before this part of the work is done, nothing can be said of the rest.
-_JUDGED = 0.02
-
-
-def _left(passed: float, part: float) -> str:
-    """What is left, if it goes on as it went."""
-    if not _JUDGED <= part < 1:
-        return ""
-    left = passed * (1 - part) / part
-    return f", about {left:.0f} s left" if left < 60 else f", about {left / 60:.0f} min left"
-
 
 def follow(process: subprocess.Popen[Any], log: Path) -> Iterator[str]:
-    """What a process writes to a file, line by line, and an empty line each second, until it has ended."""
+    """What a process writes to a file, line by line, until it has ended, and an empty line where it waits."""
     seen, runs = 0, True
     while runs:
         try:
-            process.wait(timeout=1)
+            process.wait(timeout=0.1)
             runs = False
         except subprocess.TimeoutExpired:
             pass
-        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]  # the last one is not whole
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        lines = text.split("\n")[:-1]  # the last one is not whole
         yield from (line.strip() for line in lines[seen:])
         yield ""
         seen = len(lines)
@@ -52,9 +42,7 @@ class Progress:
         self._shown = now
         unit = f" {self._unit}" if self._unit else ""
         counted = f" [{min(done, self._total):>4}/{self._total}{unit}]" if self._total else ""
-        passed = now - self._start
-        part = done / self._total if self._total else 0
-        text = f"sandbox: {self._doing}{counted} {passed:.0f} s{_left(passed, part)}  {what}"
+        text = f"sandbox: {self._doing}{counted} {now - self._start:.0f} s  {what}"
         width = shutil.get_terminal_size().columns - 1
         end = "\r" if self._terminal else "\n"
         print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)

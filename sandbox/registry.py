@@ -10,7 +10,6 @@ import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
 from urllib.parse import urlsplit
 
 import yaml
@@ -18,39 +17,25 @@ import yaml
 REGISTRIES = ("index.docker.io", "quay.io")  # as clients call them
 
 
-class Registry(ThreadingHTTPServer):
-    """The proxy: its certificate for the registries' names lies in ``folder``."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path, port: int) -> None:
-        """Listen at once, on loopback."""
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.folder = folder
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(folder / "server.pem")
-
-
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    folder = Path()  # the tags, and a certificate for the registries' names
     host = ""
-
-    @property
-    def registry(self) -> Registry:
-        return cast("Registry", self.server)
 
     def do_CONNECT(self) -> None:
         """Be the registry from here on: what follows on this connection is TLS."""
         self.host = self.path.partition(":")[0].removeprefix("index.")
         self.send_response(HTTPStatus.OK)
         self.end_headers()
-        self.request = self.registry.context.wrap_socket(self.request, server_side=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.folder / "server.pem")
+        self.request = context.wrap_socket(self.request, server_side=True)
         self.setup()
 
     def do_GET(self) -> None:
         """Answer whether there is a registry, and which tags an image has."""
         path = urlsplit(self.path).path
-        tags = yaml.safe_load((self.registry.folder / "tags.yaml").read_text(encoding="utf-8"))
+        tags = yaml.safe_load((self.folder / "tags.yaml").read_text(encoding="utf-8"))
         name = path.removeprefix("/v2/").removesuffix("/tags/list")
         image = f"{self.host}/{name}"
         if path == "/v2/":
@@ -70,4 +55,5 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Registry(Path(sys.argv[1]), int(sys.argv[2])).serve_forever()
+    _Handler.folder = Path(sys.argv[1])
+    ThreadingHTTPServer(("127.0.0.1", int(sys.argv[2])), _Handler).serve_forever()

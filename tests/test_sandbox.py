@@ -1,5 +1,6 @@
 """The sandbox's verbs, without a cluster: what `down` stops, what `reset` removes, what `gitops` and `health` say."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from oceanid_cluster.commands.mermaid import Box, Group, flowchart
 from oceanid_cluster.commands.readiness import SILENT
 from sandbox import cluster, engine, gitops, health, tools
 from sandbox.__main__ import main
-from sandbox.layout import MARK, Sandbox
+from sandbox.layout import MARK, ROOT, Sandbox
 from tests.startup.api_server import serving
 
 OK = {"area": "cluster", "name": "API server", "state": "ok", "detail": "https://127.0.0.1"}
@@ -153,6 +154,23 @@ def test_an_up_shows_how_it_ended_and_keeps_all_in_a_log(
     assert log.read_text(encoding="utf-8") == whole
     assert capfd.readouterr() == (end, f"sandbox: pulumi up; its whole output is in {log}\n")
     assert engine.unfinished(sandbox).exists() == bool(code)
+
+
+def test_make_makes_the_virtual_environment_once_and_again_where_that_failed(tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    tools.script(tmp_path / "pip", f'echo pip >> "{asked}"; test ! -e "{tmp_path}/offline"')
+    tools.script(
+        tmp_path / "python", f'[ "$1" = -c ] || {{ mkdir -p "$4/bin" && cp "{tmp_path}/pip" "$4/bin/python"; }}'
+    )
+    pinned = b"".join((ROOT / name).read_bytes() for name in ("requirements.txt", "requirements-dev.txt"))
+    ready = tmp_path / "cache" / f"venv-{hashlib.sha256(pinned).hexdigest()[:16]}" / "ready"
+    command = ["make", "--silent", f"PYTHON3={tmp_path}/python", f"OCEANID_CACHE={tmp_path}/cache", str(ready)]
+    (tmp_path / "offline").touch()
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, check=False).returncode
+    (tmp_path / "offline").unlink()
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert [run.wait() for run in both] == [0, 0]
+    assert asked.read_text(encoding="utf-8") == "pip\n" * 2
 
 
 def test_kubectl_keeps_what_it_keeps_in_the_sandbox(sandbox: Sandbox, tmp_path: Path) -> None:

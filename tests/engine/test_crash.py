@@ -14,6 +14,7 @@ import pytest
 
 from sandbox import cluster
 from sandbox.layout import ROOT, Sandbox
+from sandbox.progress import follow
 from tests.engine.engine import PODS, WORKLOADS, launch
 from tests.engine.prepared import bare_cluster
 
@@ -46,12 +47,13 @@ def victims(sandbox: Sandbox, word: str) -> list[int]:
     return found
 
 
-def start(sandbox: Sandbox, *verb: str) -> subprocess.Popen[str]:
-    """``python -m sandbox``, whose output is read while it runs."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "sandbox", *verb], cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(sandbox.home)},
-        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
+def start(sandbox: Sandbox, output: Path, *verb: str) -> subprocess.Popen[bytes]:
+    """``python -m sandbox``, whose output goes to a file."""
+    with output.open("wb") as file:
+        return subprocess.Popen(
+            [sys.executable, "-m", "sandbox", *verb], cwd=ROOT, env={**os.environ, "SANDBOX_DIR": str(sandbox.home)},
+            stdout=file, stderr=file,
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize(("what", "word", "blow", "when"), CASES, ids=[f"{case[0]}, {case[3]}" for case in CASES])
@@ -66,16 +68,15 @@ def test_the_next_up_finishes_what_a_broken_one_began(
         config.write_text(
             f"{config.read_text(encoding='utf-8')}  oceanid-cluster:readyTimeoutMinutes: 1\n", encoding="utf-8"
         )
-        run = start(other.sandbox, "up", "--config-file", str(config))
-        assert run.stdout
-        created, broken, output = 0, False, list[str]()
-        for line in run.stdout:
-            output.append(line)
+        output = tmp_path / "output"
+        run = start(other.sandbox, output, "up", "--config-file", str(config))
+        created, broken = 0, False
+        for line in follow(run, other.sandbox.log / "up.log"):
             created += " created (" in line
             if not broken and (created == when if isinstance(when, int) else when in line):
                 broken = True
                 hit = victims(other.sandbox, word)
-                assert hit, f"{what}: nobody there\n{''.join(output)}"
+                assert hit, f"{what}: nobody there\n{output.read_text(encoding='utf-8')}"
                 for pid in hit:
                     os.kill(pid, blow)
                 if word == "kube-apiserver":
@@ -83,8 +84,7 @@ def test_the_next_up_finishes_what_a_broken_one_began(
                     cluster.start(other.sandbox)
                 if not word:
                     run.kill()
-        run.wait()
-        assert broken, f"it ended before it could be broken\n{''.join(output)}"
+        assert broken, f"it ended before it could be broken\n{output.read_text(encoding='utf-8')}"
         assert not list((other.sandbox.home / "state").rglob("*.attrs"))
         other.reset_configuration()
         again = other.launcher("up")
@@ -96,23 +96,21 @@ def test_the_next_up_finishes_what_a_broken_one_began(
 
 def test_make_gitops_killed_at_several_places_is_finished_by_the_next_one(tmp_path: Path) -> None:
     """As a power cut does it: everything of the sandbox, controllers and Git server included."""
-    home = tmp_path / "home"
+    home, output = tmp_path / "home", tmp_path / "output"
     other = Sandbox(home)
+    places = {
+        "control plane ready": output,
+        "gitops-git-repo creating": other.log / "up.log",
+        "waiting for Flux": output,
+    }
     try:
-        for place in ("control plane ready", "gitops-git-repo creating", "waiting for Flux"):
-            run = start(other, "gitops")
-            assert run.stdout
-            output: list[str] = []
-            for line in run.stdout:
-                output.append(line)
-                if place in line:
-                    break
+        for place, log in places.items():
+            run = start(other, output, "gitops")
+            assert any(place in line for line in follow(run, log)), output.read_text(encoding="utf-8")
             run.kill()
             for pid in cluster.processes(other):
                 os.kill(pid, signal.SIGKILL)
-            run.stdout.close()
             run.wait()
-            assert place in output[-1], "".join(output)
         again = launch(home, "gitops")
         assert again.returncode == 0, again.stdout + again.stderr
         health = launch(home, "health", "--wait", "60")

@@ -123,5 +123,5 @@ def test_a_first_start_with_downloaded_tools_needs_no_go(tmp_path: Path, monkeyp
             cluster.stop(other)
     assert {version[end]["gitVersion"] for end in ("clientVersion", "serverVersion")} == {f"v{tools.KUBERNETES}"}
     assert not (tmp_path / "go-was-asked").exists()
-    downloaded = [tool for tool in tools.TOOLS if not tools.on_path(tool, path)]
+    downloaded = [tool for tool in tools.TOOLS if tool.release and not tools.on_path(tool, path)]
     assert {(other.bin / tool.name).resolve().parent.parent for tool in downloaded} == {fresh.resolve()}
