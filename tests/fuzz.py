@@ -33,14 +33,8 @@ URL = st.builds(
     "postgres://{}:{}@{}:{}/{}{}".format, WORD, st.just(CANARY), HOST, st.integers(1, 65535), WORD,
     st.sampled_from(["", "?sslmode=require"]),
 )  # fmt: skip
-
-
-def _amounts() -> st.SearchStrategy[str]:
-    """Requests alone, small enough for the limits that they are merged with."""
-    amount = st.fixed_dictionaries({}, optional={"cpu": st.just("100m"), "memory": st.just("200Mi")})
-    return st.fixed_dictionaries({}, optional={"requests": amount}).map(json.dumps)
-
-
+# Requests alone, small enough for the limits that they are merged with.
+AMOUNTS = st.sampled_from(["{}", '{"requests": {"cpu": "100m"}}', '{"requests": {"memory": "200Mi"}}'])
 _FLAGS = (
     "manageNodeLabels", "adoptExisting", "enablePulumiOperator", "enableTritonAdapter", "exposeKubelet", "trainDryRun",
     "enableImageAutomation", "enableCloudflareTunnel", "enableNodeTunnels", "enableLabelStudio",
@@ -75,9 +69,9 @@ OPTIONAL: list[Mapping[str, st.SearchStrategy[str]]] = [
     {"cloudflareProtocol": st.sampled_from(["auto", "http2", "quic"])},
     {"cloudflareTunnelReplicas": st.integers(1, 25).map(str)},
     {"metricsPort": st.integers(1024, 65535).map(str)},
-    {"cloudflareTunnelResources": _amounts()},
+    {"cloudflareTunnelResources": AMOUNTS},
     {"cloudflare_node_tunnel_hostname": HOST},
-    {"labelStudioResources": _amounts()},
+    {"labelStudioResources": AMOUNTS},
     {"labelStudioStorage": QUANTITY},
     {"labelStudioNodeSelector": st.dictionaries(WORD, WORD, max_size=2).map(json.dumps)},
     {"labelStudioAdminEmail": st.builds("{}@{}".format, WORD, HOST)},
