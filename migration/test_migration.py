@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ import yaml
 
 from migration import predecessor
 from sandbox import tools
-from tests.engine.engine import Answer, Engine, flux_reports
-from tests.engine.prepared import bare_cluster
+from tests.engine.engine import Engine, flux_reports
 
 pytestmark = pytest.mark.slow
 
@@ -70,22 +68,21 @@ def prepared(engine: Engine, folder: Path, *, production: bool) -> dict[str, str
     salt = yaml.safe_load(file.read_text(encoding="utf-8"))["encryptionsalt"]
     state = folder / "predecessor.json"
     state.write_text(json.dumps(predecessor.state(entries, "apiVersion: v1\n", salt)), encoding="utf-8")
-    assert engine.pulumi("stack", "init", "prod", "--no-select").returncode == 0
-    imported = engine.pulumi("stack", "import", "--file", str(state), variables={"PULUMI_STACK": "prod"})
-    assert imported.returncode == 0, imported.stderr
+    engine.pulumi("stack", "init", "prod", "--no-select")
+    engine.pulumi("stack", "import", "--file", str(state), variables={"PULUMI_STACK": "prod"})
     for key in SECRETS:
         set_key(engine, key)
     (engine.folder / "migration").symlink_to(Path(__file__).parent)
     tools.script(engine.sandbox.bin / "python", f'exec "{sys.executable}" "$@"')
     for key, value in {"ghcrUsername": "bot", "aws.labelStudio.bucketName": "uploads"}.items():
-        assert run(engine, f"pulumi config set {key} {value}").returncode == 0
+        run(engine, f"pulumi config set {key} {value}")
     return uids(engine)
 
 
 def set_key(engine: Engine, key: str) -> None:
     """Set a secret key of the stack, by standard input."""
     command = ("config", "set", "--secret", key)
-    assert engine.pulumi(*command, variables={"PULUMI_STACK": "prod"}, stdin=SECRETS[key]).returncode == 0
+    engine.pulumi(*command, variables={"PULUMI_STACK": "prod"}, stdin=SECRETS[key])
 
 
 def label_studio_of_flux(engine: Engine) -> None:
@@ -118,15 +115,10 @@ def migrated_in_git(engine: Engine) -> None:
     engine.kubectl("-n", "apps", "apply", *manager, "-f", "-", stdin=json.dumps(release))
 
 
-def run(engine: Engine, script: str) -> Answer:
-    """A script of the page, as an operator runs it; questions are answered with yes."""
-    environment = {
-        **engine.environment(), "PULUMI_STACK": "prod", "PULUMI_SKIP_CONFIRMATIONS": "true", "TERM": "dumb",
-    }  # fmt: skip
-    return subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", script], cwd=engine.folder, env=environment, text=True, capture_output=True,
-        stdin=subprocess.DEVNULL, check=False,
-    )  # fmt: skip
+def run(engine: Engine, script: str, code: int = 0) -> str:
+    """Run lines of the page; returns what they print."""
+    answer = engine.shell(script, {"PULUMI_STACK": "prod"}, code=code)
+    return answer.stdout + answer.stderr
 
 
 def blocks(step: str) -> Iterator[str]:
@@ -140,40 +132,36 @@ def blocks(step: str) -> Iterator[str]:
 
 
 @pytest.mark.full  # the test below is the cheaper one of the same promise
-def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated(tmp_path: Path) -> None:
-    with bare_cluster(tmp_path) as engine:
-        before = prepared(engine, tmp_path, production=True)
-        for step in STEPS:
-            for block in filter(str.strip, blocks(step)):
-                if block.startswith("python -m oceanid_cluster health"):
-                    flux_reports(engine)
-                answer = run(engine, block)
-                said = f"{step.splitlines()[0]}\n{block}\n{answer.stdout[-4000:]}\n{answer.stderr[-4000:]}"
-                assert answer.returncode == 0, said
-            if step.startswith("1."):
-                migrated_in_git(engine)
-            now = uids(engine)
-            assert {name: now.get(name) for name in before} == before, step.splitlines()[0]
-        ask = ("-n", "apps", "get", "deployment", "ls-triton-adapter", "-o", "json")
-        live: dict[str, Any] = json.loads(engine.kubectl(*ask))
-        (container,) = live["spec"]["template"]["spec"]["containers"]
-        plain = {one["name"] for one in container["env"] if "value" in one}
-        assert not plain & {*predecessor.PLAIN_VARIABLES, "NER_LABELS"}
-        assert run(engine, PLAN).stdout.startswith("nothing to change")
+def test_production_is_migrated_step_by_step_and_nothing_is_deleted_or_recreated(bare: Engine, tmp_path: Path) -> None:
+    before = prepared(bare, tmp_path, production=True)
+    for step in STEPS:
+        for block in filter(str.strip, blocks(step)):
+            if block.startswith("python -m oceanid_cluster health"):
+                flux_reports(bare)
+            run(bare, block)
+        if step.startswith("1."):
+            migrated_in_git(bare)
+        now = uids(bare)
+        assert {name: now.get(name) for name in before} == before, step.splitlines()[0]
+    ask = ("-n", "apps", "get", "deployment", "ls-triton-adapter", "-o", "json")
+    live: dict[str, Any] = json.loads(bare.kubectl(*ask))
+    (container,) = live["spec"]["template"]["spec"]["containers"]
+    plain = {one["name"] for one in container["env"] if "value" in one}
+    assert not plain & {*predecessor.PLAIN_VARIABLES, "NER_LABELS"}
+    assert run(bare, PLAN).startswith("nothing to change")
 
 
-def test_a_stack_that_runs_everything_is_adopted_at_once_and_the_gate_stops_a_loss(tmp_path: Path) -> None:
-    with bare_cluster(tmp_path) as engine:
-        before = prepared(engine, tmp_path, production=False)
-        adopt = "pulumi stack export | python -m migration oceanid-prod > s.json"
-        assert run(engine, f"{adopt}; pulumi stack import --file s.json").returncode == 0
-        assert run(engine, "pulumi config rm pulumi_access_token").returncode == 0
-        gate = run(engine, PLAN)
-        assert gate.returncode == 1
-        assert gate.stderr.splitlines()[1:] == ["  - delete core/v1 Secret pko-api-secret"]
-        set_key(engine, "pulumi_access_token")
-        up = run(engine, f"{PATCH_STRATEGY}\npulumi up --refresh --run-program")
-        assert up.returncode == 0, up.stdout[-4000:] + up.stderr[-2000:]
-        assert run(engine, PLAN).stdout.startswith("nothing to change")
-        now = uids(engine)
-        assert {name: now.get(name) for name in before} == before
+def test_a_stack_that_runs_everything_is_adopted_at_once_and_the_gate_stops_a_loss(
+    bare: Engine, tmp_path: Path
+) -> None:
+    before = prepared(bare, tmp_path, production=False)
+    adopt = "pulumi stack export | python -m migration oceanid-prod > s.json"
+    run(bare, f"{adopt}; pulumi stack import --file s.json")
+    run(bare, "pulumi config rm pulumi_access_token")
+    gate = run(bare, PLAN, code=1)
+    assert gate.partition("plan: stop")[2].splitlines()[1:] == ["  - delete core/v1 Secret pko-api-secret"]
+    set_key(bare, "pulumi_access_token")
+    run(bare, f"{PATCH_STRATEGY}\npulumi up --refresh --run-program")
+    assert run(bare, PLAN).startswith("nothing to change")
+    now = uids(bare)
+    assert {name: now.get(name) for name in before} == before

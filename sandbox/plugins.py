@@ -24,6 +24,7 @@ _BUILT = {
 # LegacySelectCompatiblePlugin): always the one that was chosen, for a state that another SDK wrote, too.
 VERSION = "999.0.0"
 _DOWNLOADS = "https://get.pulumi.com"
+_INSTALL_SECONDS = 600
 _ANSWER_SECONDS = 20
 
 
@@ -60,10 +61,7 @@ def _chosen(sandbox: Sandbox, name: str) -> Path:
         return Path(path)
     downloaded = cache() / "plugins" / f"resource-{name}-v{wanted}" / tool.name
     if not downloaded.exists() and not silence([_DOWNLOADS]):
-        say(f"downloading the provider {name} {wanted}")
-        command = [sandbox.bin / "pulumi", "plugin", "install", "resource", name, wanted]
-        environment = sandbox.process_environment("engine")
-        subprocess.run(command, env=environment, check=False, stdout=sys.stderr)
+        _install(sandbox, name, wanted)
     older = f" ({path} is {found or 'of no version'}, too old)" if path else ""
     is_there = downloaded.exists()
     say(f"provider {name}: {f'{wanted}, downloaded' if is_there else built}{older}")
@@ -86,3 +84,14 @@ def told_version(program: str) -> str:
             raise SandboxError(f"{program} does not answer as a provider of Pulumi does; take it off PATH") from None
         finally:
             process.terminate()
+
+
+def _install(sandbox: Sandbox, name: str, wanted: str) -> None:
+    say(f"downloading the provider {name} {wanted}")
+    try:
+        subprocess.run(
+            [sandbox.bin / "pulumi", "plugin", "install", "resource", name, wanted],
+            env=sandbox.process_environment("engine"), check=False, timeout=_INSTALL_SECONDS, stdout=sys.stderr,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        say("the download takes too long")

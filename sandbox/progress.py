@@ -8,6 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Before this part of the work is done, nothing can be said of the rest.
+_JUDGED = 0.02
+
+
+def _left(passed: float, part: float) -> str:
+    """What is left, if it goes on as it went."""
+    if not _JUDGED <= part < 1:
+        return ""
+    left = passed * (1 - part) / part
+    return f", about {left:.0f} s left" if left < 60 else f", about {left / 60:.0f} min left"
+
 
 def follow(process: subprocess.Popen[Any], log: Path) -> Iterator[str]:
     """What a process writes to a file, line by line, until it has ended, and an empty line where it waits."""
@@ -42,7 +53,9 @@ class Progress:
         self._shown = now
         unit = f" {self._unit}" if self._unit else ""
         counted = f" [{min(done, self._total):>4}/{self._total}{unit}]" if self._total else ""
-        text = f"sandbox: {self._doing}{counted} {now - self._start:.0f} s  {what}"
+        passed = now - self._start
+        part = done / self._total if self._total else 0
+        text = f"sandbox: {self._doing}{counted} {passed:.0f} s{_left(passed, part)}  {what}"
         width = shutil.get_terminal_size().columns - 1
         end = "\r" if self._terminal else "\n"
         print(text[:width].ljust(width) if self._terminal else text, end=end, file=sys.stderr, flush=True)

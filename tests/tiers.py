@@ -16,10 +16,6 @@ _LOST_STATE = f"{ENGINE}/test_recovery.py::test_a_lost_state_is_made_again_aroun
 _GITOPS = f"{ENGINE}/test_gitops.py"
 _WORKFLOWS = f"{ENGINE}/test_workflows.py"
 _HALF_WAY = f"{_WORKFLOWS}::test_a_first_deploy_that_fails_half_way_shows_no_secret_and_is_run_again"
-_CONTENT = (
-    f"{ENGINE}/test_bad_input.py::"
-    "test_the_content_of_a_kubeconfig_is_refused_unseen_by_the_program_and_by_every_command"
-)
 
 WITNESSES = {
     # Other moments at which a run is broken.
@@ -38,28 +34,15 @@ WITNESSES = {
     f"{ENGINE}/test_crash.py::test_make_gitops_killed_at_several_places_is_finished_by_the_next_one": _KILLED,
     f"{ENGINE}/test_recovery.py::test_after_a_killed_engine_the_documented_commands_finish_the_run": _KILLED,
     # Longer rows of steps.
-    f"{ENGINE}/test_histories.py::test_a_lost_state_a_component_off_and_on_and_edits_by_hand": _LOST_STATE,
-    f"{ENGINE}/test_histories.py::test_a_killed_run_a_lost_cluster_and_a_destroyed_stack": (
-        f"{ENGINE}/test_recovery.py::test_a_lost_cluster_is_made_again_from_the_state"
-    ),
+    f"{ENGINE}/test_histories.py::test_a_known_history_converges_and_loses_nothing": _LOST_STATE,
     f"{ENGINE}/test_recovery.py::test_a_volume_grown_by_hand_as_the_runbook_says_leaves_nothing_to_do": (
         f"{ENGINE}/test_changes.py::test_many_changes_in_one_run_are_exactly_those_changes"
-    ),
-    f"{ENGINE}/test_health_and_preflight.py::test_after_a_failed_first_deploy_there_is_a_table_of_what_is_missing": (
-        f"{ENGINE}/test_health_and_preflight.py::test_health_of_a_bare_cluster_names_the_crds_that_are_missing"
     ),
     # The same in another form.
     f"{ENGINE}/test_endpoints.py::test_after_a_rotated_client_certificate_every_documented_command_uses_the_new_one": (
         f"{ENGINE}/test_endpoints.py::test_a_refresh_uses_todays_kubeconfig_and_updates_nothing_but_the_provider"
     ),
-    **{f"{_CONTENT}[{source} on one line]": f"{_CONTENT}[KUBECONFIG]" for source in ("KUBECONFIG", "kubeconfigPath")},
-    f"{_HALF_WAY}[labelstudio-app-credentials": f"{_HALF_WAY}[labelstudio-db-credentials",
-    f"{_WORKFLOWS}::test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret": (
-        f"{_HALF_WAY}[labelstudio-db-credentials"
-    ),
-    f"{_WORKFLOWS}::test_could_not_compare_is_neither_drift_nor_none": (
-        f"{_WORKFLOWS}::test_a_comparison_that_fails_touches_no_issue"
-    ),
+    f"{_WORKFLOWS}::test_a_deploy_on_a_bare_cluster_succeeds_at_once_and_shows_no_secret": _HALF_WAY,
     f"{_WORKFLOWS}::test_the_workflow_installs_what_the_program_needs": (
         "tests/test_workflow_files.py::test_nothing_is_installed_with_the_pulumi_token_and_all_else_is_removed"
     ),
@@ -67,13 +50,9 @@ WITNESSES = {
         "tests/test_download.py::test_every_tool_is_downloaded_in_the_form_of_its_project_and_kept"
     ),
     # Applications in Git.
-    f"{_GITOPS}::test_a_revoked_token_is_named_and_a_new_one_heals_without_a_restart": (
-        f"{_GITOPS}::test_a_broken_commit_is_named_by_health_the_last_good_state_goes_on_and_the_next_good_commit_heals"
-    ),
     f"{_GITOPS}::test_an_up_while_flux_reconciles_changes_nothing_of_git_and_git_nothing_of_it": (
         f"{_GITOPS}::test_what_pulumi_owns_git_can_neither_change_nor_prune"
     ),
-    f"{_GITOPS}::test_an_application_that_never_gets_ready_does_not_hold_up_the_bootstrap": _NOT_AWAITED,
     f"{_GITOPS}::test_an_application_that_waits_for_the_operator_does_not_deadlock_the_bootstrap": _NOT_AWAITED,
     f"{_GITOPS}::test_destroy_leaves_the_applications_running_with_flux_alive_and_with_flux_dead": _DESTROYED,
 }

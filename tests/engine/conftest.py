@@ -32,10 +32,10 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         if kept := os.environ.get("KEEP"):
             home = Path(kept).absolute()
             engine = Engine(home, Sandbox(home).project)
-            assert engine.launcher("up").returncode == 0
+            engine.launcher("up")
             yield engine
         else:
-            with prepared.applied_cluster(tmp_path_factory.mktemp("sandbox")) as engine:
+            with prepared.started("applied", tmp_path_factory.mktemp("sandbox")) as engine:
                 assert engine.up().changes == {}
                 yield engine
     finally:
@@ -63,10 +63,17 @@ def clean(engine: Engine, request: pytest.FixtureRequest) -> Iterator[Engine]:
         engine.adopt("--refresh")
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[Engine]:
+    """A sandbox of its own for a test, on which the program has not run yet."""
+    with prepared.started("bare", tmp_path) as engine:
+        yield engine
+
+
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GitOps]:
     """A sandbox on which ``make gitops`` ran; stopped at the end."""
-    with prepared.applied_cluster(tmp_path_factory.mktemp("gitops")) as engine:
+    with prepared.started("applied", tmp_path_factory.mktemp("gitops")) as engine:
         yield GitOps(engine.sandbox.home)
 
 

@@ -6,10 +6,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+import threading
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from socketserver import BaseServer
+from typing import Any, TypeVar
 
 from oceanid_cluster.components.settings import CUSTOM_RESOURCES, EXPECTED
 from oceanid_cluster.components.tunnel.settings import TunnelSettings
@@ -18,7 +22,9 @@ from sandbox.engine import ADOPT
 from sandbox.layout import ROOT, Sandbox
 from tests.engine import runs
 
+Server = TypeVar("Server", bound=BaseServer)
 Answer = subprocess.CompletedProcess[str]
+FLUX_KINDS = [custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static]
 WORKLOADS = [one for one in EXPECTED if one.kind in ("Deployment", "DaemonSet")]
 # To write the state after every step is most of what the engine does in a run that changes something: tests whose
 # engine is not killed write it once, at the end.
@@ -29,13 +35,29 @@ EVENTS = {"PULUMI_DEBUG_COMMANDS": "true"}
 PODS = len(WORKLOADS) - 1 + int(keys_of(TunnelSettings)["replicas"].default or "")
 
 
-def launch(home: Path, *arguments: str) -> Answer:
+# No terminal here: what would be asked is answered, and nobody reads the preview before an update.
+UNATTENDED = {"PULUMI_SKIP_CONFIRMATIONS": "true", "PULUMI_OPTION_SKIP_PREVIEW": "true"}
+# Exit codes, where it does not matter which one it is.
+FAILS, ANY = range(1, 256), range(256)
+
+
+def run(
+    command: Sequence[str | Path], folder: Path, environment: Mapping[str, str], *,
+    code: int | range = 0, stdin: str = "",
+) -> Answer:  # fmt: skip
+    """Run a command, which must end with this exit code, or with one of these."""
+    answer = subprocess.run(
+        command, cwd=folder, env=environment, input=stdin, capture_output=True, text=True, check=False
+    )
+    wanted = code if isinstance(code, range) else (code,)
+    assert answer.returncode in wanted, f"exit code {answer.returncode}: {command}\n{answer.stdout}{answer.stderr}"
+    return answer
+
+
+def launch(home: Path, *arguments: str, code: int | range = 0) -> Answer:
     """``python -m sandbox`` as the Makefile calls it."""
     environment = {**os.environ, "SANDBOX_DIR": str(home), STATE_AT_THE_END: "true"}
-    return subprocess.run(
-        [sys.executable, "-m", "sandbox", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
+    return run([sys.executable, "-m", "sandbox", *arguments], ROOT, environment, code=code)
 
 
 @dataclass(frozen=True)
@@ -77,52 +99,38 @@ class Engine:
         """The environment of the sandbox's own processes; with ``checkpoints`` the state is written after each step."""
         return {**self.sandbox.process_environment(role), STATE_AT_THE_END: str(not checkpoints).lower()}
 
-    def launcher(self, *arguments: str, home: Path | None = None) -> Answer:
-        """``python -m sandbox`` on this sandbox, or on another one."""
-        return launch(home or self.sandbox.home, *arguments)
+    def launcher(self, *arguments: str, code: int | range = 0) -> Answer:
+        """``python -m sandbox`` on this sandbox."""
+        return launch(self.sandbox.home, *arguments, code=code)
 
     def pulumi(
-        self,
-        *arguments: str,
-        variables: Mapping[str, str | None] | None = None,
-        stdin: str = "",
-        watch: Callable[[], None] | None = None,
+        self, *arguments: str, code: int | range = 0, variables: Mapping[str, str | None] | None = None, stdin: str = ""
     ) -> Answer:
-        """Plain ``pulumi`` on the test's copy of the configuration; a variable of None is unset.
-
-        ``watch`` is called again and again while it runs.
-        """
-        environment = {**self.environment(), **(variables or {})}
+        """Plain ``pulumi`` on the test's copy of the configuration, unattended; a variable of None is unset."""
+        environment = {**self.environment(), **UNATTENDED, **(variables or {})}
+        command = [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"]
+        known = {name: value for name, value in environment.items() if value is not None}
         with runs.measured(arguments[0]):
-            process = subprocess.Popen(
-                [self.sandbox.bin / "pulumi", *arguments, "--non-interactive"], cwd=self.folder, text=True,
-                env={name: value for name, value in environment.items() if value is not None}, stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            )  # fmt: skip
-            while True:
-                try:
-                    output, errors = process.communicate(stdin, timeout=0.05 if watch else None)
-                except subprocess.TimeoutExpired:
-                    if watch:
-                        watch()
-                else:
-                    return Answer(process.args, process.returncode, output, errors)
+            return run(command, self.folder, known, code=code, stdin=stdin)
 
-    def command(self, command: str, *arguments: str, **variables: str) -> Answer:
-        """``python -m oceanid_cluster <command>``, as an operator calls it."""
-        return subprocess.run(
-            [sys.executable, "-m", "oceanid_cluster", command, *arguments], cwd=self.folder, text=True,
-            env={**self.environment(), **variables}, capture_output=True, check=False,
-        )  # fmt: skip
+    def command(self, *arguments: str, code: int | range = 0, **variables: str) -> Answer:
+        """``python -m oceanid_cluster``, as an operator calls it."""
+        command = [sys.executable, "-m", "oceanid_cluster", *arguments]
+        return run(command, self.folder, {**self.environment(), **variables}, code=code)
+
+    def shell(self, script: str, variables: Mapping[str, str] | None = None, *, code: int | range = 0) -> Answer:
+        """Lines of a document, as an operator runs them, unattended."""
+        command = ["bash", "-euo", "pipefail", "-c", script]
+        environment = {**self.environment(), **UNATTENDED, "TERM": "dumb", **(variables or {})}
+        return run(command, self.folder, environment, code=code)
 
     def configure(self, key: str, value: str | None, *, secret: bool = False) -> None:
         """``pulumi config set`` or, for None, ``rm``; a value goes in by standard input."""
         self.is_changed = True
         if value is None:
-            answer = self.pulumi("config", "rm", key)
+            self.pulumi("config", "rm", key)
         else:
-            answer = self.pulumi("config", "set", *(["--secret"] if secret else []), key, stdin=value)
-        assert answer.returncode == 0, answer.stderr
+            self.pulumi("config", "set", *(["--secret"] if secret else []), key, stdin=value)
 
     def reset_configuration(self) -> None:
         """Take the committed configuration again."""
@@ -130,7 +138,7 @@ class Engine:
 
     def up(self, *arguments: str, variables: Mapping[str, str | None] | None = None) -> Run:
         """``pulumi up``, which must succeed; says what it did."""
-        run = self._run("up", "--yes", "--skip-preview", *arguments, variables=variables)
+        run = self._run("up", *arguments, variables=variables)
         applied, committed = (folder / "Pulumi.sandbox.yaml" for folder in (self.folder, ROOT))
         self.is_changed = applied.read_bytes() != committed.read_bytes()
         return run
@@ -147,40 +155,98 @@ class Engine:
         with tempfile.TemporaryDirectory() as folder:
             log = Path(folder) / "events"
             answer = self.pulumi(*arguments, f"--event-log={log}", variables={**EVENTS, **(variables or {})})
-            assert answer.returncode == 0, answer.stdout + answer.stderr
             events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
         return Run(answer.stdout, answer.stderr, changes(events))
 
     def state(self) -> dict[str, dict[str, Any]]:
         """The resources of the stack's state by logical name."""
-        answer = self.pulumi("stack", "export")
-        assert answer.returncode == 0, answer.stderr
-        resources: list[dict[str, Any]] = json.loads(answer.stdout)["deployment"].get("resources", [])
+        exported = self.pulumi("stack", "export").stdout
+        resources: list[dict[str, Any]] = json.loads(exported)["deployment"].get("resources", [])
         return {resource["urn"].rpartition("::")[2]: resource for resource in resources}
 
-    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
-        """``kubectl`` as the sandbox's administrator, which must succeed."""
-        return self._tool("kubectl", *arguments, stdin=stdin)
+    def tool(self, name: str, *arguments: str, code: int | range = 0, stdin: str = "") -> Answer:
+        """``kubectl`` or ``helm`` as the sandbox's administrator."""
+        return run(
+            [self.sandbox.bin / name, *arguments], self.folder, self.environment("kubectl"), code=code, stdin=stdin
+        )
+
+    def kubectl(self, *arguments: str, stdin: str = "") -> str:
+        """What ``kubectl`` prints."""
+        return self.tool("kubectl", *arguments, stdin=stdin).stdout
 
     def helm(self, *arguments: str) -> str:
-        """``helm`` as the sandbox's administrator, which must succeed."""
-        return self._tool("helm", *arguments)
+        """What ``helm`` prints."""
+        return self.tool("helm", *arguments).stdout
 
-    def _tool(self, name: str, *arguments: str, stdin: str | None = None) -> str:
-        answer = subprocess.run(
-            [self.sandbox.bin / name, *arguments], env=self.environment("kubectl"), capture_output=True, text=True,
-            input=stdin, check=False,
-        )  # fmt: skip
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout
+    def kubeconfig(self) -> dict[str, Any]:
+        """The sandbox's kubeconfig."""
+        return json.loads(self.sandbox.kubeconfig.read_text(encoding="utf-8"))
+
+    def unreachable(self, folder: Path) -> Path:
+        """A kubeconfig for a server of this cluster that is not there."""
+        document = self.kubeconfig()
+        document["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
+        file = folder / "unreachable"
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return file
 
     def objects(self, *kinds: str) -> list[dict[str, Any]]:
         """Live objects of all namespaces."""
         return json.loads(self.kubectl("get", ",".join(kinds), "-A", "-o", "json"))["items"]
 
+    def node_labels(self) -> dict[str, dict[str, str]]:
+        """The labels that the program manages, by node."""
+        found: dict[str, dict[str, str]] = {}
+        for node in self.objects("nodes"):
+            labels = {
+                name.partition("oceanid.cluster/")[2]: value for name, value in node["metadata"]["labels"].items()
+            }
+            found[node["metadata"]["name"]] = {name: value for name, value in labels.items() if name}
+        return found
+
     def pods(self) -> list[dict[str, Any]]:
         """Live pods of all namespaces, without those that are on their way out."""
         return [pod for pod in self.objects("pods") if "deletionTimestamp" not in pod["metadata"]]
+
+
+def elsewhere(engine: Engine, folder: Path) -> Path:
+    """A kubeconfig with our context in it, and with a current context that leads to a server that is not there."""
+    document = engine.kubeconfig()
+    ours = document["contexts"][0]["context"]
+    document["clusters"].append({"name": "other", "cluster": {"server": "https://127.0.0.1:1"}})
+    document["contexts"].append({"name": "other", "context": {**ours, "cluster": "other"}})
+    document["current-context"] = "other"
+    target = folder / "several-contexts"
+    target.write_text(json.dumps(document), encoding="utf-8")
+    return target
+
+
+@contextmanager
+def served(server: Server) -> Generator[Server]:
+    """A server that answers meanwhile."""
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def row(answer: Answer, name: str) -> str:
+    """The line of a table that has the name."""
+    (line,) = [line for line in answer.stdout.splitlines() if f" {name} " in line]
+    return " ".join(line.split())
+
+
+def ask_until(engine: Engine, words: str) -> Answer:
+    """Ask for health until it fails with the words: the cluster's controllers need a moment, at most a minute."""
+    end = time.monotonic() + 60
+    while words not in (answer := engine.command("health", code=ANY)).stdout:
+        assert time.monotonic() < end, answer.stdout + answer.stderr
+    assert answer.returncode == 1
+    return answer
 
 
 def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied revision: main@sha1:1234") -> None:
@@ -189,9 +255,8 @@ def flux_reports(engine: Engine, *, ready: bool = True, message: str = "Applied 
         "type": "Ready", "status": str(ready), "reason": "Reconciled" if ready else "BuildFailed", "message": message,
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }  # fmt: skip
-    kinds = [custom.resource for custom in CUSTOM_RESOURCES.values() if not custom.static]
     reported: list[dict[str, Any]] = []
-    for one in engine.objects(*kinds, "helmreleases.helm.toolkit.fluxcd.io"):
+    for one in engine.objects(*FLUX_KINDS, "helmreleases.helm.toolkit.fluxcd.io"):
         metadata = {name: one["metadata"][name] for name in ("name", "namespace")}
         status = {"observedGeneration": one["metadata"]["generation"], "conditions": [condition]}
         reported.append({"apiVersion": one["apiVersion"], "kind": one["kind"], "metadata": metadata, "status": status})

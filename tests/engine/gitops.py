@@ -1,14 +1,16 @@
 """A sandbox that Git drives: the real controllers of Flux, and a repository on this machine."""
 
-import subprocess
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.engine.engine import Engine, launch
+from tests.engine.engine import Engine, launch, run
 
 FLUX = "-n", "flux-system"
+ONE = "clusters/tethys/one.yaml"
 
 
 class GitOps(Engine):
@@ -16,7 +18,6 @@ class GitOps(Engine):
 
     def __init__(self, home: Path) -> None:
         started = launch(home, "gitops")
-        assert started.returncode == 0, started.stdout + started.stderr
         super().__init__(home, home / "project")
         self.repository = home / "oceanid"
         self.configuration = (self.folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8")
@@ -28,24 +29,33 @@ class GitOps(Engine):
 
     def git(self, *arguments: str, stdin: str = "") -> str:
         """Git in the clone."""
-        answer = subprocess.run(
-            ["git", *arguments], cwd=self.repository, input=stdin, capture_output=True, text=True, check=False
-        )
-        assert answer.returncode == 0, answer.stderr
-        return answer.stdout.strip()
+        return run(["git", *arguments], self.repository, os.environ, stdin=stdin).stdout.strip()
 
-    def commit(self, files: dict[str, str | dict[str, Any] | None]) -> str:
-        """Write files (None: remove one; a document as YAML), commit and push them; returns the commit."""
-        for name, content in files.items():
-            path = self.repository / name
-            if content is None:
-                path.unlink()
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+    def declare(self, content: str | dict[str, Any]) -> str:
+        """Have one more file of the cluster hold this, commit and push; returns the commit."""
+        self.commit(content)
+        return self.push()
+
+    def commit(self, content: str | dict[str, Any]) -> None:
+        """The same without the push. A document is written as JSON, which is YAML."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.repository / ONE).write_text(text, encoding="utf-8")
+        root = self.repository / "clusters/tethys/kustomization.yaml"
+        document = yaml.safe_load(root.read_text(encoding="utf-8"))
+        document["resources"] = sorted({*document["resources"], "one.yaml"})
+        root.write_text(yaml.safe_dump(document), encoding="utf-8")
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message=a change")
-        return self.push()
+
+    def revert(self, *commits: str) -> None:
+        """Take back the last commit, or these, and wait until that is applied."""
+        self.git("revert", "--no-edit", *(commits or ("HEAD",)))
+        self.applied(self.push())
+
+    def value(self) -> str:
+        """What the ConfigMap ``one`` holds; nothing if it is not there."""
+        path = "jsonpath={.data.key}"
+        return self.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found", "-o", path)
 
     def push(self) -> str:
         """Push, and have Flux look at once, as ``flux reconcile`` does; returns the commit."""
@@ -71,26 +81,12 @@ class GitOps(Engine):
     def restore(self, commit: str) -> None:
         """Make Git hold again what it held at a commit."""
         if self.git("diff", commit, "--stat"):
-            self.git("checkout", commit, "--", ".")
-            for name in self.git("diff", "--name-only", "--diff-filter=A", commit).splitlines():
-                (self.repository / name).unlink()
-            self.git("add", "--all")
+            self.git("restore", f"--source={commit}", "--staged", "--worktree", ".")
             self.git("commit", "--quiet", "--message=as before")
             self.applied(self.push(), "infrastructure", "apps")
 
 
-def config_map(name: str, value: str, namespace: str = "web") -> dict[str, Any]:
-    """A ConfigMap, as Git holds it."""
-    metadata = {"name": name, "namespace": namespace}
+def config_map(value: str) -> dict[str, Any]:
+    """The ConfigMap ``one``, as Git holds it."""
+    metadata = {"name": "one", "namespace": "web"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": value}}
-
-
-ONE = "clusters/tethys/one.yaml"
-ROOT_FILE = "clusters/tethys/kustomization.yaml"
-
-
-def with_resource(flux: GitOps, *names: str) -> str:
-    """The cluster's kustomization.yaml with further resources."""
-    document = yaml.safe_load((flux.repository / ROOT_FILE).read_text(encoding="utf-8"))
-    document["resources"] += [name for name in names if name not in document["resources"]]
-    return yaml.safe_dump(document)

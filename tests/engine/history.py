@@ -1,24 +1,21 @@
 """What operators and accidents do to one cluster, step by step, and what must hold after each step."""
 
 import base64
+import contextlib
 import json
 import os
 import random
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 from oceanid_cluster.components.settings import CHAIN
 from sandbox import cluster
-from tests.engine.engine import Answer, Engine, flux_reports
+from tests.engine.engine import ANY, UNATTENDED, Answer, Engine, flux_reports
 from tests.engine.test_secrets import MARK, canary, forms, leaks
 
-FLAGS = {
-    "enableNodeTunnels": "NodeTunnels",
-    "enableImageAutomation": "ImageAutomation",
-    "enableLabelStudio": "LabelStudio",
-    "enableTritonAdapter": "TritonAdapter",
-}
+COMPONENTS = ("NodeTunnels", "ImageAutomation", "LabelStudio", "TritonAdapter")  # that can be turned off
 KEYS = {
     "cloudflareTunnelReplicas": "3",
     "gitRepositoryIntervalSeconds": "90",
@@ -43,7 +40,8 @@ EDITS = (
     ("apps", "secret/labelstudio-app-credentials", '{"data": {"admin-password": "ZWRpdGVk"}}'),
     ("apps", "deployment/label-studio", '{"spec": {"template": {"spec": {"priorityClassName": "other"}}}}'),
 )
-VICTIMS = {"engine": "bin/pulumi", "provider": "pulumi-resource-kubernetes"}
+# Whose processes are killed, by a word of their command lines: with the engine all that it started, as with a machine.
+VICTIMS = {"engine": "", "provider": "pulumi-resource-kubernetes"}
 _KNOWN_RELEASE = "cannot re-use a name that is still in use"
 _ADOPTABLE = ("already exists", _KNOWN_RELEASE)
 _CREDENTIALS = ("-n", "apps", "get", "secret", "labelstudio-app-credentials", "--ignore-not-found", "-o", "json")
@@ -55,7 +53,7 @@ class History:
     def __init__(self, engine: Engine) -> None:
         """``engine`` has a cluster, bare or with the program applied."""
         self.engine = engine
-        self.on = set(FLAGS)
+        self.on = set(COMPONENTS)
         self.printed: list[str] = []
         self.uids: dict[str, str] = {}
         self.generated: dict[str, str] = {}
@@ -64,17 +62,16 @@ class History:
         self.deploy()
         self.check()
 
-    def run(self, *arguments: str, succeeds: bool = True) -> Answer:
+    def run(self, *arguments: str, code: int | range = 0) -> Answer:
         """Run ``pulumi``; what it prints is searched for secrets later."""
-        answer = self.engine.pulumi(*arguments)
+        answer = self.engine.pulumi(*arguments, code=code)
         self.printed.append(answer.stdout + answer.stderr)
-        assert not succeeds or answer.returncode == 0, answer.stdout + answer.stderr
         return answer
 
     def deploy(self) -> None:
         """The documented command; what exists already is adopted, as the runbook says."""
-        command = ("up", "--refresh", "--run-program", "--yes", "--skip-preview")
-        answer = self.run(*command, succeeds=False)
+        command = ("up", "--refresh", "--run-program")
+        answer = self.run(*command, code=ANY)
         if answer.returncode == 0:
             return
         self.engine.configure("adoptExisting", "true")
@@ -84,16 +81,16 @@ class History:
             if reasons == [_KNOWN_RELEASE]:
                 for namespace in {facts.namespace for facts in CHAIN if facts.releases}:
                     self.engine.kubectl("-n", namespace, "delete", "secret", "-l", "owner=helm")
-            answer = self.run(*command, succeeds=False)
+            answer = self.run(*command, code=ANY)
         self.engine.configure("adoptExisting", None)
         self.run(*command)
 
     def check(self) -> None:
         """What must hold after every step."""
         assert self.engine.planned() == {}
-        live = {key: uid for key, uid in self._retained().items() if key in self.uids}
-        assert live == self.uids, "a retained object was deleted or recreated"
-        self.uids = self._retained()
+        live = self._retained()
+        assert self.uids.items() <= live.items(), "a retained object was deleted or recreated"
+        self.uids = live
         self._check_generated()
         self._check_health()
         text = "\n".join(self.printed).encode()
@@ -112,43 +109,28 @@ class History:
         if self.generated and data:
             assert data == self.generated, "a generated secret is not the one from before"
         self.generated = self.generated or data
-        if "enableLabelStudio" in self.on:
+        if "LabelStudio" in self.on:
             assert data
             shown = self.engine.pulumi("stack", "output", "labelStudioAdminPassword", "--show-secrets").stdout.strip()
             assert base64.b64decode(data["admin-password"]).decode() == shown
 
     def _check_health(self) -> None:
         flux_reports(self.engine)
-        answer = self.engine.command("health", "--wait", "60", "--json")
-        document = json.loads(answer.stdout)
-        assert document["passed"], answer.stdout
-        components = {row["area"] for row in document["rows"]}
-        wrong = {FLAGS[flag] for flag in FLAGS if (FLAGS[flag] in components) != (flag in self.on)}
-        assert not wrong, components
+        document = json.loads(self.engine.command("health", "--wait", "60", "--json").stdout)
+        assert {row["area"] for row in document["rows"]}.intersection(COMPONENTS) == self.on
         assert "the stack is still up" in self.engine.command("leftovers").stdout
-
-    def _control_plane(self, verb: str) -> None:
-        assert self.engine.launcher(verb).returncode == 0
 
     # Steps.
 
-    def set_key(self, key: str) -> None:
-        """Set a key to another value."""
-        self.engine.configure(key, KEYS[key])
+    def set_key(self, key: str, value: str | None) -> None:
+        """Set a key, or go back to its default."""
+        self.engine.configure(key, value)
         self.deploy()
 
-    def remove_key(self, key: str) -> None:
-        """Go back to a key's default."""
-        self.engine.configure(key, None)
-        self.deploy()
-
-    def turn(self, flag: str) -> None:
+    def turn(self, component: str) -> None:
         """Turn a component off, or on again."""
-        if flag in self.on:
-            self.engine.configure(flag, "false")
-        else:
-            self.engine.configure(flag, None)
-        self.on ^= {flag}
+        self.engine.configure(f"enable{component}", "false" if component in self.on else None)
+        self.on ^= {component}
         self.deploy()
 
     def rotate(self, name: str) -> None:
@@ -171,45 +153,31 @@ class History:
         """Kill the engine or the provider in the middle of a run that changes something."""
         key = random.Random(seed).choice(sorted(KEYS))
         self.engine.configure(key, KEYS[key])
-        run = subprocess.Popen(
-            [self.engine.sandbox.bin / "pulumi", "up", "--yes", "--skip-preview", "--non-interactive"],
-            cwd=self.engine.folder, env=self.engine.environment(checkpoints=True), text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        for line in run.stdout or ():
-            self.printed.append(line)
-            if "updating (" in line:
-                break
-        for pid in processes_of(self.engine, VICTIMS[victim]):
-            os.kill(pid, signal.SIGKILL)
-        self.printed.append(run.communicate()[0])
+        self.printed.append(kill_at(self.engine, "updating (", VICTIMS[victim]))
         if victim == "engine":
-            for pid, role in cluster.processes(self.engine.sandbox).items():
-                if role == "engine":
-                    os.kill(pid, signal.SIGKILL)
             self.run("cancel", "--yes")
-        self.run("refresh", "--run-program", "--yes", "--skip-preview", "--clear-pending-creates")
+        self.run("refresh", "--run-program", "--clear-pending-creates")
         self.deploy()
 
     def restart(self) -> None:
         """Stop the control plane and start it again."""
-        self._control_plane("down")
-        self._control_plane("cluster")
+        self.engine.launcher("down")
+        self.engine.launcher("cluster")
         self.deploy()
 
     def restore(self) -> None:
         """Restore the cluster from a snapshot that is older than the state: of before a component went, or came."""
         etcd = self.engine.sandbox.home / "etcd"
         snapshot = etcd.with_name("snapshot")
-        self._control_plane("down")
+        self.engine.launcher("down")
         shutil.copytree(etcd, snapshot)
-        self._control_plane("cluster")
+        self.engine.launcher("cluster")
         self.engine.configure("labelStudioHostname", KEYS["labelStudioHostname"])
-        self.turn("enableImageAutomation")
-        self._control_plane("down")
+        self.turn("ImageAutomation")
+        self.engine.launcher("down")
         shutil.rmtree(etcd)
         snapshot.rename(etcd)
-        self._control_plane("cluster")
+        self.engine.launcher("cluster")
         self.deploy()
         host = ("-n", "apps", "get", "deployment", "label-studio", "-o", "yaml")
         assert KEYS["labelStudioHostname"] in self.engine.kubectl(*host)
@@ -222,32 +190,50 @@ class History:
 
     def lose_cluster(self) -> None:
         """Lose the cluster, with its certificates, its port and its credentials."""
-        self._control_plane("down")
-        home = self.engine.sandbox.home
-        for name in ("etcd", "pki"):
-            shutil.rmtree(home / name)
-        for name in ("ports.json", "token"):
-            (home / name).unlink()
-        self._control_plane("cluster")
+        lose_cluster(self.engine)
         self.uids = {}
         self.deploy()
 
     def destroy(self) -> None:
         """Destroy everything, and come back."""
-        self.run("destroy", "--run-program", "--yes", "--skip-preview")
+        self.run("destroy", "--run-program")
         stuck = [one for one in self.engine.objects("namespaces") if "deletionTimestamp" in one["metadata"]]
         assert stuck == []
         self.deploy()
+
+
+def lose_cluster(engine: Engine) -> None:
+    """Give the stack a new, bare cluster with other certificates, another port and another token."""
+    engine.launcher("down")
+    home = engine.sandbox.home
+    for name in ("etcd", "pki"):
+        shutil.rmtree(home / name)
+    for name in ("ports.json", "token"):
+        (home / name).unlink()
+    engine.launcher("cluster")
+
+
+def kill_at(engine: Engine, place: str, word: str = "") -> str:
+    """Start ``pulumi up``, and kill its processes that have the word once it says ``place``; returns its output."""
+    run = subprocess.Popen(
+        [engine.sandbox.bin / "pulumi", "up", "--non-interactive"], cwd=engine.folder, text=True,
+        env={**engine.environment(checkpoints=True), **UNATTENDED}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    printed: list[str] = []
+    for line in run.stdout or ():
+        printed.append(line)
+        if place in line:
+            break
+    for pid in processes_of(engine, word):
+        os.kill(pid, signal.SIGKILL)
+    return "".join([*printed, run.communicate()[0]])
 
 
 def processes_of(engine: Engine, word: str) -> list[int]:
     """Processes of a run whose command line has the word."""
     found: list[int] = []
     for pid, role in cluster.processes(engine.sandbox).items():
-        try:
-            with open(f"/proc/{pid}/cmdline", "rb") as line:  # noqa: PTH123 - it may be gone
-                if role == "engine" and word.encode() in line.read():
-                    found.append(pid)
-        except OSError:
-            continue
+        with contextlib.suppress(OSError):  # it may be gone
+            if role == "engine" and word.encode() in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
     return found

@@ -2,37 +2,24 @@
 
 import os
 import shutil
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from sandbox import cluster, tools
 from sandbox.layout import Sandbox
 from tests.engine.engine import Engine, launch
 
+# ``bare``: the program never ran there; ``applied``: after ``make up``.
+Kind = Literal["bare", "applied"]
 # The folder of them, shared by all processes of a run of the tests.
 FOLDER = "OCEANID_PREPARED"
-FIRST_UP = "first-up.log"
+# What the run that prepared a sandbox said.
+FIRST_RUN = "first-run.log"
 
 
-def _bare(home: Path) -> None:
-    """A control plane on which the program never ran."""
-    started = launch(home, "cluster")
-    assert started.returncode == 0, started.stderr
-
-
-def _applied(home: Path) -> None:
-    """The same after ``make up``, with what that said."""
-    _copy("bare", home)
-    started = launch(home, "up")
-    assert started.returncode == 0, started.stdout + started.stderr
-    (home / FIRST_UP).write_text(started.stdout + started.stderr, encoding="utf-8")
-
-
-_MAKERS: dict[str, Callable[[Path], None]] = {"bare": _bare, "applied": _applied}
-
-
-def _prepared(kind: str) -> Path:
+def _prepared(kind: Kind) -> Path:
     """The stopped sandbox of a kind, which the first process that wants it makes."""
     folder = Path(os.environ[FOLDER])
     folder.mkdir(exist_ok=True)
@@ -41,21 +28,28 @@ def _prepared(kind: str) -> Path:
         if not ready.exists():
             shutil.rmtree(home, ignore_errors=True)
             try:
-                _MAKERS[kind](home)
+                if kind == "applied":
+                    _copy("bare", home)
+                said = launch(home, "up" if kind == "applied" else "cluster")
+                (home / FIRST_RUN).write_text(said.stdout + said.stderr, encoding="utf-8")
             finally:
                 launch(home, "down")
             ready.touch()
     return home
 
 
-def _copy(kind: str, home: Path) -> None:
+def _copy(kind: Kind, home: Path) -> None:
     shutil.copytree(_prepared(kind), home, symlinks=True, ignore=shutil.ignore_patterns("log", "tmp"))
     (home / "ports.json").unlink()  # so that it takes ports of its own
     Sandbox(home).temporary.mkdir(mode=0o700)
 
 
 @contextmanager
-def _started(kind: str, folder: Path, *, keeps_token: bool = True) -> Generator[Engine]:
+def started(kind: Kind, folder: Path, *, keeps_token: bool = True) -> Generator[Engine]:
+    """A sandbox of its own in ``folder``, stopped at the end.
+
+    The state of an applied one has another endpoint, and without ``keeps_token`` another token, too.
+    """
     engine = Engine(folder / "home", folder / "program")
     _copy(kind, engine.sandbox.home)
     if not keeps_token:
@@ -65,16 +59,3 @@ def _started(kind: str, folder: Path, *, keeps_token: bool = True) -> Generator[
         yield engine
     finally:
         cluster.stop(engine.sandbox)
-
-
-def bare_cluster(folder: Path) -> AbstractContextManager[Engine]:
-    """A sandbox of its own in ``folder``, on which the program has not run yet; stopped at the end."""
-    return _started("bare", folder)
-
-
-def applied_cluster(folder: Path, *, keeps_token: bool = True) -> AbstractContextManager[Engine]:
-    """A sandbox of its own in ``folder``, with the program applied; stopped at the end.
-
-    Its state has another endpoint, and without ``keeps_token`` another token, too.
-    """
-    return _started("applied", folder, keeps_token=keeps_token)

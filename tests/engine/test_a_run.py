@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from oceanid_cluster.components.settings import CHAIN
 from sandbox import cluster
 from tests import fuzz
-from tests.engine.engine import PODS, Engine
+from tests.engine.engine import PODS, Engine, run
 from tests.engine.history import processes_of
-from tests.engine.prepared import FIRST_UP
+from tests.engine.prepared import FIRST_RUN
 from tests.program import ORDER
 from tests.recorded import manifests, run_program
 from tests.samples import EVERYTHING
@@ -44,47 +44,13 @@ def test_the_node_with_the_gpu_runs_its_tunnel_and_nothing_else_of_ours(engine: 
     assert placed == {"node-tunnels"}
 
 
-def test_git_can_touch_nothing_that_the_program_made(engine: Engine) -> None:
-    """Not the objects of kinds that Git could declare, chart children included; tests of Flux itself are elsewhere."""
-    kinds = (
-        "namespaces,secrets,configmaps,services,serviceaccounts,persistentvolumeclaims,deployments.apps,daemonsets.apps,"
-        "networkpolicies,poddisruptionbudgets,roles,rolebindings,clusterroles,clusterrolebindings,customresourcedefinitions,"
-        "gitrepositories,kustomizations.kustomize.toolkit.fluxcd.io,imagepolicies,imagerepositories,imageupdateautomations,"
-        "providers.notification.toolkit.fluxcd.io,alerts"
-    )
-    by_pulumi: list[dict[str, Any]] = []
-    for one in json.loads(engine.kubectl("get", kinds, "-A", "-o", "json", "--show-managed-fields"))["items"]:
-        managers = [entry["manager"] for entry in one["metadata"].get("managedFields", [])]
-        # Not the objects of the operator's release, nor Helm's own record of it, which the provider writes as Helm.
-        helm = one["metadata"].get("annotations", {}).get("meta.helm.sh/release-name")
-        helm = helm or one.get("type") == "helm.sh/release.v1"
-        if not helm and any(manager.startswith("pulumi-kubernetes") for manager in managers):
-            by_pulumi.append(one)
-    assert len(by_pulumi) > 70
-    open_to_git = [
-        f"{one['kind']}/{one['metadata']['name']}"
-        for one in by_pulumi
-        if one["metadata"].get("annotations", {}).get("kustomize.toolkit.fluxcd.io/reconcile") != "disabled"
-    ]
-    assert open_to_git == []
-
-
 def test_it_says_which_provider_and_which_charts_are_in_use(engine: Engine) -> None:
-    log = (engine.sandbox.home / FIRST_UP).read_text(encoding="utf-8")
+    log = (engine.sandbox.home / FIRST_RUN).read_text(encoding="utf-8")
     assert "sandbox: charts: " in log
     said = re.search(r"sandbox: provider kubernetes: v?(\d+)\.(\d+)\.\d+, (.*)", log)
     assert said, log
     is_complete = (int(said[1]), int(said[2])) >= (4, 29)
     assert is_complete != ("upsertExistingObjects and enablePatchForce added" in said[3])
-
-
-def test_a_second_run_changes_nothing(engine: Engine) -> None:
-    engine.reset_configuration()
-    answer = engine.pulumi("up", "--yes", "--skip-preview", "--expect-no-changes")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    summary = answer.stdout.partition("Resources:")[2]
-    assert "unchanged" in summary
-    assert not any(word in summary for word in ("created", "updated", "deleted", "replaced"))
 
 
 @pytest.mark.parametrize(
@@ -97,14 +63,14 @@ def test_an_interrupted_comparison_leaves_no_process_behind(
 ) -> None:
     """An engine that loses its reader dies, and its plugins live on."""
     command = [sys.executable, "-m", "oceanid_cluster", "drift", "--stack", "sandbox"]
-    run = subprocess.Popen(
+    process = subprocess.Popen(
         command, cwd=engine.folder, env=engine.environment(), text=True, process_group=0,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     assert cluster.wait_for(lambda: bool(processes_of(engine, "pulumi-language-python-exec")), 60)
-    kill(run.pid, number)
-    output, errors = run.communicate()
-    assert run.returncode == 128 + number, output + errors
+    kill(process.pid, number)
+    output, errors = process.communicate()
+    assert process.returncode == 128 + number, output + errors
     assert "Traceback" not in errors
     assert cluster.wait_for(lambda: not processes_of(engine, "pulumi"), 10)
 
@@ -118,11 +84,12 @@ def test_the_outputs_answer_as_the_readme_says(engine: Engine) -> None:
     assert engine.pulumi("stack", "output", "labelStudioHostname").stdout == "label.boathou.se\n"
     assert engine.pulumi("stack", "output", "kubeconfigPath").stdout.strip() == str(engine.sandbox.kubeconfig)
     outputs = json.loads(engine.pulumi("stack", "output", "--json").stdout)
-    assert outputs["fluxNamespace"] == "flux-system"
-    assert outputs["pkoNamespace"] == "pulumi-system"
-    assert outputs["cloudflareNamespace"] == "cloudflared"
+    expected = {
+        "fluxNamespace": "flux-system", "pkoNamespace": "pulumi-system", "cloudflareNamespace": "cloudflared",
+        "labelStudioAdminPassword": "[secret]",
+    }  # fmt: skip
+    assert expected.items() <= outputs.items()
     assert outputs["migrationStatus"]["phase"] == "preparation"
-    assert outputs["labelStudioAdminPassword"] == "[secret]"
 
 
 def test_the_chain_can_be_proved_from_the_state(engine: Engine) -> None:
@@ -140,7 +107,7 @@ def test_the_launcher_answers_for_scripts(engine: Engine) -> None:
     assert engine.launcher("outputs", "labelStudioHostname").stdout == "label.boathou.se\n"
     exports = engine.launcher("env").stdout
     script = f"set -e\n{exports}\npulumi stack output labelStudioHostname\nkubectl get nodes -o name\nhelm list -A -q\n"
-    answer = subprocess.run(["sh", "-c", script], cwd=engine.folder, capture_output=True, text=True, check=True)
+    answer = run(["sh", "-c", script], engine.folder, os.environ)
     releases = sorted(name for facts in CHAIN for name in facts.releases)
     nodes = ["node/calypso", "node/srv712429", "node/srv712695"]
     assert answer.stdout.split() == ["label.boathou.se", *nodes, *releases]
@@ -172,7 +139,7 @@ def test_random_configurations_give_objects_that_the_api_server_takes(engine: En
 
 
 def test_strict_validation_would_see_a_misspelt_field(engine: Engine) -> None:
-    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dataa": {}}
-    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"]
     with pytest.raises(AssertionError, match="dataa"):
-        engine.kubectl(*command, stdin=json.dumps(manifest))
+        assert_strictly_valid(
+            engine, [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dataa": {}}]
+        )

@@ -6,8 +6,9 @@ tests/test_changes.py looks at each key alone; here the engine makes all of them
 import base64
 import json
 
+from oceanid_cluster.components.facts import DEPLOY
 from tests.changes import CHANGES, ROTATIONS, WORKLOADS
-from tests.engine.engine import Engine
+from tests.engine.engine import Engine, flux_reports, row
 
 
 def pods(engine: Engine) -> dict[str, str]:
@@ -71,21 +72,28 @@ def test_a_rotation_of_every_secret_rolls_the_pods_that_read_one(clean: Engine) 
         assert rotation.value not in answer.stdout + answer.stderr
 
 
-def test_drift_is_repaired_and_what_others_added_stays(clean: Engine) -> None:
-    tunnel = ("-n", "cloudflared")
+def test_what_somebody_changed_is_named_and_the_command_that_is_named_repairs_exactly_that(clean: Engine) -> None:
+    tunnel, apps = ("-n", "cloudflared"), ("-n", "apps")
+    credentials = (*apps, "get", "secret", "labelstudio-app-credentials", "-o", "jsonpath={.data}")
+    before = clean.kubectl(*credentials)
     clean.kubectl(*tunnel, "set", "image", "deployment/cloudflared", "cloudflared=example.org/other:1")
-    clean.kubectl(*tunnel, "patch", "configmap", "cloudflared-config", "-p", '{"data": {"config.yaml": "x"}}')
-    clean.kubectl("-n", "apps", "delete", "service", "ls-triton-adapter")
-    before = clean.kubectl("-n", "apps", "get", "secret", "labelstudio-app-credentials", "-o", "jsonpath={.data}")
+    clean.kubectl(*tunnel, "scale", "deployment", "cloudflared", "--replicas=0")
+    clean.kubectl(*tunnel, "delete", "configmap/cloudflared-config", "service/cloudflared-metrics")
+    clean.kubectl("-n", "node-tunnels", "delete", "daemonset", "cloudflared-tunnel")
+    clean.kubectl(*apps, "delete", "service", "label-studio")
     edit = json.dumps({"data": {"secret-key": base64.b64encode(b"edited").decode()}})
-    clean.kubectl("-n", "apps", "patch", "secret", "labelstudio-app-credentials", "--type=merge", "-p", edit)
+    clean.kubectl(*apps, "patch", "secret", "labelstudio-app-credentials", "--type=merge", "-p", edit)
+    # What others added stays.
     other = "--field-manager=somebody-else"
     clean.kubectl(*tunnel, "annotate", "deployment", "cloudflared", "somebody.else/note=kept", other)
     clean.kubectl("label", "node", "calypso", "--overwrite", "oceanid.cluster/gpu=none", "somebody.else/label=kept")
-    assert clean.up("--refresh").changes == {
+    assert_named(clean)
+    assert clean.up("--refresh", "--run-program").changes == {
         "cloudflare-deployment": "update",
-        "cloudflare-config": "update",
-        "ls-triton-adapter-svc": "create",
+        "cloudflare-config": "create",
+        "cloudflare-svc": "create",
+        "node-tunnels-daemonset": "create",
+        "label-studio-svc": "create",
         "label-studio-app-secret": "update",
         "nodes-calypso": "update",
     }
@@ -94,10 +102,31 @@ def test_drift_is_repaired_and_what_others_added_stays(clean: Engine) -> None:
     assert container["image"].startswith("docker.io/cloudflare/cloudflared:")
     assert deployment["metadata"]["annotations"]["somebody.else/note"] == "kept"
     assert "ingress:" in clean.kubectl(*tunnel, "get", "configmap", "cloudflared-config", "-o", "yaml")
-    assert clean.kubectl("-n", "apps", "get", "service", "ls-triton-adapter", "-o", "name")
-    after = clean.kubectl("-n", "apps", "get", "secret", "labelstudio-app-credentials", "-o", "jsonpath={.data}")
-    assert after == before
+    assert clean.kubectl(*credentials) == before
     labels = json.loads(clean.kubectl("get", "node", "calypso", "-o", "json"))["metadata"]["labels"]
-    assert labels["oceanid.cluster/gpu"] == "rtx4090"
-    assert labels["somebody.else/label"] == "kept"
+    assert {"oceanid.cluster/gpu": "rtx4090", "somebody.else/label": "kept"}.items() <= labels.items()
     clean.kubectl("label", "node", "calypso", "somebody.else/label-")
+    flux_reports(clean)
+    clean.command("health")
+    clean.command("graph")
+
+
+def assert_named(engine: Engine) -> None:
+    """Health, preflight and the picture say what is wrong, and with which command it is put right."""
+    assert "pulumi up --refresh --run-program" in DEPLOY
+    health = engine.command("health", code=1)
+    for name, said in {
+        "deployment/cloudflared": "wants no pod: scaled to zero",
+        "daemonset/cloudflared-tunnel": "DaemonSet does not exist",
+        "configmap/cloudflared-config": "ConfigMap does not exist",
+        "node/calypso": "oceanid.cluster/gpu=none instead of rtx4090",
+    }.items():
+        assert f"{said} ({DEPLOY})" in row(health, name)
+    assert "edge" not in health.stdout
+    assert f"in the state, not in the cluster; {DEPLOY}" in row(engine.command("preflight"), "CloudflareTunnel")
+    picture = engine.command("graph", code=1).stdout
+    for box in (
+        "daemonset/cloudflared-tunnel<br/>DaemonSet does not exist",
+        "service/label-studio<br/>namespace apps<br/>Service does not exist",
+    ):
+        assert f'"{box}"]:::failed' in picture

@@ -5,21 +5,20 @@ import re
 import shlex
 from base64 import b64encode
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine
-from tests.engine.prepared import applied_cluster, bare_cluster
+from tests.engine.engine import FAILS, Engine
+from tests.engine.prepared import started
 
 
 @pytest.fixture(scope="module")
 def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A stack whose last run had another endpoint, which is closed, and a token that is not valid any more."""
-    with applied_cluster(tmp_path_factory.mktemp("endpoints"), keeps_token=False) as engine:
+    with started("applied", tmp_path_factory.mktemp("endpoints"), keeps_token=False) as engine:
         yield engine
 
 
@@ -28,17 +27,16 @@ def stale(moved: Engine) -> Iterator[Engine]:
     """The same, and the same state again after the test."""
     export = moved.pulumi("stack", "export").stdout
     yield moved
-    assert moved.pulumi("stack", "import", stdin=export).returncode == 0
+    moved.pulumi("stack", "import", stdin=export)
 
 
 def test_without_todays_kubeconfig_a_refresh_cannot_work(stale: Engine) -> None:
     """What the documented option is for: the engine takes the provider of the last run."""
-    assert stale.pulumi("refresh", "--yes", "--skip-preview").returncode != 0
+    stale.pulumi("refresh", code=FAILS)
 
 
 def test_a_refresh_uses_todays_kubeconfig_and_updates_nothing_but_the_provider(stale: Engine) -> None:
-    answer = stale.pulumi("up", "--refresh", "--run-program", "--yes", "--skip-preview")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    answer = stale.pulumi("up", "--refresh", "--run-program")
     summary = answer.stdout.partition("Resources:")[2]
     assert "1 updated" in summary
     assert "replaced" not in summary
@@ -46,8 +44,7 @@ def test_a_refresh_uses_todays_kubeconfig_and_updates_nothing_but_the_provider(s
 
 
 def test_the_comparison_finds_no_drift(stale: Engine) -> None:
-    answer = stale.command("drift", "--stack", "sandbox")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    stale.command("drift", "--stack", "sandbox")
 
 
 def test_an_object_is_imported_with_the_commands_of_the_runbook(stale: Engine) -> None:
@@ -62,12 +59,10 @@ def test_an_object_is_imported_with_the_commands_of_the_runbook(stale: Engine) -
     forget(stale, state["gitops-github-token"]["urn"])
     uids = {one["metadata"]["uid"] for one in stale.objects("secrets")}
     first, then = (shlex.split(line, comments=True) for line in block.replace("\\\n", " ").split("\npulumi "))
-    refused = stale.pulumi(*first, "--yes", "--skip-preview")
-    assert refused.returncode != 0
+    refused = stale.pulumi(*first, code=FAILS)
     assert "already exists" in refused.stdout
     assert "unreachable" not in refused.stdout
-    answer = stale.pulumi(*then, "--yes")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    stale.pulumi(*then, "--yes")
     assert "gitops-github-token" in stale.state()
     assert set(stale.up().changes.values()) <= {"update"}
     assert uids == {one["metadata"]["uid"] for one in stale.objects("secrets")}
@@ -84,27 +79,25 @@ def forget(engine: Engine, urn: str) -> None:
             for name, urns in (one.get("propertyDependencies") or {}).items()
         }
     export["deployment"]["resources"] = [one for one in resources if one["urn"] != urn]
-    assert engine.pulumi("stack", "import", stdin=json.dumps(export)).returncode == 0
+    engine.pulumi("stack", "import", stdin=json.dumps(export))
     assert urn not in {one["urn"] for one in engine.state().values()}
 
 
 def test_a_destroy_uses_todays_kubeconfig_and_a_plain_up_after_it_adopts_what_was_kept(stale: Engine) -> None:
-    answer = stale.pulumi("destroy", "--run-program", "--yes", "--skip-preview")
-    assert answer.returncode == 0, answer.stdout + answer.stderr
+    stale.pulumi("destroy", "--run-program")
     assert stale.objects("deployments", "daemonsets") == []
     again = stale.launcher("up", "--config-file", str(stale.folder / "Pulumi.sandbox.yaml"))
-    assert again.returncode == 0, again.stdout + again.stderr
     assert "adopting what a destroy retained" in again.stderr
 
 
 def with_new_certificate(engine: Engine) -> dict[str, str | None]:
     """Rotate the API server's client authority, and log in by a certificate of the new one; returns the variables."""
-    assert engine.launcher("down").returncode == 0
+    engine.launcher("down")
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(engine.sandbox.client_ca))
-    assert engine.launcher("cluster").returncode == 0
+    engine.launcher("cluster")
     issued = authority.issue_cert("sandbox.invalid", common_name="system:admin", organization_name="system:masters")
-    document = json.loads(engine.sandbox.kubeconfig.read_text(encoding="utf-8"))
+    document = engine.kubeconfig()
     document["users"][0]["user"] = {
         "client-certificate-data": b64encode(issued.cert_chain_pems[0].bytes()).decode(),
         "client-key-data": b64encode(issued.private_key_pem.bytes()).decode(),
@@ -114,25 +107,20 @@ def with_new_certificate(engine: Engine) -> dict[str, str | None]:
     return {"KUBECONFIG": str(path)}
 
 
-def test_after_a_rotated_client_certificate_every_documented_command_uses_the_new_one(tmp_path: Path) -> None:
+def test_after_a_rotated_client_certificate_every_documented_command_uses_the_new_one(bare: Engine) -> None:
     """As ``k3s certificate rotate-ca`` leaves it: a new client certificate, and the one in the state is refused."""
-    with bare_cluster(tmp_path) as engine:
-        first = engine.pulumi("up", "--yes", "--skip-preview", variables=with_new_certificate(engine))
-        assert first.returncode == 0, first.stdout + first.stderr
-        rotated = with_new_certificate(engine)
-        refused = engine.pulumi("refresh", "--yes", "--skip-preview", variables=rotated)
-        assert "server has asked for the client to provide credentials" in refused.stdout + refused.stderr
-        for command in (
-            ("refresh", "--run-program", "--yes", "--skip-preview"),
-            ("preview", "--refresh", "--run-program", "--expect-no-changes"),
-            ("up", "--refresh", "--run-program", "--yes", "--skip-preview"),
-        ):
-            answer = engine.pulumi(*command, variables=rotated)
-            assert answer.returncode == 0, answer.stdout + answer.stderr
-            assert "replaced" not in answer.stdout.partition("Resources:")[2]
-        for command in (("preflight",), ("drift", "--stack", "sandbox"), ("leftovers",)):
-            answer = engine.command(*command, KUBECONFIG=str(rotated["KUBECONFIG"]))
-            assert answer.returncode == 0, answer.stdout + answer.stderr
-        rotated = with_new_certificate(engine)
-        destroyed = engine.pulumi("destroy", "--run-program", "--yes", "--skip-preview", variables=rotated)
-        assert destroyed.returncode == 0, destroyed.stdout + destroyed.stderr
+    bare.pulumi("up", variables=with_new_certificate(bare))
+    rotated = with_new_certificate(bare)
+    refused = bare.pulumi("refresh", code=FAILS, variables=rotated)
+    assert "server has asked for the client to provide credentials" in refused.stdout + refused.stderr
+    for command in (
+        ("refresh", "--run-program"),
+        ("preview", "--refresh", "--run-program", "--expect-no-changes"),
+        ("up", "--refresh", "--run-program"),
+    ):
+        answer = bare.pulumi(*command, variables=rotated)
+        assert "replaced" not in answer.stdout.partition("Resources:")[2]
+    for command in (("preflight",), ("drift", "--stack", "sandbox"), ("leftovers",)):
+        bare.command(*command, KUBECONFIG=str(rotated["KUBECONFIG"]))
+    rotated = with_new_certificate(bare)
+    bare.pulumi("destroy", "--run-program", variables=rotated)

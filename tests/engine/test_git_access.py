@@ -22,13 +22,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sandbox.git_server import GitHandler, GitServer
-from tests.engine.gitops import FLUX, ONE, ROOT_FILE, GitOps, config_map, with_resource
+from tests.engine.engine import row, served
+from tests.engine.gitops import FLUX, GitOps, config_map
 from tests.samples import github_app
-
-
-def row_of_the_repository(flux: GitOps) -> str:
-    """What health says of the GitRepository."""
-    return next(line for line in flux.command("health").stdout.splitlines() if "gitrepository/flux-system" in line)
 
 
 def follows(flux: GitOps, commit: str) -> None:
@@ -84,12 +80,12 @@ def test_git_over_ssh_checks_the_hosts_key(flux: GitOps) -> None:
         flux.configure("flux.ssh_private_key", client.export_private_key().decode(), secret=True)
         flux.configure("flux.known_hosts", known(host), secret=True)
         flux.up()
-        follows(flux, flux.commit({ONE: config_map("one", "by ssh"), ROOT_FILE: with_resource(flux, "one.yaml")}))
+        follows(flux, flux.declare(config_map("by ssh")))
         flux.configure("flux.known_hosts", known(other), secret=True)
         flux.up()
         flux.reconcile("gitrepository")
         flux.wait("gitrepository", "flux-system", "condition=Ready=False")
-        assert "key" in row_of_the_repository(flux)
+        assert "key" in row(flux.command("health", code=1), "gitrepository/flux-system")
 
 
 class _GitHub(GitHandler):
@@ -139,13 +135,8 @@ def _signed_by_the_app(authorization: str) -> bool:
 def github(flux: GitOps) -> Iterator[GitServer]:
     """A server that answers as GitHub Enterprise does."""
     _GitHub.asked = []
-    server = GitServer(flux.sandbox.home / "git", 0, _GitHub)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(GitServer(flux.sandbox.home / "git", 0, _GitHub)) as server:
+        yield server
 
 
 def test_git_is_read_with_the_token_of_a_github_app(flux: GitOps, github: GitServer) -> None:
@@ -155,16 +146,13 @@ def test_git_is_read_with_the_token_of_a_github_app(flux: GitOps, github: GitSer
     flux.configure("flux.github_app_private_key", github_app()["flux.github_app_private_key"], secret=True)
     flux.configure("github_token", None)
     flux.up()
-    follows(flux, flux.commit({ONE: config_map("one", "by app"), ROOT_FILE: with_resource(flux, "one.yaml")}))
+    follows(flux, flux.declare(config_map("by app")))
     assert set(_GitHub.asked) == {"/api/v3/app/installations/67890/access_tokens"}
 
 
 def signed_commit(flux: GitOps, key: pysequoia.PySigner, value: str) -> str:
     """Commit a change, signed as ``git commit -S`` does, and push it; returns the commit."""
-    (flux.repository / ONE).write_text(json.dumps(config_map("one", value)), encoding="utf-8")
-    (flux.repository / ROOT_FILE).write_text(with_resource(flux, "one.yaml"), encoding="utf-8")
-    flux.git("add", "--all")
-    flux.git("commit", "--quiet", "--message=signed")
+    flux.commit(config_map(value))
     unsigned = f"{flux.git('cat-file', 'commit', 'HEAD')}\n"
     signature = pysequoia.sign(key, unsigned.encode(), mode=pysequoia.SignatureMode.DETACHED)
     head, _, message = unsigned.partition("\n\n")
@@ -182,10 +170,10 @@ def test_only_signed_commits_are_followed_when_keys_are_given(flux: GitOps) -> N
     follows(flux, first)
     for refused in (
         lambda: signed_commit(flux, stranger.signer(), "by a stranger"),
-        lambda: flux.commit({ONE: config_map("one", "unsigned")}),
+        lambda: flux.declare(config_map("unsigned")),
     ):
         refused()
         flux.wait("gitrepository", "flux-system", "condition=SourceVerified=False")
-        assert "signature" in row_of_the_repository(flux)
-        assert flux.kubectl("-n", "web", "get", "configmap", "one", "-o", "jsonpath={.data.key}") == "signed"
+        assert "signature" in row(flux.command("health", code=1), "gitrepository/flux-system")
+        assert flux.value() == "signed"
         follows(flux, signed_commit(flux, signer.signer(), "signed"))

@@ -4,9 +4,7 @@ The tests share one cluster and one repository; each leaves both as it found the
 """
 
 import json
-import os
 import re
-import subprocess
 from base64 import b64encode
 from typing import Any
 
@@ -14,150 +12,69 @@ import yaml
 
 from oceanid_cluster.manifests.labels import FLUX_LEAVES_ALONE
 from sandbox import cluster, gitops
-from sandbox.engine import ADOPT
 from sandbox.layout import ROOT
-from tests.engine.gitops import FLUX, ONE, ROOT_FILE, GitOps, config_map, with_resource
+from tests.engine.gitops import FLUX, GitOps, config_map
 
 CONTROLLERS = tuple(f"{name}-controller" for name in gitops.CONTROLLERS)
+SECRET = ("-n", "web", "get", "secret", "-o")
 
 
 def test_every_row_of_health_is_green_and_the_example_is_in_the_cluster(flux: GitOps) -> None:
     health = flux.command("health")
-    assert health.returncode == 0, health.stdout
     head = flux.git("rev-parse", "HEAD")
     assert f"Applied revision: main@sha1:{head}" in health.stdout
     flux.kubectl("-n", "web", "rollout", "status", "deployment/whoami", "deployment/status-page", "--timeout=60s")
     pod = json.loads(flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "json"))["spec"]["template"]["spec"]
     assert "--name=whoami.boathou.se" in pod["containers"][0]["args"]  # from Pulumi, by flux-runtime-info
-    greeting = flux.kubectl(
-        "-n", "web", "get", "secret", "whoami", "-o", "go-template={{.data.greeting | base64decode}}"
-    )
+    greeting = flux.kubectl(*SECRET, "go-template={{.data.greeting | base64decode}}", "whoami")
     assert greeting == "a secret of the sandbox"
     assert greeting not in (flux.repository / "apps/whoami/secret.sops.yaml").read_text(encoding="utf-8")
     assert str(flux.repository) in flux.first_run
 
 
-def test_the_example_passes_strict_validation(flux: GitOps) -> None:
-    documents: list[dict[str, Any]] = []
-    for path in sorted(gitops.EXAMPLE.rglob("*.yaml")):
-        if path.name in ("kustomization.yaml", ".sops.yaml") or "charts" in path.parts:
-            continue
-        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
-            document.pop("sops", None)
-            document["metadata"].setdefault("namespace", "web")
-            documents.append(document)
-    assert {"Kustomization", "HelmRelease", "Deployment", "NetworkPolicy", "Secret"} <= {d["kind"] for d in documents}
-    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
-    flux.kubectl(*command, stdin=yaml.safe_dump_all(documents))
-
-
 def test_a_push_adds_changes_and_removes(flux: GitOps) -> None:
-    def value() -> str:
-        return flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found", "-o", "jsonpath={.data.key}")
-
-    flux.applied(flux.commit({ONE: config_map("one", "first"), ROOT_FILE: with_resource(flux, "one.yaml")}))
-    assert value() == "first"
-    flux.applied(flux.commit({ONE: config_map("one", "second")}))
-    assert value() == "second"
+    flux.applied(flux.declare(config_map("first")))
+    assert flux.value() == "first"
+    flux.applied(flux.declare(config_map("second")))
+    assert flux.value() == "second"
     flux.kubectl("-n", "web", "patch", "configmap", "one", "--type=merge", "-p", '{"data": {"key": "by hand"}}')
     flux.reconcile("kustomization")
     flux.kubectl("-n", "web", "wait", "configmap/one", "--for=jsonpath={.data.key}=second", "--timeout=60s")
-    flux.git("revert", "--no-edit", "HEAD", "HEAD~1")
-    flux.applied(flux.push())
-    assert value() == ""
-
-
-def test_a_broken_commit_is_named_by_health_the_last_good_state_goes_on_and_the_next_good_commit_heals(
-    flux: GitOps,
-) -> None:
-    before = flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid}")
-    broken = {"apiVersion": "apps/v1", "kind": "Deploymint", "metadata": {"name": "typo", "namespace": "web"}}
-    flux.commit({ONE: broken, ROOT_FILE: with_resource(flux, "one.yaml")})
-    flux.wait("kustomization", "flux-system", "condition=Ready=False")
-    health = flux.command("health")
-    assert health.returncode == 1
-    row = next(line for line in health.stdout.splitlines() if "kustomization/flux-system" in line)
-    assert "failed" in row
-    assert "Deploymint" in row
-    assert "Flux does not reconcile" in row
-    assert flux.kubectl("-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid}") == before
-    flux.applied(flux.commit({ONE: config_map("one", "good")}))
-    assert flux.command("health", "--wait", "60").returncode == 0
-
-
-def test_a_revoked_token_is_named_and_a_new_one_heals_without_a_restart(flux: GitOps) -> None:
-    file = flux.sandbox.home / "git" / "token"
-    old, new = file.read_text(encoding="utf-8"), "a-new-token-of-the-sandbox"
-    pids = {pid for pid, role in cluster.processes(flux.sandbox).items() if role in CONTROLLERS}
-    file.write_text(new, encoding="utf-8")
-    try:
-        flux.reconcile("gitrepository")
-        flux.wait("gitrepository", "flux-system", "condition=Ready=False")
-        health = flux.command("health")
-        row = next(line for line in health.stdout.splitlines() if "gitrepository/flux-system" in line)
-        assert health.returncode == 1
-        assert "authentication required" in row or "401" in row
-        assert "github_token" in row
-        flux.configure("github_token", new, secret=True)
-        flux.up()
-        flux.wait("gitrepository", "flux-system", "condition=Ready")
-        assert flux.command("health", "--wait", "60").returncode == 0
-        assert pids <= cluster.processes(flux.sandbox).keys()
-    finally:
-        file.write_text(old, encoding="utf-8")
+    flux.revert("HEAD", "HEAD~1")
+    assert flux.value() == ""
 
 
 def test_what_is_suspended_waits_and_health_says_so(flux: GitOps) -> None:
-    flux.kubectl(*FLUX, "patch", "kustomization", "flux-system", "--type=merge", "-p", '{"spec": {"suspend": true}}')
-    commit = flux.commit({ONE: config_map("one", "later"), ROOT_FILE: with_resource(flux, "one.yaml")})
+    patch = (*FLUX, "patch", "kustomization", "flux-system", "--type=merge", "-p")
+    flux.kubectl(*patch, '{"spec": {"suspend": true}}')
+    commit = flux.declare(config_map("later"))
     flux.wait("gitrepository", "flux-system", f"jsonpath={{.status.artifact.revision}}=main@sha1:{commit}")
-    health = flux.command("health")
-    assert health.returncode == 1
-    assert "flux resume kustomization" in health.stdout
-    assert flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found") == ""
-    flux.kubectl(*FLUX, "patch", "kustomization", "flux-system", "--type=merge", "-p", '{"spec": {"suspend": false}}')
+    assert "flux resume kustomization" in flux.command("health", code=1).stdout
+    assert flux.value() == ""
+    flux.kubectl(*patch, '{"spec": {"suspend": false}}')
     flux.applied(commit)
 
 
 def test_an_up_while_flux_reconciles_changes_nothing_of_git_and_git_nothing_of_it(flux: GitOps) -> None:
     flux.configure("gitReconciliationSeconds", "61")
-    commit = flux.commit({ONE: config_map("one", "meanwhile"), ROOT_FILE: with_resource(flux, "one.yaml")})
+    commit = flux.declare(config_map("meanwhile"))
     flux.up()
     flux.applied(commit)
     assert flux.planned("--refresh", "--run-program") == {}
-
-
-def test_an_application_that_never_gets_ready_does_not_hold_up_the_bootstrap(flux: GitOps) -> None:
-    document = yaml.safe_load((gitops.EXAMPLE / "apps/whoami/deployment.yaml").read_text(encoding="utf-8"))
-    document["metadata"] = {"name": "never", "namespace": "web"}
-    document["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/hostname": "nowhere"}
-    flux.commit({ONE: document, ROOT_FILE: with_resource(flux, "one.yaml")})
-    flux.kubectl("-n", "web", "wait", "deployment/never", "--for=create", "--timeout=60s")
-    flux.configure("gitReconciliationSeconds", "62")
-    flux.up()
-    ready = "jsonpath={.status.conditions[?(@.type=='Ready')].status}"
-    assert flux.kubectl(*FLUX, "get", "kustomization", "flux-system", "-o", ready) != "True"
-    # The commit that takes it away is applied at once, not when Flux has given up on the one before.
-    flux.git("revert", "--no-edit", "HEAD")
-    flux.applied(flux.push())
 
 
 def test_an_application_that_waits_for_the_operator_does_not_deadlock_the_bootstrap(flux: GitOps) -> None:
     """Git asks for a Stack from the first second on, and its CRD comes with the operator, which comes after Flux."""
     program = {"projectRepo": "https://github.com/pulumi/examples", "branch": "main", "stack": "dev"}
     metadata = {"name": "program", "namespace": "web"}
-    stack = {"apiVersion": "pulumi.com/v1", "kind": "Stack", "metadata": metadata, "spec": program}
-    flux.applied(flux.commit({ONE: stack, ROOT_FILE: with_resource(flux, "one.yaml")}))
-    assert flux.pulumi("destroy", "--yes", "--skip-preview", "--run-program").returncode == 0
+    flux.applied(flux.declare({"apiVersion": "pulumi.com/v1", "kind": "Stack", "metadata": metadata, "spec": program}))
+    flux.pulumi("destroy", "--run-program")
     flux.kubectl("delete", "crd", "stacks.pulumi.com")  # and the Stack with it: a cluster as bare as before
-    again = flux.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)
-    assert again.returncode == 0, again.stdout + again.stderr
+    flux.adopt()
     flux.reconcile("kustomization")  # else it tries again after two minutes
     flux.kubectl("-n", "web", "wait", "stack.pulumi.com/program", "--for=create", "--timeout=60s")
     flux.applied(flux.git("rev-parse", "HEAD"))
-    assert flux.command("health", "--wait", "60").returncode == 0
-    flux.git("revert", "--no-edit", "HEAD")
-    flux.applied(flux.push())
+    flux.command("health", "--wait", "60")
 
 
 def owned_by_us(flux: GitOps) -> list[dict[str, Any]]:
@@ -202,62 +119,41 @@ def test_what_pulumi_owns_git_can_neither_change_nor_prune(flux: GitOps) -> None
         (one["kind"], one["metadata"]["name"]) for one in objects
     }
     before = snapshot()
-    ours = yaml.safe_dump_all([as_git_would_declare(one) for one in objects])
-    flux.applied(flux.commit({"clusters/tethys/ours.yaml": ours, ROOT_FILE: with_resource(flux, "ours.yaml")}))
+    flux.applied(flux.declare(yaml.safe_dump_all([as_git_would_declare(one) for one in objects])))
     inventory = flux.kubectl(
         *FLUX, "get", "kustomization", "flux-system", "-o", "jsonpath={.status.inventory.entries[*].id}"
     )
     assert "_cloudflared__Namespace" in inventory  # Flux took it in, and so would prune it
     assert snapshot() == before
-    flux.git("revert", "--no-edit", "HEAD")
-    flux.applied(flux.push())
+    flux.revert()
     assert snapshot() == before
     log = (flux.sandbox.log / "kustomize-controller.log").read_text(encoding="utf-8")
     assert "Namespace/cloudflared skipped" in log
     assert flux.planned("--refresh", "--run-program") == {}
 
 
-def test_an_object_of_git_is_pruned_so_the_test_above_could_fail(flux: GitOps) -> None:
-    flux.applied(flux.commit({ONE: config_map("one", "x"), ROOT_FILE: with_resource(flux, "one.yaml")}))
-    flux.git("revert", "--no-edit", "HEAD")
-    flux.applied(flux.push())
-    assert flux.kubectl("-n", "web", "get", "configmap", "one", "--ignore-not-found") == ""
-
-
 def test_destroy_leaves_the_applications_running_with_flux_alive_and_with_flux_dead(flux: GitOps) -> None:
-    def application() -> str:
-        return flux.kubectl(
-            "-n", "web", "get", "deployment", "whoami", "-o", "jsonpath={.metadata.uid} {.status.readyReplicas}"
-        )
-
-    before = application()
+    path = "jsonpath={.metadata.uid} {.status.readyReplicas}"
+    ask = ("-n", "web", "get", "deployment", "whoami", "-o", path)
+    before = flux.kubectl(*ask)
     for alive in (True, False):
         if not alive:
             for role in CONTROLLERS:
                 cluster.stop_role(flux.sandbox, role)
-        answer = flux.pulumi("destroy", "--yes", "--skip-preview", "--run-program")
-        assert answer.returncode == 0, answer.stdout + answer.stderr
-        assert application() == before
-        adopted = flux.pulumi("up", "--yes", "--skip-preview", variables=ADOPT)
-        assert adopted.returncode == 0, adopted.stdout + adopted.stderr
+        flux.pulumi("destroy", "--run-program")
+        assert flux.kubectl(*ask) == before
+        flux.adopt()
     gitops.start_controllers(flux.sandbox)
     flux.applied(flux.git("rev-parse", "HEAD"), "infrastructure", "apps")
-    assert flux.command("health", "--wait", "60").returncode == 0
+    flux.command("health", "--wait", "60")
 
 
 def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None:
     page = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```bash\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     assert len(blocks) == 4
-    environment = {**os.environ, **flux.sandbox.environment(), "PULUMI_SKIP_CONFIRMATIONS": "true"}
-    answer = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", "\n".join(blocks)], cwd=flux.repository, text=True, capture_output=True,
-        env={**environment, "PULUMI_OPTION_SKIP_PREVIEW": "true"}, check=False,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    assert (
-        flux.kubectl("-n", "web", "get", "secret", "one", "-o", "go-template={{.data.key | base64decode}}") == "a value"
-    )
+    flux.shell("\n".join([f"cd {flux.repository}", *blocks]), flux.sandbox.environment())
+    assert flux.kubectl(*SECRET, "go-template={{.data.key | base64decode}}", "one") == "a value"
     assert b64encode(b"a value").decode() not in (flux.repository / "apps/whoami/one.sops.yaml").read_text("utf-8")
     # Without the old key everything can still be read.
     keys = (flux.repository / "new.agekey").read_text(encoding="utf-8")
@@ -266,15 +162,14 @@ def test_the_commands_of_the_gitops_page_work_in_the_clone(flux: GitOps) -> None
     flux.up()
     for name in ("flux-system", "apps"):
         flux.reconcile("kustomization", name)
-    assert flux.command("health", "--wait", "60").returncode == 0
+    flux.command("health", "--wait", "60")
     flux.git("clean", "--quiet", "--force", "-x")  # the key, which .gitignore names
 
 
 def test_a_second_run_of_make_gitops_and_one_after_down_change_nothing(flux: GitOps) -> None:
-    assert flux.launcher("down").returncode == 0
+    flux.launcher("down")
     assert cluster.processes(flux.sandbox) == {}
     again = flux.launcher("gitops")
-    assert again.returncode == 0, again.stdout + again.stderr
     assert "unchanged" in again.stdout
     assert "created" not in again.stdout
-    assert flux.command("health", "--wait", "60").returncode == 0
+    flux.command("health", "--wait", "60")

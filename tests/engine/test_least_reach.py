@@ -1,13 +1,11 @@
 """What the operator's account and the tunnel's pods may do, by what the API server says of it."""
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
 
-from tests.engine.engine import Answer, Engine
-from tests.engine.test_health_and_preflight import row
+from tests.engine.engine import Engine, row
 
 OPERATOR = "system:serviceaccount:pulumi-system:pulumi-kubernetes-operator"
 OURS, ELSEWHERE = "pulumi-system", "default"
@@ -34,11 +32,14 @@ WRITTEN: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-def as_operator(engine: Engine, *arguments: str, stdin: str | None = None) -> Answer:
-    return subprocess.run(
-        [engine.sandbox.bin / "kubectl", f"--as={OPERATOR}", *arguments], env=engine.environment("kubectl"),
-        capture_output=True, text=True, input=stdin, check=False,
-    )  # fmt: skip
+def as_operator(engine: Engine, *arguments: str, stdin: str = "") -> str:
+    """What the API server answers to the operator's account."""
+    return engine.tool("kubectl", f"--as={OPERATOR}", *arguments, stdin=stdin).stdout
+
+
+def refused(engine: Engine, *arguments: str, stdin: str = "") -> bool:
+    """Whether our policy refuses that to the operator's account."""
+    return REFUSAL in engine.tool("kubectl", f"--as={OPERATOR}", *arguments, code=1, stdin=stdin).stderr
 
 
 def one(resource: str, namespace: str) -> str:
@@ -48,13 +49,10 @@ def one(resource: str, namespace: str) -> str:
 @pytest.mark.parametrize("resource", WRITTEN)
 def test_the_operator_creates_in_its_own_namespace_only_whatever_its_role_allows(engine: Engine, resource: str) -> None:
     for namespace in (OURS, ELSEWHERE):
-        assert as_operator(engine, "auth", "can-i", "create", resource, "-n", namespace).stdout == "yes\n"
+        assert as_operator(engine, "auth", "can-i", "create", resource, "-n", namespace) == "yes\n"
     create = ("create", "--dry-run=server", "-f", "-")
-    allowed = as_operator(engine, *create, stdin=one(resource, OURS))
-    assert allowed.returncode == 0, allowed.stderr
-    refused = as_operator(engine, *create, stdin=one(resource, ELSEWHERE))
-    assert refused.returncode == 1
-    assert REFUSAL in refused.stderr
+    as_operator(engine, *create, stdin=one(resource, OURS))
+    assert refused(engine, *create, stdin=one(resource, ELSEWHERE))
     engine.kubectl(*create, stdin=one(resource, ELSEWHERE))  # it is nobody else's rule
 
 
@@ -63,9 +61,7 @@ def test_the_operator_changes_and_deletes_nothing_of_others(engine: Engine) -> N
     (pod, *_) = [pod["metadata"]["name"] for pod in engine.pods() if pod["metadata"]["namespace"] == "cloudflared"]
     patch = json.dumps({"spec": {"containers": [{"name": "cloudflared", "image": "registry.example.org/evil:1"}]}})
     for arguments in (("patch", "pod", pod, "-p", patch), ("delete", "pod", pod), ("delete", "service", "--all")):
-        refused = as_operator(engine, "-n", "cloudflared", *arguments, "--dry-run=server")
-        assert refused.returncode == 1, arguments
-        assert REFUSAL in refused.stderr
+        assert refused(engine, "-n", "cloudflared", *arguments, "--dry-run=server"), arguments
 
 
 def test_the_operator_still_does_what_it_has_to(engine: Engine) -> None:
@@ -75,10 +71,8 @@ def test_the_operator_still_does_what_it_has_to(engine: Engine) -> None:
         "involvedObject": {"kind": "Stack", "namespace": ELSEWHERE, "name": "one"}, "reason": "Test", "message": "m",
     }  # fmt: skip
     for manifest in (lease, event):
-        answer = as_operator(engine, "create", "-f", "-", "--dry-run=server", stdin=json.dumps(manifest))
-        assert answer.returncode == 0, answer.stderr
-    token = as_operator(engine, "-n", OURS, "create", "token", "pulumi-kubernetes-operator")
-    assert token.returncode == 0, token.stderr
+        as_operator(engine, "create", "-f", "-", "--dry-run=server", stdin=json.dumps(manifest))
+    as_operator(engine, "-n", OURS, "create", "token", "pulumi-kubernetes-operator")
 
 
 def test_a_stack_elsewhere_can_be_let_go_and_preflight_names_it(engine: Engine) -> None:
@@ -86,10 +80,8 @@ def test_a_stack_elsewhere_can_be_let_go_and_preflight_names_it(engine: Engine) 
     try:
         finalizer = '{"metadata": {"finalizers": ["finalizer.stack.pulumi.com"]}}'
         for patch in (finalizer, '{"metadata": {"finalizers": null}}'):
-            answer = as_operator(engine, "-n", ELSEWHERE, "patch", "stack", "one", "--type=merge", "-p", patch)
-            assert answer.returncode == 0, answer.stderr
+            as_operator(engine, "-n", ELSEWHERE, "patch", "stack", "one", "--type=merge", "-p", patch)
         preflight = engine.command("preflight")
-        assert preflight.returncode == 0, preflight.stdout + preflight.stderr
         assert f"warning cannot run: {ELSEWHERE}/one; move them to {OURS}" in row(preflight, "Stacks")
     finally:
         engine.kubectl("-n", ELSEWHERE, "delete", "stack", "one")
@@ -97,20 +89,17 @@ def test_a_stack_elsewhere_can_be_let_go_and_preflight_names_it(engine: Engine) 
 
 def test_the_api_server_takes_the_tunnels_policy_as_it_is_meant(engine: Engine) -> None:
     """A selector that is not one would let nothing through, or everything."""
+
+    def pods(namespace: str, selector: dict[str, dict[str, str]]) -> list[str]:
+        """The pods that the API server finds, without the endings of their names."""
+        labels = ",".join(f"{name}={value}" for name, value in selector["matchLabels"].items())
+        found = engine.kubectl("-n", namespace, "get", "pods", "-l", labels, "-o", "name").split()
+        return [name.partition("/")[2].rsplit("-", 2)[0] for name in found]
+
     policy = json.loads(engine.kubectl("-n", "cloudflared", "get", "networkpolicy", "cloudflared", "-o", "json"))
-    selected = engine.kubectl(
-        "-n", "cloudflared", "get", "pods", "-o", "name",
-        "-l", ",".join(f"{name}={value}" for name, value in policy["spec"]["podSelector"]["matchLabels"].items()),
-    ).split()  # fmt: skip
+    selected = pods("cloudflared", policy["spec"]["podSelector"])
     assert len(selected) == len([pod for pod in engine.pods() if pod["metadata"]["namespace"] == "cloudflared"])
-    peers = [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", [])]
-    reached = {
-        pod
-        for peer in peers
-        if "podSelector" in peer
-        for pod in engine.kubectl(
-            "-n", peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], "get", "pods", "-o", "name",
-            "-l", ",".join(f"{name}={value}" for name, value in peer["podSelector"]["matchLabels"].items()),
-        ).split()
-    }  # fmt: skip
-    assert {pod.partition("/")[2].rpartition("-")[0].rpartition("-")[0] for pod in reached} == {"label-studio"}
+    peers = [peer for rule in policy["spec"]["egress"] for peer in rule.get("to", []) if "podSelector" in peer]
+    name = "kubernetes.io/metadata.name"
+    reached = [pods(peer["namespaceSelector"]["matchLabels"][name], peer["podSelector"]) for peer in peers]
+    assert {pod for found in reached for pod in found} == {"label-studio"}

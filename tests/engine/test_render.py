@@ -1,7 +1,6 @@
 """What ``render`` writes without a cluster is what ``up`` makes in one."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,10 @@ from oceanid_cluster.config.tunnel_token import parse_tunnel_token
 from oceanid_cluster.manifests import labels
 from sandbox.diff.compare import read
 from sandbox.layout import ROOT
-from tests.engine.engine import Engine
+from tests.engine.engine import Engine, run
 
 # Only a secret says them: the values of Secrets, and a hash of them.
 _ROLLOUT = f"spec.template.metadata.annotations.{labels.ROLLOUT}"
-# Made by Kubernetes from the objects of ours, whose annotations they copy.
-_COPIES = ("Endpoints", "EndpointSlice")
 
 
 def unlike(rendered: Any, live: Any, path: str = "") -> Iterator[str]:
@@ -43,7 +40,6 @@ def place(one: dict[str, Any]) -> str:
 
 def secrets(engine: Engine) -> dict[str, str]:
     answer = engine.pulumi("config", "--json", "--show-secrets")
-    assert answer.returncode == 0, answer.stderr
     found = {name.removeprefix(f"{PROJECT}:"): one for name, one in json.loads(answer.stdout).items()}
     return {name: one["value"] for name, one in found.items() if one["secret"]}
 
@@ -63,10 +59,7 @@ def rendered(engine: Engine, folder: Path) -> dict[str, Rendered]:
         "KUBECONFIG": "/nowhere",
         "PULUMI_CONFIG_PASSPHRASE_FILE": "/nowhere",
     }
-    answer = subprocess.run(
-        command, cwd=folder / "project", env=environment, capture_output=True, text=True, check=False
-    )
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert run(command, folder / "project", environment).stderr == ""
     return read(folder / "out")
 
 
@@ -83,17 +76,32 @@ def test_what_up_made_and_what_render_wrote_agree_object_by_object(clean: Engine
     assert wrong == []
     assert any(_ROLLOUT in {*unlike(one.manifest, live[name])} for name, one in objects.items())
 
+    # And there is nothing else of ours, nor anything that Git could touch.
     kinds = clean.kubectl("api-resources", "--verbs=list", "-o", "name").split()
-    (marked,) = labels.FLUX_LEAVES_ALONE.items()
-    ours = {
-        place(one)
-        for one in clean.objects(*kinds)
-        if marked in (one["metadata"].get("annotations") or {}).items()
-        and "ownerReferences" not in one["metadata"]
-        and one["kind"] not in _COPIES
-    }
+    everything = json.loads(clean.kubectl("get", ",".join(kinds), "-A", "-o", "json", "--show-managed-fields"))["items"]
+    ours = {place(one) for one in everything if is_marked(one) and is_made_by_us(one)}
     assert ours <= objects.keys()
     assert len(ours) > 70
+    made = [one for one in everything if is_made_by_pulumi(one)]
+    assert len(made) > 70
+    assert [place(one) for one in made if not is_marked(one)] == []
+
+
+def is_marked(one: dict[str, Any]) -> bool:
+    """Whether Flux leaves it alone."""
+    return labels.FLUX_LEAVES_ALONE.items() <= (one["metadata"].get("annotations") or {}).items()
+
+
+def is_made_by_us(one: dict[str, Any]) -> bool:
+    """Not by Kubernetes from an object of ours, whose annotations it copies."""
+    return "ownerReferences" not in one["metadata"] and one["kind"] not in ("Endpoints", "EndpointSlice")
+
+
+def is_made_by_pulumi(one: dict[str, Any]) -> bool:
+    """Not patched, as nodes are, and not by Helm, whose record of a release the provider writes."""
+    managers = [entry["manager"] for entry in one["metadata"].get("managedFields", [])]
+    ours = any(manager.startswith("pulumi-kubernetes") for manager in managers)
+    return ours and one["kind"] != "Node" and one.get("type") != "helm.sh/release.v1"
 
 
 def test_the_example_with_six_values_deploys(clean: Engine) -> None:

@@ -1,11 +1,16 @@
 """Secrets never show: a canary in every one of them, and then a search wherever one could have leaked to."""
 
 import base64
+import contextlib
 import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -82,134 +87,126 @@ def leaks(where: str, content: bytes, secrets: dict[str, set[bytes]]) -> list[st
     return [f"{name} in {where}" for name, looks in secrets.items() if any(form in content for form in looks)]
 
 
-@pytest.fixture(scope="module")
-def secretive(engine: Engine) -> Iterator[tuple[Engine, list[bytes]]]:
+def secrets_of(engine: Engine, canaries: Mapping[str, str]) -> dict[str, set[bytes]]:
+    """Every secret by name, in all its forms: the canaries, what is inside of them, and the kubeconfig's credential."""
+    found = {name: forms(value) for name, value in canaries.items()}
+    found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
+    found |= {"postgres password": forms(canary("postgres")), "any canary": {MARK.encode()}}
+    found["ssh key (its lines)"] = {line.encode() for line in canaries["flux.ssh_private_key"].splitlines()[1:-1]}
+    found["kubeconfig token"] = forms(engine.kubeconfig()["users"][0]["user"]["token"])
+    return found
+
+
+@dataclass
+class Search:
     """The stack with a canary in every secret, and what every command printed on the way."""
-    engine.reset_configuration()
-    printed: list[bytes] = []
+
+    engine: Engine
+    printed: bytes
+    secrets: dict[str, set[bytes]]
+
+    def leaks(self, where: str, content: bytes) -> list[str]:
+        """Which secrets show in a content."""
+        return leaks(where, content, self.secrets)
+
+
+@contextmanager
+def command_lines(engine: Engine) -> Generator[set[bytes]]:
+    """Collects the command lines of the sandbox's processes meanwhile."""
     seen: set[bytes] = set()
+    done = threading.Event()
 
     def watch() -> None:
-        for pid in cluster.processes(engine.sandbox):
-            command = Path(f"/proc/{pid}/cmdline")
-            try:
-                seen.add(command.read_bytes())
-            except OSError:
-                continue
+        while not done.wait(0.05):
+            for pid in cluster.processes(engine.sandbox):
+                with contextlib.suppress(OSError):  # it may be gone
+                    seen.add(Path(f"/proc/{pid}/cmdline").read_bytes())
 
-    configure_secrets(engine, CANARIES)
-    for arguments in (
-        ("preview", "--diff"),
-        ("up", "--yes", "--skip-preview", "--diff"),
-        ("refresh", "--yes", "--skip-preview", "--diff"),
-        ("stack",),
-        ("stack", "output", "--json"),
-        ("config",),
-        ("config", "--json"),
-        ("stack", "export"),
-        ("stack", "history"),
-    ):
-        answer = engine.pulumi(*arguments, watch=watch)
-        assert answer.returncode == 0, arguments
-        printed.append((answer.stdout + answer.stderr).encode())
-    for command in ("health", "graph"):
-        answer = engine.command(command)
-        assert answer.returncode < 2, answer.stderr
-        printed.append((answer.stdout + answer.stderr).encode())
-    printed.append(b"\0".join(seen))
-    assert any(b"pulumi-language-python" in line for line in seen)
-    yield engine, printed
-    engine.reset_configuration()
-    engine.up()
+    with ThreadPoolExecutor(1) as pool:
+        watcher = pool.submit(watch)
+        yield seen
+        done.set()
+        watcher.result()
 
 
 @pytest.fixture(scope="module")
-def secrets(secretive: tuple[Engine, list[bytes]]) -> dict[str, set[bytes]]:
-    """Every secret of the run by name, in all its forms: the canaries, and the credential of the kubeconfig."""
-    engine, _ = secretive
-    found = {name: forms(value) for name, value in CANARIES.items()}
-    found |= {f"{name} (its inner secret)": forms(tunnel_secret(name)) for name in ("tunnel", "node tunnel")}
-    found["postgres password"] = forms(canary("postgres"))
-    found["ssh key (its lines)"] = {line.encode() for line in CANARIES["flux.ssh_private_key"].splitlines()[1:-1]}
-    found["any canary"] = {MARK.encode()}
-    found["kubeconfig token"] = forms((engine.sandbox.home / "token").read_text(encoding="utf-8").split(",")[0])
-    return found
+def search(engine: Engine) -> Iterator[Search]:
+    engine.reset_configuration()
+    printed: list[str] = []
+    configure_secrets(engine, CANARIES)
+    with command_lines(engine) as seen:
+        for command in (
+            "preview --diff", "up --diff", "refresh --diff", "stack", "stack output --json", "config", "config --json",
+            "stack export", "stack history",
+        ):  # fmt: skip
+            answer = engine.pulumi(*command.split())
+            printed += answer.stdout, answer.stderr
+    for command in ("health", "graph"):
+        answer = engine.command(command, code=range(2))
+        printed += answer.stdout, answer.stderr
+    assert any(b"pulumi-language-python" in line for line in seen)
+    yield Search(engine, b"\0".join(["".join(printed).encode(), *seen]), secrets_of(engine, CANARIES))
+    engine.reset_configuration()
+    engine.up()
 
 
 def test_every_secret_key_has_a_canary() -> None:
     assert {row.name for row in all_keys() if row.secret} == CANARIES.keys() | NOT_HERE
 
 
-def test_the_search_would_find_every_form(secrets: dict[str, set[bytes]]) -> None:
+def test_the_search_would_find_every_form(search: Search) -> None:
     value = canary("admin")
     for shown in (value, quote(value), f"x{quote(value, safe='')}", json.dumps({"a": value})):
-        assert leaks("text", shown.encode(), secrets)
+        assert search.leaks("text", shown.encode())
     for before in ("", "x", "xy", "user:"):
         encoded = base64.b64encode(f"{before}{value}:".encode())
         assert leaks("base64", encoded, {"admin": forms(value)}), before
 
 
-def test_no_command_prints_one_and_no_process_has_one_in_its_arguments(
-    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
-) -> None:
-    assert [leak for text in secretive[1] for leak in leaks("output", text, secrets)] == []
+def test_no_command_prints_one_and_no_process_has_one_in_its_arguments(search: Search) -> None:
+    assert search.leaks("output", search.printed) == []
 
 
-def test_no_state_no_backup_and_no_configuration_holds_one(
-    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
-) -> None:
-    engine, _ = secretive
-    files = [path for path in (engine.sandbox.home / "state").rglob("*") if path.is_file()]
-    assert any("backups" in path.parts for path in files)
-    assert any("history" in path.parts for path in files)
-    files += [engine.folder / "Pulumi.sandbox.yaml"]
-    assert [leak for path in files for leak in leaks(str(path), path.read_bytes(), secrets)] == []
+def test_no_state_no_backup_and_no_configuration_holds_one(search: Search) -> None:
+    files = [path for path in (search.engine.sandbox.home / "state").rglob("*") if path.is_file()]
+    for folder in ("backups", "history"):
+        assert any(folder in path.parts for path in files)
+    files += [search.engine.folder / "Pulumi.sandbox.yaml"]
+    assert [leak for path in files for leak in search.leaks(str(path), path.read_bytes())] == []
 
 
-def test_secrets_are_in_secrets_and_in_no_other_object(
-    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]]
-) -> None:
-    engine, _ = secretive
+def test_secrets_are_in_secrets_and_in_no_other_object(search: Search) -> None:
+    engine = search.engine
     kinds = set(engine.kubectl("api-resources", "--verbs=list", "-o", "name").split()) - {"secrets"}
     assert {"configmaps", "events", "pods", "deployments.apps", "nodes"} < kinds
-    found = [leak for kind in sorted(kinds) for leak in leaks(kind, json.dumps(engine.objects(kind)).encode(), secrets)]
+    found = [leak for kind in sorted(kinds) for leak in search.leaks(kind, json.dumps(engine.objects(kind)).encode())]
     assert found == []
     stored = engine.objects("secrets")
-    annotations = json.dumps([one["metadata"] for one in stored]).encode()
-    assert leaks("metadata of Secrets", annotations, secrets) == []
-    releases = [one for one in stored if one["type"].startswith("helm.sh/")]
-    assert releases  # gzipped and twice in base64: helm itself must say what is in it
+    assert search.leaks("metadata of Secrets", json.dumps([one["metadata"] for one in stored]).encode()) == []
+    assert [one for one in stored if one["type"].startswith("helm.sh/")]
+    # Gzipped and twice in base64: helm itself must say what is in it.
     values = engine.helm("get", "all", "pulumi-kubernetes-operator", "-n", "pulumi-system")
-    assert leaks("Helm release", values.encode(), secrets) == []
+    assert search.leaks("Helm release", values.encode()) == []
     everything = json.dumps([one.get("data") for one in stored]).encode()
     hidden = {name for name in CANARIES if not leaks("Secrets", everything, {name: forms(CANARIES[name])})}
     assert hidden == {"postgres_url", "nerLabels"}  # taken apart, and written without its blanks
 
 
-def of_any_tests(folder: Path) -> Path:
-    """The folder in which pytest keeps those of all its runs: their files hold what they test."""
-    return next((one for one in folder.parents if one.name.startswith("pytest-of-")), folder.parent)
-
-
-def test_no_temporary_file_holds_one(
-    secretive: tuple[Engine, list[bytes]], secrets: dict[str, set[bytes]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    engine, _ = secretive
-    began = (engine.sandbox.home / "token").stat().st_mtime
-    tests = of_any_tests(tmp_path_factory.getbasetemp().resolve())
+def test_no_temporary_file_holds_one(search: Search, tmp_path: Path) -> None:
+    sandbox = search.engine.sandbox
+    began = (sandbox.home / "token").stat().st_mtime
+    # Where pytest keeps the files of all its runs, which hold what they test.
+    tests = next((one for one in tmp_path.resolve().parents if one.name.startswith("pytest-of-")), tmp_path.parents[1])
     found: list[str] = []
-    inside = (engine.sandbox.home / "pulumi", engine.sandbox.log, engine.sandbox.temporary)
-    for place in (Path(tempfile.gettempdir()), *inside):
+    for place in (Path(tempfile.gettempdir()), sandbox.home / "pulumi", sandbox.log, sandbox.temporary):
         for path in (Path(folder, name) for folder, _, names in os.walk(place) for name in names):
             if place in tests.parents and tests in path.parents:
                 continue
-            if path.parent == engine.sandbox.temporary and path.name.startswith("kubeconfig"):
+            if path.parent == sandbox.temporary and path.name.startswith("kubeconfig"):
                 continue  # the real provider's own copies (SECURITY.md)
             if path.name.startswith(Path(__file__).stem):
                 continue  # this very test, in another checkout of the repository
-            try:
+            with contextlib.suppress(FileNotFoundError):  # somebody else's, and gone again
                 if path.is_file() and path.stat().st_mtime >= began and path.owner() == Path.home().owner():
-                    found += leaks(str(path), path.read_bytes(), secrets)
-            except FileNotFoundError:
-                continue  # somebody else's, and gone again
+                    found += search.leaks(str(path), path.read_bytes())
     assert found == []
