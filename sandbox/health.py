@@ -1,7 +1,7 @@
 """``make health`` and ``make graph``: what the program says, and which of it nobody in this sandbox could make ready.
 
 No image runs in KWOK's pods. Until ``make gitops`` starts Flux's controllers as processes, nobody reports on their
-objects: the answer says so, and none of these is a failure.
+objects: that is not a failure, and the answer says so.
 """
 
 import json

@@ -29,7 +29,7 @@ def test_the_stacks_file_is_enough_to_find_the_cluster(tmp_path: Path, monkeypat
 @pytest.mark.parametrize(
     "key", ["oceanid-cluster:sentry.release", "sentry.release", "oceanid-cluster:config:sentry.release"]
 )
-def test_a_key_of_the_first_document_is_read_with_its_namespace_or_without(
+def test_a_key_is_read_with_and_without_its_namespace_and_in_the_first_document_only(
     key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What its value is without quotes: tests/commands/test_pulumi_cli.py, beside the real Pulumi."""
