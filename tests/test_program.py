@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from oceanid_cluster.commands.existing import managed_by_us
 from oceanid_cluster.commands.registrations import inputs_of, masked
 from oceanid_cluster.components.facts import Facts
 from oceanid_cluster.components.flux.component import CRD_TYPE, SERVICE_TYPE
@@ -144,6 +145,13 @@ def test_git_can_neither_change_nor_prune_what_pulumi_owns(program: Program, con
         template = manifest.get("spec", {}).get("template", {})
         assert RECONCILE not in str(template), f"{name} would roll its pods for nothing"
     assert seen >= 40
+
+
+def test_preflight_knows_by_its_labels_what_is_ours(program: Program) -> None:
+    """Flux's own kinds and the nodes carry none of them."""
+    ours = [m for m in manifests(program(EVERYTHING)) if m["kind"] != "Node" and ".fluxcd.io/" not in m["apiVersion"]]
+    assert [(m["kind"], m["metadata"]["name"]) for m in ours if not managed_by_us(m)] == []
+    assert len(ours) >= 40
 
 
 def test_secrets_reach_resources_only_as_secrets(program: Program) -> None:
