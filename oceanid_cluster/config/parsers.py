@@ -29,6 +29,7 @@ _LABELS = (
     'an object of labels such as {"kubernetes.io/hostname": "srv712429"},'
     " and not the same as kubernetes.io/hostname=srv712429"
 )
+# Labels (apimachinery, pkg/util/validation/validation.go: IsValidLabelValue, IsQualifiedName).
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?"
 _LABEL_PREFIX = r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/"
 DNS_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
