@@ -107,9 +107,13 @@ def _row(
 
 def _is_wanted(ref: ObjectRef, found: Object) -> bool:
     """Whether a deploy creates the object: an optional one that lacks our labels is somebody else's."""
+    return ref not in _OPTIONAL or managed_by_us(found) or owner(found) == "Pulumi"
+
+
+def managed_by_us(found: Object) -> bool:
+    """Whether an object carries one of the labels that this program puts on what it makes."""
     own = labels_of(found)
-    ours = "pulumi" in (own.get(labels.MANAGED_BY), own.get("app.kubernetes.io/managed-by"))
-    return ref not in _OPTIONAL or ours or owner(found) == "Pulumi"
+    return "pulumi" in (own.get(labels.MANAGED_BY), own.get("app.kubernetes.io/managed-by"))
 
 
 def _list(found: Sequence[ObjectRef]) -> str:

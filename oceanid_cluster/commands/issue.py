@@ -6,8 +6,8 @@ from typing import Any
 
 from oceanid_cluster.startup.processes import answer_of, check_output
 
-# How gh (api/queries_issue.go), and an older gh, call the author of an issue that a workflow opened.
-_WORKFLOWS = ("app/github-actions", "github-actions")
+# How the author of an issue that a workflow opened is called: by gh (api/queries_issue.go), by the API, by older gh.
+_WORKFLOWS = ("app/github-actions", "github-actions[bot]", "github-actions")
 _ALL = "10000"  # gh asks for pages of a hundred until there are no more
 
 

@@ -45,11 +45,11 @@ def show(rows: Sequence[Row], *, in_json: bool = False) -> int:
 
     It is 1 when a row failed; a warning is not a failure.
     """
-    counts = Counter(row.state for row in rows)
-    whole = {"passed": not counts["failed"], "rows": [dataclasses.asdict(row) for row in rows]}
-    end = f"{len(rows)} rows: {', '.join(f'{counts[state]} {state}' for state in get_args(State) if counts[state])}"
+    number = Counter(row.state for row in rows)
+    whole = {"passed": not number["failed"], "rows": [dataclasses.asdict(row) for row in rows]}
+    end = f"{len(rows)} rows: {', '.join(f'{number[state]} {state}' for state in get_args(State) if number[state])}"
     print(json.dumps(whole, indent=2) if in_json else f"{as_table(rows)}\n{end}")
-    return 1 if counts["failed"] else 0
+    return 1 if number["failed"] else 0
 
 
 def fitting(head: str, lines: Sequence[str], tail: str, limit: int) -> str:

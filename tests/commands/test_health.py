@@ -78,7 +78,7 @@ def test_nothing_in_a_namespace_that_is_being_deleted_is_put_back_by_a_deploy() 
         (["failed", "warning", "failed"], 1, "3 rows: 1 warning, 2 failed"),
     ],
 )
-def test_the_last_line_says_how_many_rows_are_not_ok(
+def test_the_last_line_gives_the_number_of_rows_in_each_state(
     states: list[State], code: int, end: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [Row("area", "name", state, "detail") for state in states]

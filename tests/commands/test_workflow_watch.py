@@ -95,8 +95,11 @@ def test_the_issue_is_found_behind_thousands_of_others(repository: Repository) -
     assert len(repository.issues()) == 3001
 
 
-@pytest.mark.parametrize(("author", "ours"), [({"login": "github-actions"}, True), (None, False)])
-def test_an_older_gh_and_an_author_who_has_left_are_known(
+@pytest.mark.parametrize(
+    ("author", "ours"),
+    [({"login": "github-actions"}, True), ({"login": "github-actions[bot]"}, True), (None, False)],
+)
+def test_other_spellings_of_a_workflow_and_an_author_who_has_left_are_known(
     author: dict[str, Any] | None, ours: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
