@@ -32,6 +32,20 @@ def test_every_row_of_health_is_green_and_the_example_is_in_the_cluster(flux: Gi
     assert str(flux.repository) in flux.first_run
 
 
+def test_the_example_passes_strict_validation(flux: GitOps) -> None:
+    documents: list[dict[str, Any]] = []
+    for path in sorted(gitops.EXAMPLE.rglob("*.yaml")):
+        if path.name in ("kustomization.yaml", ".sops.yaml") or "charts" in path.parts:
+            continue
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            document.pop("sops", None)
+            document["metadata"].setdefault("namespace", "web")
+            documents.append(document)
+    assert {"Kustomization", "HelmRelease", "Deployment", "NetworkPolicy", "Secret"} <= {d["kind"] for d in documents}
+    command = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--force-conflicts", "-f", "-"]
+    flux.kubectl(*command, stdin=yaml.safe_dump_all(documents))
+
+
 def test_a_push_adds_changes_and_removes(flux: GitOps) -> None:
     flux.applied(flux.declare(config_map("first")))
     assert flux.value() == "first"
