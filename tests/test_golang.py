@@ -124,3 +124,16 @@ def test_a_build_reports_what_go_compiles(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert "oceanid.invalid/some/large" in {what for _, what in shown}
     done, doing = shown[-1]
     assert (done >= 2, doing) == (True, "linking")
+
+
+def test_progress_gives_how_far_it_is_and_what_is_left(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter((0.0, 30.0, 60.0))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    progress = Progress("building", 200)
+    progress.show(1, "first")
+    progress.show(50, "second")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first == "sandbox: building [   1/200] 30 s  first"
+    assert second == "sandbox: building [  50/200] 60 s, about 3 min left  second"
