@@ -186,6 +186,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def main(options: argparse.Namespace) -> int:
     """Run the command; returns the exit code."""
     stack = selected_stack(options.stack, os.environ)
-    count = write(render(read_stack_file(stack, os.environ), short_name(stack)), options.folder)
+    objects = render(read_stack_file(stack, os.environ), short_name(stack))
+    try:
+        count = write(objects, options.folder)
+    except OSError as problem:
+        raise CommandError(f"{options.folder} cannot be written: {problem.strerror}; take another folder") from None
     print(f"{count} objects in {options.folder}")
     return 0

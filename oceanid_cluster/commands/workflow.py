@@ -159,8 +159,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         ("up", "make the changes"),
         ("watch", "does the cluster differ, is it ready? keep one issue about it"),
     ):
-        one = steps.add_parser(name, help=text)
-        one.add_argument("--stack", help="which stack; else the selected one")
+        one = steps.add_parser(name, help=text, description=text, epilog=EPILOG)
+        one.add_argument("--stack", help="the stack to look at; default: the selected stack")
     one.add_argument(
         "--wait", type=health.seconds, default=0, metavar="SECONDS", help="give the cluster time to get ready"
     )

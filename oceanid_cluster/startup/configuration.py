@@ -64,7 +64,8 @@ def read_without_secrets(given: Mapping[str, str], stack: str) -> Settings | Non
 def _read(given: Mapping[str, str], stored_secret: frozenset[str], stack: str, problems: ConfigErrors) -> Settings:
     reader = Reader(given, stored_secret, problems, {"stack": stack})
     reader.know_secrets(all_keys())
-    on = {name: bool(reader.read(keys_of(section)["enabled"])) for name, section in COMPONENTS.items()}
+    # One that cannot be read turns nothing off: the component's other keys are checked in the same go.
+    on = {name: reader.read(keys_of(section)["enabled"]) is not False for name, section in COMPONENTS.items()}
     any_tunnel = on["tunnel"] or on["node_tunnels"]
     # Three keys are the default of others, or part of it. A wrong one is reported once, and must not break those.
     reader.fill["cluster_domain"] = reader.read(keys_of(ClusterSettings)["domain"]) or "invalid"

@@ -175,6 +175,12 @@ def test_a_wrong_key_that_need_not_be_there_may_be_removed() -> None:
     assert "pulumi config rm" not in refused({"tethysIp": "x"})
 
 
+def test_a_flag_that_cannot_be_read_turns_nothing_off() -> None:
+    said = refused({"enableLabelStudio": "yess", "labelStudioStorage": "10GB"})
+    assert "'enableLabelStudio' is neither true nor false" in said
+    assert "  - 'labelStudioStorage' has the quantity '10GB'" in said
+
+
 def test_old_names_and_objects_are_read() -> None:
     assert settings({"github.token": "t"}, without=("github_token",)).flux.github_token
     assert settings({"pulumi": '{"access_token": "t"}'}).operator.access_token

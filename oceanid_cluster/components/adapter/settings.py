@@ -46,7 +46,7 @@ class AdapterSettings(ComponentSettings):
 
     enabled: bool = key("enableTritonAdapter", parsers.boolean, "install the Triton adapter", default="true")
     triton_base_url: str = key(
-        "tritonBaseUrl", parsers.pod_url, "address of Triton", default="https://gpu.{base}", value="url"
+        "tritonBaseUrl", parsers.pod_url, "address of Triton", default="https://gpu.{base}", value="URL"
     )
     image_name: str = key(
         "adapterImage", images.image_repository,

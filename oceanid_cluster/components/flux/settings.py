@@ -165,7 +165,7 @@ class FluxSettings(ComponentSettings):
     )  # fmt: skip
     url: str = key(
         "gitRepositoryUrl", git_url, "repository: https://host/path, ssh://git@host/path or git@host:path",
-        default="https://github.com/goldfish-inc/oceanid", value="url",
+        default="https://github.com/goldfish-inc/oceanid", value="URL",
     )  # fmt: skip
     branch: str = key("gitRepositoryBranch", parsers.git_branch, "branch that Flux reads", default="main")
     path: str = key("gitRepositoryPath", parsers.repository_path, "folder that Flux reads", default="clusters/tethys")

@@ -56,7 +56,7 @@ class LabelStudioSettings(ComponentSettings):
     enabled: bool = key("enableLabelStudio", parsers.boolean, "install Label Studio", default="true")
     database: PostgresUrl = key(
         "postgres_url", parse_postgres_url, "database of Label Studio, from the cloud stack", secret=True,
-        old=("labelStudioDbUrl",), required=True, value="url",
+        old=("labelStudioDbUrl",), required=True, value="URL",
     )  # fmt: skip
     hostname: str = key(
         "labelStudioHostname", check_hostname, "public host name of Label Studio", default="label.{base}"
