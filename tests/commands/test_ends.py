@@ -59,7 +59,7 @@ def test_output_that_cannot_be_written_is_one_message(redirection: str, words: s
 def test_a_folder_that_cannot_be_written_is_one_message(tmp_path: Path) -> None:
     answer = run("render", "/dev/null/folder", "--stack", "sandbox", without="nothing", path=tmp_path)
     assert answer.returncode == 2
-    assert "error: [Errno 20] Not a directory: '/dev/null/folder" in answer.stderr
+    assert "render: error: /dev/null/folder cannot be written: Not a directory; take another folder" in answer.stderr
     assert "Traceback" not in answer.stderr
 
 

@@ -147,15 +147,6 @@ def test_a_folder_that_is_not_empty_is_left_alone(rendered: Render, tmp_path: Pa
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_folder_that_cannot_be_written_is_one_message(rendered: Render, capsys: pytest.CaptureFixture[str]) -> None:
-    rendered(REQUIRED)
-    assert main(["render", "/proc/x", "--stack", STACK]) == 2
-    assert main(["render", str(Path(__file__)), "--stack", STACK]) == 2
-    first, second = [line for line in capsys.readouterr().err.splitlines() if "cannot be written" in line]
-    assert first == "render: error: /proc/x cannot be written: No such file or directory; take another folder"
-    assert second.endswith("test_render.py cannot be written: Not a directory; take another folder")
-
-
 def test_the_objects_of_both_charts_are_as_a_run_makes_them(
     rendered: Render, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
