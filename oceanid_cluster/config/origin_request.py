@@ -96,10 +96,13 @@ def _text(value: object) -> str:
     return parsers.text(_of_kind(str, "is not text")(value))
 
 
-def _count(value: object) -> int:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise ValueError("is not a whole number that cloudflared can use")
-    return value
+def _whole(high: int) -> Callable[[object], int]:
+    def check(value: object) -> int:
+        if type(value) is not int or not 0 <= value <= high:
+            raise ValueError(f"is not a whole number from 0 to {high}")
+        return value
+
+    return check
 
 
 def _among(allowed: Sequence[str], otherwise: str) -> Callable[[object], str]:
@@ -135,7 +138,7 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "tlsTimeout": (_duration, "tls_timeout"),
     "tcpKeepAlive": (_duration, "tcp_keep_alive"),
     "noHappyEyeballs": (_boolean, "no_happy_eyeballs"),
-    "keepAliveConnections": (_count, "keep_alive_connections"),
+    "keepAliveConnections": (_whole(2**31 - 1), "keep_alive_connections"),
     "keepAliveTimeout": (_duration, "keep_alive_timeout"),
     "httpHostHeader": (_text, "http_host_header"),
     "originServerName": (_text, "origin_server_name"),
@@ -145,7 +148,7 @@ _OPTIONS: dict[str, tuple[Callable[[object], Any], str]] = {
     "disableChunkedEncoding": (_boolean, "disable_chunked_encoding"),
     "bastionMode": (_boolean, ""),
     "proxyAddress": (_text, ""),
-    "proxyPort": (_count, ""),
+    "proxyPort": (_whole(65535), ""),
     "proxyType": (_among(("socks",), "is neither socks nor empty"), "proxy_type"),
     "ipRules": (_list, ""),  # cloudflared reads its rules: ipaccess/access.go
     "http2Origin": (_boolean, "http2_origin"),
