@@ -190,10 +190,12 @@ def run_engine(operation: str, stack: str, redactor: Redactor, say: Callable[[st
     CommandError when the engine is missing.
     """
     events = Events(redactor, say)
-    with tempfile.TemporaryFile("w+") as words:  # read at the end: a full pipe would stop the engine
+    # Read at the end: a full pipe would stop the engine. What is not UTF-8 must not fail.
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
         try:
             process = subprocess.Popen(
-                ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING}, text=True,
+                ["pulumi", *_COMMANDS[operation], "--stack", stack], env={**os.environ, **_STREAMING},
+                encoding="utf-8", errors="replace",
                 stdout=subprocess.PIPE, stderr=words, stdin=subprocess.DEVNULL,
                 process_group=0,  # a terminal's Ctrl-C is ours to pass on, once
             )  # fmt: skip

@@ -165,6 +165,14 @@ def fake_pulumi(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> N
     monkeypatch.setenv("PATH", str(folder), prepend=":")
 
 
+def test_what_the_engine_says_need_not_be_utf_8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_pulumi(tmp_path, monkeypatch, r'os.write(1, b"out \xff\n"); os.write(2, b"error: \xfe\n"); sys.exit(255)')
+    assert run_engine("up", "prod", Redactor([]), print).errors == [
+        "out \N{REPLACEMENT CHARACTER}",
+        "error: \N{REPLACEMENT CHARACTER}",
+    ]
+
+
 def test_a_run_hides_secrets_in_what_it_says_and_in_what_it_returns(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
