@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from oceanid_cluster import versions
-from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.manifests.pods import Manifest
 from oceanid_cluster.startup.configuration import project_folder
-from oceanid_cluster.startup.kubeconfig import Kubeconfig
-from oceanid_cluster.startup.kubectl import Kubectl
-from oceanid_cluster.startup.processes import check_output
+from oceanid_cluster.startup.kubeconfig import NO_KUBECONFIG
+from oceanid_cluster.startup.kubectl import Kubectl, objects_in
+from oceanid_cluster.startup.processes import CommandError, check_output, last_words
 
 # The kinds of Kubernetes' own that are in no namespace, as far as charts make them.
 _OF_THE_CLUSTER = frozenset((
@@ -82,6 +81,10 @@ def _output(*command: str, stdin: str | None = None) -> str:
 
 def objects_of(text: str) -> list[Manifest]:
     """The objects of a text in YAML, as kubectl reads them, without a cluster. Raises CommandError."""
-    nowhere = Kubectl(Kubeconfig(os.devnull, "", "no cluster", Secret(""), ()))
-    unchanged = ("patch", "--local", "--type=merge", "--patch={}", "--filename=-")
-    return nowhere.objects(*unchanged, stdin=text) if text.strip() else []
+    if not text.strip():
+        return []
+    unchanged = ("patch", "--local", "--type=merge", "--patch={}", "--filename=-", "-o", "json")
+    result = Kubectl(NO_KUBECONFIG).run(*unchanged, stdin=text)
+    if result.returncode:
+        raise CommandError(f"kubectl cannot read what helm made: {last_words(result)}")
+    return objects_in(result.stdout)

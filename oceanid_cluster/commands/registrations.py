@@ -16,12 +16,10 @@ import pulumi
 from pulumi.runtime import mocks, rpc, settings, stack
 
 from oceanid_cluster.config.schema import PROJECT
-from oceanid_cluster.config.secret import Secret
 from oceanid_cluster.startup import identity, kubectl
-from oceanid_cluster.startup.kubeconfig import Kubeconfig
+from oceanid_cluster.startup.kubeconfig import NO_KUBECONFIG, Kubeconfig
 
 PROGRAM = Path(__file__).resolve().parents[2] / "__main__.py"
-NO_KUBECONFIG = Kubeconfig("kubeconfig", "none", "https://127.0.0.1:1", Secret("none"), ())
 Registered = mocks.MockResourceArgs
 
 

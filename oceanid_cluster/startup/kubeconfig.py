@@ -53,6 +53,10 @@ class Kubeconfig:
     login: str = ""
 
 
+# For what asks no cluster.
+NO_KUBECONFIG = Kubeconfig(os.devnull, "", "https://127.0.0.1:1", Secret("none"), ())
+
+
 def load_kubeconfig(
     config_path: str | None,
     environ: Mapping[str, str],

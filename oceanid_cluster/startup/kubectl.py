@@ -72,7 +72,7 @@ class Kubectl:
 
         Raises CommandError.
         """
-        return _objects(self.text(*arguments, "-o", "json", stdin=stdin))
+        return objects_in(self.text(*arguments, "-o", "json", stdin=stdin))
 
     def get(self, what: str | Sequence[str], *options: str) -> list[dict[str, Any]]:
         """Live objects of kinds, joined by commas, or those of which ``what`` is a list: ``kind/name``.
@@ -83,7 +83,7 @@ class Kubectl:
         asked = [what] if isinstance(what, str) else what
         result = self.run("get", *asked, *options, "-o", "json")
         if not result.returncode:
-            return _objects(result.stdout)
+            return objects_in(result.stdout)
         if not any(word in result.stderr for word in _ABSENT):
             raise self._error(("get", *asked), result)
         single = what.split(",") if isinstance(what, str) else what
@@ -112,7 +112,8 @@ class Kubectl:
         return CommandError(f"'kubectl {' '.join(arguments[:2])}' failed at {where}: {last_words(result)}")
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
+def objects_in(text: str) -> list[dict[str, Any]]:
+    """The objects of an answer of kubectl in JSON. Raises CommandError."""
     decoder, text, found = json.JSONDecoder(), text.strip(), list[dict[str, Any]]()
     while text:
         with answer_of("kubectl"):

@@ -17,6 +17,7 @@ from oceanid_cluster.commands.render import Rendered
 from oceanid_cluster.components.settings import CHAIN, all_keys
 from oceanid_cluster.config.errors import StartUpError
 from oceanid_cluster.startup.configuration import load
+from oceanid_cluster.startup.processes import CommandError
 from sandbox import tools
 from tests.commands.test_pulumi_cli import LITERALS
 from tests.program import Program
@@ -180,3 +181,5 @@ def test_every_text_is_written_so_that_kubernetes_reads_a_text(monkeypatch: pyte
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": texts}
     (written,) = objects_of(render.text(Rendered(manifest)))
     assert written["data"] == texts
+    with pytest.raises(CommandError, match="kubectl cannot read what helm made"):
+        objects_of("a: [\nb")
