@@ -73,7 +73,7 @@ def wrong_entries(wrong: Sequence[str]) -> str:
     return "\n      ".join(["has wrong entries:", *wrong])
 
 
-def part(what: str, parse: Callable[[Any], T], value: object) -> T:
+def parse_part(what: str, parse: Callable[[Any], T], value: object) -> T:
     """A part of a value, parsed; ``what`` is what a message calls it, with its article. Raises ValueError."""
     try:
         return parse(value)

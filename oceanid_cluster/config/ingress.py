@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from oceanid_cluster.config.entries import fields_of, json_list, parse_entries, part
+from oceanid_cluster.config.entries import fields_of, json_list, parse_entries, parse_part
 from oceanid_cluster.config.go_regexp import check_go_regexp
 from oceanid_cluster.config.origin_request import CLUSTER_CA_PATH, parse_origin_request
 from oceanid_cluster.config.parsers import HOST_LABEL, check_not_the_pod, is_host
@@ -211,7 +211,7 @@ def _rule(item: object) -> IngressRule:
         raise ValueError("has a path that is not text")
     hostname = _rule_hostname(given.get("hostname"), path)
     if path:
-        part("a path", check_go_regexp, path)
+        parse_part("a path", check_go_regexp, path)
     origin = parse_origin_request(given.get("originRequest"))
     if "noTLSVerify" in given:
         short = given["noTLSVerify"]
@@ -223,7 +223,7 @@ def _rule(item: object) -> IngressRule:
             origin["noTLSVerify"] = True
     if origin.get("bastionMode") and service.strip() != "bastion":
         raise ValueError("has bastionMode, with which cloudflared ignores the service; write bastion as its service")
-    return IngressRule(part("a service", check_service, service), hostname, path, origin)
+    return IngressRule(parse_part("a service", check_service, service), hostname, path, origin)
 
 
 def _rule_hostname(value: object, path: str | None) -> str | None:
@@ -233,4 +233,4 @@ def _rule_hostname(value: object, path: str | None) -> str | None:
         if not path:
             raise ValueError("has no hostname, so it would catch everything; the 404 rule is added for you")
         return None
-    return part("a hostname", lambda name: check_hostname(name, wildcard=True), value)
+    return parse_part("a hostname", lambda name: check_hostname(name, wildcard=True), value)

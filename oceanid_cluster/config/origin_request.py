@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar, cast
 
 from oceanid_cluster.config import parsers
-from oceanid_cluster.config.entries import fields_of, part
+from oceanid_cluster.config.entries import fields_of, parse_part
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ def parse_origin_request(value: object) -> dict[str, Any]:
             continue
         if name not in _OPTIONS:
             raise ValueError(f"has the unknown originRequest option '{name}'; cloudflared knows {', '.join(_OPTIONS)}")
-        options[name] = part(f"an originRequest.{name}", _OPTIONS[name][0], given)
+        options[name] = parse_part(f"an originRequest.{name}", _OPTIONS[name][0], given)
     return {name: option for name, option in options.items() if option != ""}  # an empty text is cloudflared's default
 
 
